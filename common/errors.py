@@ -1,0 +1,43 @@
+"""What can go wrong between a caller and its answer.
+
+    CallFailed       an attempt to call an upstream brought no usable answer
+    BreakerOpen      the upstream was not asked
+    PoolFull         our own workers are busy
+    TierFailed       a tier of a fallback chain can't answer for any item
+    NobodyAnswered   the last tier failed, too
+
+Only `NobodyAnswered` ever reaches the code of a route.
+"""
+
+from __future__ import annotations
+
+from common.outcome import Reason
+
+
+class CallFailed(Exception):
+    """An attempt that brought no usable answer."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail
+
+
+class BreakerOpen(Exception):
+    """The call must not be made now."""
+
+
+class PoolFull(Exception):
+    """As many pieces of work as the pool takes are running or waiting already."""
+
+
+class TierFailed(Exception):
+    """A tier can't answer for any item; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NobodyAnswered(Exception):
+    """Even the last tier refused an item: the one case in which a caller gets an explicit error."""

@@ -1,0 +1,49 @@
+"""What a call came to: always a value, and the truth about where it is from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Reason(StrEnum):
+    """Why something better did not answer: a closed set, so that it can be counted and alerted on.
+
+    A service adds codes of its own domain beside these ("unknown_item"), never free text.
+    """
+
+    # the call to the upstream
+    TIMEOUT = "timeout"  # no whole answer within the budget
+    NO_TIME = "no_time"  # too little of the budget was left to begin
+    UNREACHABLE = "unreachable"  # no connection: refused, no route, unknown name
+    DISCONNECTED = "disconnected"  # the connection broke before the answer was whole
+    BREAKER_OPEN = "breaker_open"  # it failed so often lately that it was not asked
+    BULKHEAD_FULL = "bulkhead_full"  # too many calls are under way already
+    HTTP_STATUS = "http_status"  # any status but 200
+    # the answer of the upstream
+    ENCODING = "encoding"  # a content encoding that was not asked for
+    TOO_LARGE = "too_large"
+    SCHEMA = "schema"  # not JSON, another shape, another type, NaN or infinity
+    MEANING = "meaning"  # right shape, but not an answer to this question: ids, count, range
+    VERSION = "version"  # another version than the one that was asked for
+    # a tier of a fallback chain
+    BUG = "bug"  # our own mistake; logged with its traceback and counted apart
+    OVERLOADED = "overloaded"  # our own workers are busy
+    NOT_LOADED = "not_loaded"  # its artifact is missing, damaged or incompatible
+    OUT_OF_RANGE = "out_of_range"  # finite, but not plausible
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Value]):
+    """The result of a safe call. `reason` is None exactly when `is_default` is false."""
+
+    value: Value
+    is_default: bool
+    reason: Reason | None
+    version: str | None  # of the model that answered, where it says so
+    attempts: int  # requests that were sent
+    elapsed_ms: float
+    request_id: str

@@ -1,0 +1,59 @@
+"""Errors as RFC 9457 documents (`application/problem+json`): what is wrong, where, and never a stack trace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import ValidationError
+
+MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 20  # of one request; more help nobody
+
+
+class Problem(Exception):
+    """An answer that is an error. Raise it anywhere in a request."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: list[dict[str, str]] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.errors = errors
+
+    def body(self, request_id: str) -> bytes:
+        document: dict[str, Any] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "request_id": request_id,
+        }
+        if self.errors is not None:
+            document["errors"] = self.errors
+        return json.dumps(document).encode()
+
+
+def invalid(errors: list[Any]) -> Problem:
+    """422 from pydantic's list of errors: where each is, and what is wrong there."""
+    listed = [
+        {"where": ".".join(str(part) for part in error["loc"]) or "body", "what": str(error["msg"])}
+        for error in errors[:MAX_ERRORS]
+    ]
+    first = listed[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return Problem(422, f"{first['where']}: {first['what']}{more}", errors=listed)
+
+
+def invalid_body(error: ValidationError) -> Problem:
+    """422 from the validation of a request's body."""
+    return invalid(error.errors(include_url=False, include_input=False, include_context=False))

@@ -1,0 +1,247 @@
+"""Model versions as plain folders that can be read, copied and checked with a shell.
+
+VAR_DIR/registry/core/aliases.json        {"champion": "1.1.0"}
+VAR_DIR/registry/core/1.1.0/model.txt     artifacts, never changed once published
+VAR_DIR/registry/core/1.1.0/manifest.json written last: a version without it does not exist
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+MANIFEST = "manifest.json"
+ALIASES = "aliases.json"
+
+
+class RegistryError(Exception):
+    """Something is wrong with a version or an alias; the message says what and where."""
+
+
+class UnknownVersion(RegistryError):
+    """Neither a published version nor an alias of the component."""
+
+
+class ArtifactError(RegistryError):
+    """A published version is missing, truncated or corrupt on disk."""
+
+
+class Manifest(BaseModel):
+    """What one version is made of: enough to check it, to load it and to say where it came from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    component: str
+    version: str
+    artifacts: dict[str, str]  # file name -> SHA-256
+    features: list[str] = []  # names in the order in which the model was trained
+    parameters: dict[str, Any] = {}
+    compatible_with: dict[str, str] = {}  # other component -> its version
+    training: dict[str, Any] = {}
+    metrics: dict[str, float] = {}
+    libraries: dict[str, str] = {}  # those that shape the numbers
+
+    def same_content(self, other: Manifest) -> bool:
+        """Whether two versions would behave alike; metrics describe a version, they do not make it."""
+        ignored = {"version", "metrics"}
+        return self.model_dump(exclude=ignored) == other.model_dump(exclude=ignored)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version whose artifacts were found whole."""
+
+    manifest: Manifest
+    folder: Path
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+
+class Registry:
+    """Publishes immutable versions, moves aliases, and hands out only what passes its checksums."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def versions(self, component: str) -> list[str]:
+        """Published versions, oldest first."""
+        found = (path.parent.name for path in self._folder(component).glob(f"*/{MANIFEST}"))
+        return sorted((name for name in found if VERSION.fullmatch(name)), key=_order)
+
+    def aliases(self, component: str) -> dict[str, str]:
+        """Alias to version, for example `{"champion": "1.1.0"}`."""
+        path = self._folder(component) / ALIASES
+        try:
+            return {str(alias): str(version) for alias, version in json.loads(path.read_text()).items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError) as error:
+            raise ArtifactError(f"{component}: {ALIASES} can't be read: {error}") from error
+
+    def resolve(self, component: str, name: str) -> str:
+        """The version that a version number or an alias stands for; `UnknownVersion` if there is none."""
+        version = name if VERSION.fullmatch(name) else self.aliases(component).get(name)
+        if version is None or not (self._folder(component) / version / MANIFEST).is_file():
+            raise UnknownVersion(f"{component}: there is no version or alias {name!r}")
+        return version
+
+    def manifest(self, component: str, name: str = "champion") -> Manifest:
+        """The manifest alone, without checking the artifacts."""
+        version = self.resolve(component, name)
+        try:
+            manifest = Manifest.model_validate_json((self._folder(component) / version / MANIFEST).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise ArtifactError(f"{component} {version}: {MANIFEST} can't be read: {error}") from error
+        if (manifest.component, manifest.version) != (component, version):
+            raise ArtifactError(
+                f"{component} {version}: its manifest says {manifest.component} {manifest.version}; was it copied?"
+            )
+        return manifest
+
+    def load(self, component: str, name: str = "champion") -> Release:
+        """A version whose every artifact has the checksum of its manifest; `ArtifactError` if one has not."""
+        manifest = self.manifest(component, name)
+        folder = self._folder(component) / manifest.version
+        for file, expected in manifest.artifacts.items():
+            try:
+                actual = sha256_of(folder / file)
+            except OSError as error:
+                raise ArtifactError(f"{component} {manifest.version}: {file} can't be read: {error}") from error
+            if actual != expected:
+                raise ArtifactError(f"{component} {manifest.version}: {file} is damaged (SHA-256 {actual[:12]}…)")
+        return Release(manifest, folder)
+
+    def publish(
+        self,
+        component: str,
+        files: Mapping[str, bytes | Path],
+        *,
+        features: Sequence[str] = (),
+        parameters: Mapping[str, Any] | None = None,
+        compatible_with: Mapping[str, str] | None = None,
+        training: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        libraries: Mapping[str, str] | None = None,
+        version: str | None = None,
+        alias: str | None = "champion",
+    ) -> Manifest:
+        """Makes a new version of `files` and points `alias` at it.
+
+        Without `version` the next minor one is taken, unless a version with the same content exists: then that one
+        is returned and nothing is written. A version that exists with other content is refused.
+        """
+        folder = self._folder(component)
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
+        try:
+            for name, content in files.items():
+                _write(draft / name, content)
+            manifest = Manifest(
+                component=component,
+                version=version or self._next_version(component),
+                artifacts={name: sha256_of(draft / name) for name in sorted(files)},
+                features=list(features),
+                parameters=dict(parameters or {}),
+                compatible_with=dict(compatible_with or {}),
+                training=dict(training or {}),
+                metrics=dict(metrics or {}),
+                libraries=dict(libraries or {}),
+            )
+            published = self._already_there(manifest, named=version is not None)
+            if published is None:
+                _write(draft / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
+                _sync_folder(draft)
+                draft.chmod(0o755)
+                draft.rename(folder / manifest.version)
+                _sync_folder(folder)
+                published = manifest
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        if alias is not None:
+            self.point(component, alias, published.version)
+        return published
+
+    def point(self, component: str, alias: str, version: str) -> None:
+        """Moves an alias, at once and for every process that shares the folder."""
+        if not NAME.fullmatch(alias):
+            raise RegistryError(f"{component}: {alias!r} is not a name for an alias")
+        aliases = self.aliases(component) | {alias: self.resolve(component, version)}
+        folder = self._folder(component)
+        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".aliases-", delete=False) as file:
+            json.dump(aliases, file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(folder / ALIASES)
+        _sync_folder(folder)
+
+    def _folder(self, component: str) -> Path:
+        if not NAME.fullmatch(component):
+            raise RegistryError(f"{component!r} is not a name for a component")
+        return self.root / component
+
+    def _next_version(self, component: str) -> str:
+        versions = self.versions(component)
+        if not versions:
+            return "1.0.0"
+        major, minor, _ = _order(versions[-1])
+        return f"{major}.{minor + 1}.0"
+
+    def _already_there(self, manifest: Manifest, *, named: bool) -> Manifest | None:
+        component = manifest.component
+        if named:
+            if manifest.version not in self.versions(component):
+                return None
+            existing = self.manifest(component, manifest.version)
+            if not existing.same_content(manifest):
+                raise RegistryError(f"{component} {manifest.version} exists with other content; give it a new version")
+            return existing
+        others = (self.manifest(component, version) for version in self.versions(component))
+        return next((other for other in others if other.same_content(manifest)), None)
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _order(version: str) -> tuple[int, int, int]:
+    match = VERSION.fullmatch(version)
+    if match is None:
+        raise RegistryError(f"{version!r} is not a version: three numbers with dots between them")
+    major, minor, patch = match.groups()
+    return int(major), int(minor), int(patch)
+
+
+def _write(path: Path, content: bytes | Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        if isinstance(content, Path):
+            with content.open("rb") as source:
+                shutil.copyfileobj(source, file)
+        else:
+            file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,63 @@
+"""Settings that every service shares, read from environment variables."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class ServiceSettings(BaseSettings):
+    """The shared part; a service adds its ports and its model's address.
+
+    Raises pydantic's `ValidationError`, which names the variable, when one can't be used.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True)
+
+    var_dir: Path = Path("var")  # all state and artifacts; nothing is written elsewhere
+    database_url: str | None = None  # SQLAlchemy URL; SQLite under `var_dir` by default
+    host: str = "127.0.0.1"
+    low_timeout_ms: int = Field(250, ge=1, le=30_000)
+    high_timeout_ms: int = Field(3_000, ge=1, le=30_000)
+    admin_token: str | None = Field(None, min_length=8, repr=False)
+    # Callers, `name:key,…`. A caller with an empty key is admitted without one: openness has to be written down.
+    api_keys: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict, repr=False)
+    max_in_flight: int = Field(64, ge=1)  # requests at work at a time; more are told to come back (429)
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _parse_api_keys(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        pairs = [entry.strip().partition(":") for entry in given.split(",") if entry.strip()]
+        if any(not name or not colon for name, colon, _ in pairs):
+            raise ValueError("expected name:key,name:key,…")
+        return {name: key for name, _, key in pairs}
+
+    @model_validator(mode="after")
+    def _closed_to_strangers(self) -> ServiceSettings:
+        if not self.api_keys and not _is_loopback(self.host):
+            raise ValueError(f"API_KEYS is required because HOST={self.host} can be reached from other machines")
+        return self
+
+    @property
+    def registry_dir(self) -> Path:
+        return self.var_dir / "registry"
+
+    @property
+    def outgoing_key(self) -> str | None:
+        """The key with which the services of one deployment call each other: the first one."""
+        return next((key for key in self.api_keys.values() if key), None)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,48 @@
+"""The state database: SQLite under VAR_DIR on one machine, PostgreSQL where several share it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, MetaData, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from common.settings import ServiceSettings
+
+BUSY_TIMEOUT_MS = 2_000  # how long a writer waits for another one
+
+
+def open_state(settings: ServiceSettings) -> Engine:
+    """A pool of connections to the state database, which is made where it does not exist."""
+    if settings.database_url is not None and not settings.database_url.startswith("sqlite"):
+        return create_engine(settings.database_url, pool_size=4, max_overflow=4, pool_timeout=2, pool_pre_ping=True)
+    settings.var_dir.mkdir(parents=True, exist_ok=True)
+    url = settings.database_url or f"sqlite:///{settings.var_dir / 'state.sqlite3'}"
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, pool_timeout=2)
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def create_tables(engine: Engine, metadata: MetaData) -> None:
+    """Makes the tables of `metadata` that do not exist yet; two processes may do so at the same moment."""
+    with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(CreateIndex(index, if_not_exists=True))
+
+
+def upsert(engine: Engine, table: Table) -> Any:
+    """An insert statement whose `on_conflict_do_update` both databases understand."""
+    dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # FULL: what was acknowledged survives a power cut, not only a crash of the process.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()

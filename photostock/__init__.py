@@ -1,0 +1,1 @@
+"""Photo search: case study 2."""

@@ -1,0 +1,1 @@
+"""Demand forecasts per store and product: case study 1."""
