@@ -55,11 +55,11 @@ class Upstream:
 
         self._transport = HttpTransport(base_url, max_connections=max_in_flight, api_key=api_key)
 
-    async def post(self, path: str, content: bytes, *, deadline: Deadline, max_bytes: int) -> bytes:
+    async def post(self, path: str, content: bytes, *, request_id: str, deadline: Deadline, max_bytes: int) -> bytes:
         """The body of a 200 answer, whole and within `deadline`; raises `CallFailed`."""
         if self._in_flight >= self.max_in_flight:
             raise CallFailed(Reason.BULKHEAD_FULL)
-        headers = {REQUEST_ID_HEADER: current_request_id(), TIMEOUT_HEADER: str(int(deadline.remaining_ms))}
+        headers = {REQUEST_ID_HEADER: request_id, TIMEOUT_HEADER: str(int(deadline.remaining_ms))}
         self._in_flight += 1
         try:
             async with asyncio.timeout(deadline.remaining_ms / 1000):
@@ -109,14 +109,14 @@ class Endpoint(Generic[Answer]):
             check: looks at the meaning of a well-formed answer and names what is wrong with it, if anything.
         """
         upstream, started_s = self._client.upstream, time.monotonic()
-        value, reason, attempts = self._default, None, 0
+        value, reason, attempts, request_id = self._default, None, 0, current_request_id()
         deadline = deadline.at_most_ms(self._client.timeout_ms)
         try:
             if deadline.remaining_ms < MIN_BUDGET_MS:
                 raise CallFailed(Reason.NO_TIME)
             with upstream.breaker.watch():
                 attempts = 1
-                value = await self._attempt(payload, deadline, check)
+                value = await self._attempt(payload, request_id, deadline, check)
         except BreakerOpen:
             reason = Reason.BREAKER_OPEN
         except CallFailed as failed:
@@ -135,12 +135,16 @@ class Endpoint(Generic[Answer]):
             version=getattr(value, "version", None),
             attempts=attempts,
             elapsed_ms=elapsed_ms,
-            request_id=current_request_id(),
+            request_id=request_id,
         )
 
-    async def _attempt(self, payload: BaseModel, deadline: Deadline, check: Check[Answer] | None) -> Answer:
+    async def _attempt(
+        self, payload: BaseModel, request_id: str, deadline: Deadline, check: Check[Answer] | None
+    ) -> Answer:
         content = payload.model_dump_json().encode()
-        body = await self._client.upstream.post(self._path, content, deadline=deadline, max_bytes=self._max_bytes)
+        body = await self._client.upstream.post(
+            self._path, content, request_id=request_id, deadline=deadline, max_bytes=self._max_bytes
+        )
         try:
             answer = self._answer.model_validate_json(body)
         except ValidationError as error:

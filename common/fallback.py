@@ -46,7 +46,7 @@ class NotNeeded:
 Answers = Sequence[Value | Refused | NotNeeded]  # one for each item that was asked, in order
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # slots and generics of Python 3.11 do not go together
 class Substitute(Generic[Item, Value]):
     """A source of answers.
 
@@ -60,7 +60,7 @@ class Substitute(Generic[Item, Value]):
     leaves_ms: float = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # slots and generics of Python 3.11 do not go together
 class OptionalStage(Generic[Item, Value]):
     """A refinement of what the tier `after` served; the rest is as in `Substitute`."""
 

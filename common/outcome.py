@@ -36,7 +36,7 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out_of_range"  # finite, but not plausible
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome(Generic[Value]):
     """The result of a safe call. `reason` is None exactly when `is_default` is false."""
 

@@ -41,8 +41,8 @@ async def keep_fresh(refresh: Callable[[], Awaitable[None]], *, every_ms: float)
     """Calls `refresh` again and again, until cancelled; it must not raise for ever-present reasons such as a lost
     database, which `Snapshot` takes care of."""
     while True:
-        await asyncio.sleep(every_ms / 1000)
         try:
             await refresh()
         except Exception:
             log.exception("snapshot.bug")
+        await asyncio.sleep(every_ms / 1000)

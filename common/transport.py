@@ -6,6 +6,7 @@ httpx's own connection pool can be wedged for good by cancelled calls and scans 
 
 from __future__ import annotations
 
+import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
@@ -35,7 +36,7 @@ class HttpTransport:
             return await self._exchange(path, content, headers, max_bytes)
         except (httpx.ConnectError, httpx.ConnectTimeout, OSError) as error:
             raise CallFailed(Reason.UNREACHABLE, type(error).__name__) from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, aiohttp.ClientError) as error:  # the adapter does not translate all of aiohttp's
             raise CallFailed(Reason.DISCONNECTED, type(error).__name__) from error
 
     async def aclose(self) -> None:

@@ -1,0 +1,30 @@
+"""Runs an application under uvicorn, the same way for every process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from common.logs import configure_logs
+from common.settings import ServiceSettings
+
+DRAIN_S = 5  # how long requests may finish after SIGTERM
+
+
+def serve(create_app: Callable[[], FastAPI], settings: ServiceSettings, *, port: int) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes the requests at work."""
+    configure_logs()
+    config = uvicorn.Config(
+        create_app(),
+        host=settings.host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=DRAIN_S,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    uvicorn.Server(config).run()

@@ -1,0 +1,156 @@
+"""The catalogue of photos: the truth that index, filter and pages are built from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, Connection, Engine, Row, Select, delete, func, select, update
+
+from common.state import create_tables, upsert
+from photostock.photo import Orientation, Photo, problem_of
+from photostock.tables import FIELDS, PHOTOS, REVISION, TABLES, TOMBSTONES, VECTORS
+
+__all__ = ["Catalogue", "Changes", "InvalidPhoto", "Orientation", "Photo", "problem_of"]
+
+PAGE_ROWS = 1000  # of a streaming read: no transaction stays open between two pages
+
+
+class InvalidPhoto(ValueError):
+    """A photo that may not enter the catalogue, and why."""
+
+
+class Changes(NamedTuple):
+    """What another process changed; apply `photos` first, then `deleted`."""
+
+    photos: list[Photo]
+    deleted: list[str]
+
+
+class Catalogue:
+    """Photos and their vectors in the state database; what a method wrote is durable when it returns."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        create_tables(engine, TABLES)
+        with engine.begin() as connection:
+            connection.execute(upsert(engine, REVISION).values(id=1, value=0).on_conflict_do_nothing())
+
+    def add(self, photos: Sequence[Photo]) -> None:
+        """Adds or replaces all of these photos or none; a photo that is already there unchanged stays untouched."""
+        rows = {photo.id: _row(photo) for photo in photos}
+        if not rows:
+            return
+        with self._writing() as connection:
+            revision = _next_revision(connection)
+            connection.execute(self._upsert_photos(), [row | {"revision": revision} for row in rows.values()])
+            changed = select(PHOTOS.c.id).where(PHOTOS.c.revision == revision)
+            connection.execute(delete(VECTORS).where(VECTORS.c.photo_id.in_(changed)))
+            connection.execute(delete(TOMBSTONES).where(TOMBSTONES.c.id.in_(changed)))
+
+    def delete(self, photo_id: str) -> bool:
+        """Removes a photo with its vectors and keeps a tombstone; False if there was none."""
+        with self._writing() as connection:
+            if connection.execute(delete(PHOTOS).where(PHOTOS.c.id == photo_id)).rowcount == 0:
+                return False
+            connection.execute(delete(VECTORS).where(VECTORS.c.photo_id == photo_id))
+            tombstone = {"id": photo_id, "revision": _next_revision(connection)}
+            connection.execute(upsert(self._engine, TOMBSTONES).values(tombstone))
+            return True
+
+    def get(self, photo_id: str) -> Photo | None:
+        """The photo of this id, if there is one."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(*FIELDS).where(PHOTOS.c.id == photo_id)).one_or_none()
+        return None if row is None else _photo(row)
+
+    def photos(self) -> Iterator[Photo]:
+        """All photos by id, read page by page: what changes meanwhile is seen or not, and is in `changes_since`."""
+        for row in self._pages(select(*FIELDS), PHOTOS.c.id):
+            yield _photo(row)
+
+    def count(self) -> int:
+        """How many photos there are."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(func.count()).select_from(PHOTOS)).scalar_one()
+
+    def revision(self) -> int:
+        """A number that grows with every change; cheap enough to be asked every second."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(select(REVISION.c.value)).scalar_one())
+
+    def changes_since(self, revision: int) -> Changes:
+        """All that changed after `revision`; ask for `revision()` before this, so that the next poll misses nothing."""
+        changed = select(*FIELDS).where(PHOTOS.c.revision > revision)
+        gone = select(TOMBSTONES.c.id).where(TOMBSTONES.c.revision > revision).order_by(TOMBSTONES.c.id)
+        photos = [_photo(row) for row in self._pages(changed, PHOTOS.c.id)]
+        with self._engine.connect() as connection:
+            return Changes(photos, list(connection.execute(gone).scalars()))
+
+    def put_vectors(self, encoder_version: str, vectors: Mapping[str, bytes], *, as_of: int | None = None) -> None:
+        """Keeps vectors beside their photos, except for photos that are gone or have changed after revision `as_of`."""
+        statement = upsert(self._engine, VECTORS)
+        statement = statement.on_conflict_do_update(
+            index_elements=["encoder_version", "photo_id"], set_={"vector": statement.excluded.vector}
+        )
+        ids = sorted(vectors)
+        with self._writing() as connection:
+            for start in range(0, len(ids), PAGE_ROWS):
+                wanted = PHOTOS.c.id.in_(ids[start : start + PAGE_ROWS])
+                current = wanted if as_of is None else wanted & (PHOTOS.c.revision <= as_of)
+                present = connection.execute(select(PHOTOS.c.id).where(current)).scalars().all()
+                rows = [{"encoder_version": encoder_version, "photo_id": i, "vector": vectors[i]} for i in present]
+                if rows:
+                    connection.execute(statement, rows)
+
+    def vectors(self, encoder_version: str) -> Iterator[tuple[str, bytes]]:
+        """The kept vectors of one encoder version by photo id, as float32 little endian."""
+        query = select(VECTORS.c.photo_id, VECTORS.c.vector).where(VECTORS.c.encoder_version == encoder_version)
+        for row in self._pages(query, VECTORS.c.photo_id):
+            yield row[0], row[1]
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """One transaction whose first statement takes the write lock, so that writers follow each other in turn."""
+        with self._engine.begin() as connection:
+            connection.execute(update(REVISION).values(value=REVISION.c.value))
+            yield connection
+
+    def _upsert_photos(self) -> Any:
+        statement = upsert(self._engine, PHOTOS)
+        replaced = {column.name: column for column in statement.excluded if column.name != "id"}
+        changed = PHOTOS.c.fingerprint != statement.excluded.fingerprint
+        return statement.on_conflict_do_update(index_elements=["id"], set_=replaced, where=changed)
+
+    def _pages(self, query: Select[*tuple[Any, ...]], key: Column[Any]) -> Iterator[Row[*tuple[Any, ...]]]:
+        after = ""
+        while True:
+            with self._engine.connect() as connection:
+                page = connection.execute(query.where(key > after).order_by(key).limit(PAGE_ROWS)).all()
+            yield from page
+            if len(page) < PAGE_ROWS:
+                return
+            after = page[-1][0]
+
+
+def _next_revision(connection: Connection) -> int:
+    grown = update(REVISION).values(value=REVISION.c.value + 1).returning(REVISION.c.value)
+    return int(connection.execute(grown).scalar_one())
+
+
+def _row(photo: Photo) -> dict[str, Any]:
+    problem = problem_of(photo)
+    if problem is not None:
+        raise InvalidPhoto(f"photo {photo.id[:128]!r}: {problem}")
+    row = {column.name: getattr(photo, column.name) for column in FIELDS}
+    row |= {"tags": list(photo.tags), "queries": list(photo.queries)}
+    row["fingerprint"] = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
+    return row
+
+
+def _photo(row: Row[*tuple[Any, ...]]) -> Photo:
+    values = dict(row._mapping)
+    return Photo(**values | {"tags": tuple(values["tags"]), "queries": tuple(values["queries"])})

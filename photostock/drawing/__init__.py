@@ -1,0 +1,1 @@
+"""Flat illustrations of demo photos, drawn from a scene: colours, backdrop, weather and one subject."""

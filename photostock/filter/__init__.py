@@ -1,0 +1,1 @@
+"""The lightweight filter: licence, safety, erasure, orientation, colour (a release unit)."""

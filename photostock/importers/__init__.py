@@ -1,0 +1,1 @@
+"""Readers of the published photo collections, one file per format."""

@@ -1,0 +1,1 @@
+"""Encoder and vector index (a release unit)."""

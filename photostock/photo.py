@@ -1,0 +1,96 @@
+"""A photo as the catalogue knows it, and the rules that its fields keep."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+Orientation = Literal["landscape", "portrait", "square"]
+
+# No leading dot and no slash, so that an id can never climb out of a folder or name a hidden file.
+SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+MOST_PIXELS_PER_SIDE = 100_000
+
+# Of a photo that says nothing of its own.
+DEFAULT_WIDTH = 1600
+DEFAULT_HEIGHT = 1067
+DEFAULT_COLOR = "#888888"
+
+_HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+# PostgreSQL refuses NUL in a text, and neither database can encode half of a surrogate pair.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photo: what people wrote about it, what the filter asks for, and how a demo picture of it is drawn."""
+
+    id: str
+    title: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    photographer: str = ""
+    width: int = DEFAULT_WIDTH
+    height: int = DEFAULT_HEIGHT
+    color: str = DEFAULT_COLOR
+    licence: str = ""
+    created_at: str = ""  # ISO 8601, empty if unknown
+    popularity: float = 0.0
+    safe: bool = True
+    scene: dict[str, Any] | None = None  # the drawing recipe of a demo photo
+    queries: tuple[str, ...] = ()  # searches whose known answer is this photo
+
+    @property
+    def orientation(self) -> Orientation:
+        """The shape of the picture; a square is exact."""
+        if self.width == self.height:
+            return "square"
+        return "landscape" if self.width > self.height else "portrait"
+
+    @property
+    def text(self) -> str:
+        """All that is indexed: title, description and tags, as sentences."""
+        parts = (self.title, self.description, ", ".join(self.tags))
+        return ". ".join(part.strip().rstrip(".") for part in parts if part.strip())
+
+
+def problem_of(photo: Photo) -> str | None:
+    """What is wrong with the first wrong field of a photo, or None if it may enter the catalogue."""
+    return _id_problem(photo.id) or _text_problem(photo) or _value_problem(photo)
+
+
+def _id_problem(photo_id: str) -> str | None:
+    if SAFE_ID.fullmatch(photo_id):
+        return None
+    return f"id {photo_id[:40]!r} is not 1 to 128 of A-Z a-z 0-9 . _ - (without a dot in front)"
+
+
+def _text_problem(photo: Photo) -> str | None:
+    if not photo.text:
+        return "there is neither a title nor a description nor a tag"
+    texts = (photo.title, photo.description, *photo.tags, photo.photographer, photo.licence, *photo.queries)
+    if any(_UNSTORABLE.search(text) for text in texts):
+        return "a text holds a NUL character or half of a surrogate pair"
+    return None
+
+
+def _value_problem(photo: Photo) -> str | None:
+    if not (0 < photo.width <= MOST_PIXELS_PER_SIDE and 0 < photo.height <= MOST_PIXELS_PER_SIDE):
+        return f"size {photo.width} x {photo.height} is not within 1 to {MOST_PIXELS_PER_SIDE} pixels a side"
+    if not _HEX_COLOUR.fullmatch(photo.color):
+        return f"color {photo.color[:40]!r} is not like #aabbcc"
+    if not (math.isfinite(photo.popularity) and photo.popularity >= 0):
+        return f"popularity {photo.popularity} is not a number from 0 up"
+    return _date_problem(photo.created_at)
+
+
+def _date_problem(created_at: str) -> str | None:
+    try:
+        if created_at:
+            datetime.fromisoformat(created_at)
+    except ValueError:
+        return f"created_at {created_at[:40]!r} is not an ISO 8601 date"
+    return None

@@ -1,0 +1,1 @@
+"""The cross-encoder that puts the best photos first (a release unit)."""

@@ -1,0 +1,69 @@
+"""What operators do over HTTP, under `/v1/admin`: overrides so far."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+
+from common.overrides import Override
+from common.problems import Problem
+from common.service import CurrentCall, admin_router, body_of, documented
+from common.settings import ServiceSettings
+from supermegaretail.contract import NewOverride
+from supermegaretail.engine import Engine
+from supermegaretail.forecast import override_target
+
+
+def router(engine: Engine, settings: ServiceSettings) -> APIRouter:
+    routes = admin_router(settings)
+
+    @routes.get("/overrides")
+    async def listed() -> dict[str, Any]:
+        """Overrides in force."""
+        now = datetime.now(UTC)
+        return {"overrides": [_shown(entry) for entry in engine.active_overrides.value.values() if entry.active(now)]}
+
+    @routes.post("/overrides", status_code=201, openapi_extra=documented(NewOverride))
+    async def add(call: CurrentCall, wish: Annotated[NewOverride, body_of(NewOverride)]) -> dict[str, Any]:
+        """A person's word against the models', for one store and product, with a reason and an end."""
+        try:
+            return _shown(await engine.store(lambda: _add(engine, wish), deadline=call.deadline))
+        except ValueError as error:
+            raise Problem(422, f"ends_at: {error}") from error
+
+    @routes.delete("/overrides/{override_id}", status_code=204)
+    async def withdraw(call: CurrentCall, override_id: str) -> Response:
+        """Ends an override before its time."""
+        if not await engine.store(lambda: _withdraw(engine, override_id), deadline=call.deadline):
+            raise Problem(404, "no override of this id is in force")
+        return Response(status_code=204)
+
+    return routes
+
+
+def _add(engine: Engine, wish: NewOverride) -> Override:
+    override = engine.overrides.add(
+        override_target(wish.store, wish.sku),
+        {"demand_per_day": wish.demand_per_day},
+        owner=wish.owner,
+        reason=wish.reason,
+        ends_at=wish.ends_at,
+        now=datetime.now(UTC),
+    )
+    engine.active_overrides.refresh()
+    return override
+
+
+def _withdraw(engine: Engine, override_id: str) -> bool:
+    withdrawn = engine.overrides.withdraw(override_id, now=datetime.now(UTC))
+    engine.active_overrides.refresh()
+    return withdrawn
+
+
+def _shown(override: Override) -> dict[str, Any]:
+    document = override.as_json()
+    store, _, sku = document.pop("target").partition("\n")
+    value = document.pop("value")
+    return {**document, "store": store, "sku": sku, **value}

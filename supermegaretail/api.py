@@ -1,0 +1,160 @@
+"""The routes of the API process: JSON in, JSON out. What is decided is decided in `forecast.py`."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
+from functools import partial
+from typing import Annotated, cast
+
+import numpy as np
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from common.contract import Text
+from common.fallback import Served
+from common.gateway import Call
+from common.problems import Problem
+from common.service import CurrentCall, body_of, documented, json_response, provenance_headers
+from supermegaretail.contract import (
+    MAX_HORIZON_DAYS,
+    TIERS,
+    Accepted,
+    Forecast,
+    ForecastAnswer,
+    ForecastRequest,
+    Item,
+    OldPrediction,
+    OldPredictions,
+    Plans,
+    SalesReport,
+    Tier,
+    VersionName,
+)
+from supermegaretail.engine import Engine
+from supermegaretail.forecast import Demand
+from supermegaretail.forecast import Query as ForecastQuery
+
+DEMAND_DECIMALS = 4
+PREDICTIONS_DEPRECATED = datetime(2026, 11, 21, tzinfo=UTC)
+PREDICTIONS_SUNSET = datetime(2027, 11, 21, tzinfo=UTC)
+
+
+class OneItem(BaseModel):
+    """`GET /v1/forecasts`: the bulk request for one item, as a query string."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    store: Text
+    sku: Text
+    horizon_days: Annotated[int, Field(ge=1, le=MAX_HORIZON_DAYS)] = 7
+    as_of: date | None = None
+    version: VersionName = "champion"
+    seed: Annotated[int, Field(ge=0, le=2**53)] = 0
+    explain: bool = False
+
+    def as_request(self) -> ForecastRequest:
+        fields = self.model_dump(exclude={"store", "sku"})
+        return ForecastRequest(items=[Item(store=self.store, sku=self.sku)], **fields)
+
+
+class OldQuery(BaseModel):
+    """`GET /predictions`, as it was before `/v1`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sku: Text
+    entity_id: Text
+    version: VersionName = "champion"
+    limit: Annotated[int, Field(ge=1, le=MAX_HORIZON_DAYS)] = 7
+    request_id: str | None = None
+
+
+def router(engine: Engine) -> APIRouter:
+    """The routes over one engine."""
+    routes = APIRouter()
+
+    @routes.post("/v1/forecasts", response_model=ForecastAnswer, openapi_extra=documented(ForecastRequest))
+    async def forecasts(call: CurrentCall, request: Annotated[ForecastRequest, body_of(ForecastRequest)]) -> Response:
+        """Forecasts for up to 1,000 items: the main call."""
+        return _respond(await answer(engine, request, call))
+
+    @routes.get("/v1/forecasts", response_model=ForecastAnswer)
+    async def forecast(call: CurrentCall, query: Annotated[OneItem, Query()]) -> Response:
+        """The same for one item."""
+        return _respond(await answer(engine, query.as_request(), call))
+
+    @routes.get("/predictions", response_model=OldPredictions, deprecated=True)
+    async def predictions(call: CurrentCall, query: Annotated[OldQuery, Query()]) -> Response:
+        """The old API: call `POST /v1/forecasts` instead."""
+        engine.count_deprecated_call(call.caller)
+        item = Item(store=query.entity_id, sku=query.sku)
+        request = ForecastRequest(items=[item], horizon_days=query.limit, version=query.version)
+        forecast = (await answer(engine, request, call)).forecasts[0]
+        old = [
+            OldPrediction(sku=forecast.sku, demand=demand, entity=forecast.store, period=day.isoformat())
+            for day, demand in zip(forecast.dates, forecast.demand, strict=True)
+        ]
+        headers = {
+            **provenance_headers([forecast.served_by], degraded=forecast.degraded),
+            "Deprecation": f"@{int(PREDICTIONS_DEPRECATED.timestamp())}",
+            "Sunset": format_datetime(PREDICTIONS_SUNSET, usegmt=True),
+            "Link": '</v1/forecasts>; rel="successor-version"',
+        }
+        return json_response(OldPredictions(predictions=old), headers=headers)
+
+    @routes.post("/v1/sales", response_model=Accepted, status_code=201, openapi_extra=documented(SalesReport))
+    async def sales(call: CurrentCall, report: Annotated[SalesReport, body_of(SalesReport)]) -> Response:
+        """Sales that were observed: durable, and used by the next forecast, once this answers 201."""
+        await engine.store(partial(engine.book.record_sales, report.sales), deadline=call.deadline)
+        return json_response(Accepted(accepted=len(report.sales), request_id=call.request_id), 201)
+
+    @routes.post("/v1/plans", response_model=Accepted, status_code=201, openapi_extra=documented(Plans))
+    async def plans(call: CurrentCall, request: Annotated[Plans, body_of(Plans)]) -> Response:
+        """Prices, promotions and events that are known ahead."""
+        await engine.store(partial(engine.book.record_plans, request.plans), deadline=call.deadline)
+        return json_response(Accepted(accepted=len(request.plans), request_id=call.request_id), 201)
+
+    return routes
+
+
+async def answer(engine: Engine, request: ForecastRequest, call: Call) -> ForecastAnswer:
+    """The whole of a forecast request."""
+    history = engine.book.history
+    as_of = request.as_of or history.last_day or datetime.now(UTC).date()
+    version = engine.versions.resolve("core", request.version)
+    query = ForecastQuery(as_of=as_of, horizon_days=request.horizon_days, version=version)
+    made = await engine.forecaster.forecast(request.items, query, history=history, deadline=call.deadline)
+    try:
+        dates = [as_of + timedelta(days=ahead) for ahead in range(1, request.horizon_days + 1)]
+    except OverflowError as error:
+        raise Problem(422, f"as_of: {as_of} leaves no days to forecast") from error
+    forecasts = [_forecast(item, served, dates) for item, served in zip(request.items, made.served, strict=True)]
+    return ForecastAnswer.model_construct(
+        forecasts=forecasts,
+        as_of=as_of,
+        seed=request.seed,
+        versions={**made.versions, **engine.own_versions},
+        degraded=any(forecast.degraded for forecast in forecasts),
+        request_id=call.request_id,
+    )
+
+
+def _forecast(item: Item, served: Served[Demand], dates: list[date]) -> Forecast:
+    assert served.value is not None
+    return Forecast.model_construct(
+        store=item.store,
+        sku=item.sku,
+        dates=dates,
+        demand=np.round(served.value.per_day, DEMAND_DECIMALS).tolist(),
+        served_by=cast(Tier, served.served_by),
+        degraded=served.degraded,
+        reason=served.reason,
+        override_id=served.value.override_id,
+    )
+
+
+def _respond(made: ForecastAnswer) -> Response:
+    tiers = {forecast.served_by for forecast in made.forecasts}
+    headers = provenance_headers([tier for tier in TIERS if tier in tiers], degraded=made.degraded)
+    return json_response(made, headers=headers)

@@ -1,0 +1,102 @@
+"""The composition root of the API process: what it is made of, from top to bottom. Nothing is built at import."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from prometheus_client import Counter
+
+from common.client import Upstream, high_timeout, low_timeout
+from common.known_versions import KnownVersions
+from common.overrides import Override, OverrideStore
+from common.service import Part, Service
+from common.snapshot import Snapshot, keep_fresh
+from common.state import open_state
+from common.workers import WorkerPool
+from supermegaretail import admin, api
+from supermegaretail.book import SalesBook
+from supermegaretail.engine import Engine
+from supermegaretail.features import FEATURES_VERSION
+from supermegaretail.forecast import Forecaster
+from supermegaretail.ledger import Ledger
+from supermegaretail.model_contract import NO_PREDICTIONS, Predictions
+from supermegaretail.settings import RetailSettings
+
+REFRESH_EVERY_MS = 1_000
+
+
+def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI:
+    """The API over `settings`; `raise_bugs` is for tests."""
+    own_versions = {"features": FEATURES_VERSION, "api": version("murphy-ml-integration")}
+    service = Service("supermegaretail api", version=own_versions["api"], settings=settings)
+    state = open_state(settings)
+    pool = WorkerPool("forecast", threads=2, queue=settings.max_in_flight)
+    writers = WorkerPool("writer", threads=1, queue=settings.max_in_flight)
+    versions = KnownVersions(settings.registry_dir, ["core", "correction"])
+    store = OverrideStore(state, "supermegaretail")
+    overrides: Snapshot[dict[str, Override]] = Snapshot(
+        "overrides", lambda: store.active(now=datetime.now(UTC)), first={}
+    )
+    book = SalesBook(settings.table_path, Ledger(state))
+    upstream = Upstream(
+        "supermegaretail-model", settings.upstream_url, api_key=settings.outgoing_key, metrics=service.client_metrics
+    )
+    clients = {"low_timeout": low_timeout(upstream, settings), "high_timeout": high_timeout(upstream, settings)}
+    engine = Engine(
+        forecaster=Forecaster(
+            predict={
+                name: client.endpoint("/v1/predictions", answer=Predictions, default=NO_PREDICTIONS)
+                for name, client in clients.items()
+            },
+            overrides=lambda: overrides.value,
+            pool=pool,
+            metrics=service.chain_metrics,
+            constant_demand=settings.constant_demand,
+            raise_bugs=raise_bugs,
+        ),
+        book=book,
+        versions=versions,
+        overrides=store,
+        active_overrides=overrides,
+        writers=writers,
+        deprecated_calls=Counter(
+            "deprecated_calls_total", "Calls of old endpoints.", ("route", "caller"), registry=service.registry
+        ),
+        own_versions=own_versions,
+    )
+    service.components = lambda: {
+        **{name: number for name in ("core", "correction") if (number := versions.champion(name))},
+        **own_versions,
+    }
+    service.parts += [
+        Part("sales", lambda: book.trouble),
+        Part("overrides", lambda: overrides.trouble),
+        Part("versions", lambda: versions.snapshot.trouble),
+        Part("model", lambda: None if upstream.breaker.state == "closed" else f"breaker is {upstream.breaker.state}"),
+    ]
+
+    def refresh() -> None:
+        overrides.refresh()
+        versions.snapshot.refresh()
+        book.reload_if_changed()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        refresh()
+        keeper = asyncio.create_task(keep_fresh(lambda: asyncio.to_thread(refresh), every_ms=REFRESH_EVERY_MS))
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await upstream.aclose()
+            pool.close()
+            writers.close()
+            state.dispose()
+
+    routers = [api.router(engine), admin.router(engine, settings)]
+    return service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)

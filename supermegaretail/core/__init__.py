@@ -1,0 +1,1 @@
+"""The core model: stable features only (a release unit)."""

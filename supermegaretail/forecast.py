@@ -1,0 +1,237 @@
+"""The fallback chain of a forecast, to be read from top to bottom: `Forecaster.chain`.
+
+override → core model → moving average → constant          substitutes, best first
+           └ correction model                              optional stage on the core model's answer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from common.client import Endpoint
+from common.deadline import Deadline
+from common.errors import TierFailed
+from common.fallback import FallbackChain, NotNeeded, OptionalStage, Refused, Served, Substitute
+from common.metrics import ChainMetrics
+from common.outcome import Outcome, Reason
+from common.overrides import Override
+from common.workers import WorkerPool
+from supermegaretail.baseline import moving_average, plausible_maximum
+from supermegaretail.contract import Item
+from supermegaretail.features import FEATURES_VERSION
+from supermegaretail.history import ModelInputs, SalesHistory
+from supermegaretail.model_contract import Features, Prediction, PredictionRequest, Predictions
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+
+class RetailReason(StrEnum):
+    """Why a tier did not serve, beside the codes of `common.outcome.Reason`."""
+
+    UNKNOWN_ITEM = "unknown_item"  # not one day of sales is known
+    INPUTS_MISSING = "inputs_missing"  # prices or promotions of the target days are not planned yet
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked about every item of a request."""
+
+    as_of: date
+    horizon_days: int
+    version: str  # of the core model
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One item's demand, units per day, shape [horizon]."""
+
+    per_day: Floats
+    override_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasts:
+    """The chain's answers in the order of the items, and the versions of the models that were heard."""
+
+    served: list[Served[Demand]]
+    versions: dict[str, str]
+
+
+Answers: TypeAlias = list[Demand | Refused | NotNeeded]
+Chain: TypeAlias = FallbackChain[Item, Demand]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecaster:
+    """What forecasts are made from; shared by all requests, changed by none."""
+
+    predict: dict[str, Endpoint[Predictions]]  # by name of the client: "low_timeout", "high_timeout"
+    overrides: Callable[[], dict[str, Override]]
+    pool: WorkerPool
+    metrics: ChainMetrics | None = None
+    constant_demand: float = 0.0
+    raise_bugs: bool = False
+
+    def chain(self, run: Run) -> Chain:
+        return FallbackChain(
+            [
+                Substitute(name="override", answer=run.override),
+                Substitute(name="core", answer=run.core, accept=run.plausible, leaves_ms=60),
+                Substitute(name="moving_average", answer=run.moving_average, leaves_ms=10),
+                Substitute(name="constant", answer=run.constant),
+            ],
+            [
+                OptionalStage(
+                    name="correction", after="core", improve=run.correction, accept=run.plausible, leaves_ms=10
+                )
+            ],
+            metrics=self.metrics,
+            raise_bugs=self.raise_bugs,
+        )
+
+    async def forecast(
+        self, items: Sequence[Item], query: Query, *, history: SalesHistory, deadline: Deadline
+    ) -> Forecasts:
+        """One answer per item, in order, whatever happens to the model."""
+        run = Run(self, query, history)
+        served = await self.chain(run).answer(items, deadline)
+        return Forecasts(served, run.versions)
+
+
+class Run:
+    """The state of one request: each tier as a method."""
+
+    HIGH_TIMEOUT_ROWS = 4_000  # items × days from which the model is known to need longer than the low timeout
+
+    def __init__(self, forecaster: Forecaster, query: Query, history: SalesHistory) -> None:
+        self._forecaster = forecaster
+        self._query = query
+        self._history = history
+        self._corrections: dict[tuple[str, str], Demand | Refused] = {}
+        self._maxima: dict[tuple[str, str], float] = {}
+        self.versions: dict[str, str] = {}
+
+    async def override(self, items: Sequence[Item], _deadline: Deadline) -> Answers:
+        overrides, now = self._forecaster.overrides(), datetime.now(UTC)
+        found = [overrides.get(override_target(item.store, item.sku)) for item in items]
+        return [
+            self._constant(float(entry.value["demand_per_day"]), entry.id)
+            if entry is not None and entry.active(now)
+            else NotNeeded()
+            for entry in found
+        ]
+
+    async def core(self, items: Sequence[Item], deadline: Deadline) -> Answers:
+        inputs = await self._forecaster.pool.run(self._inputs, items, deadline=deadline)
+        known = [row for row in range(len(items)) if inputs.known[row]]
+        answers: Answers = [Refused(RetailReason.UNKNOWN_ITEM) for _ in items]
+        if not known:
+            return answers
+        predictions = await self._ask_model(inputs, known, deadline)
+        for row, prediction in zip(known, predictions.predictions, strict=True):
+            answers[row] = _demand(prediction.core)
+            self._corrections[_key(items[row])] = self._corrected(prediction, predictions, inputs, row)
+        self.versions["core"] = predictions.version
+        if predictions.correction_version is not None:
+            self.versions["correction"] = predictions.correction_version
+        return answers
+
+    async def correction(self, items: Sequence[Item], _core: Sequence[Demand], _deadline: Deadline) -> Answers:
+        """The model process answered for both stages at once; here each item's correction is taken, or refused."""
+        return [self._corrections[_key(item)] for item in items]
+
+    async def moving_average(self, items: Sequence[Item], deadline: Deadline) -> Answers:
+        query, keys = self._query, [_key(item) for item in items]
+        average = partial(moving_average, as_of=query.as_of, horizon_days=query.horizon_days)
+        demand = await self._forecaster.pool.run(average, self._history, keys, deadline=deadline)
+        return [Demand(row) if np.isfinite(row).all() else Refused(RetailReason.UNKNOWN_ITEM) for row in demand]
+
+    async def constant(self, items: Sequence[Item], _deadline: Deadline) -> Answers:
+        return [self._constant(self._forecaster.constant_demand, None) for _ in items]
+
+    def plausible(self, item: Item, demand: Demand) -> str | None:
+        """Refuses what no shop sells: negative demand, or many times the most that was ever sold here."""
+        lowest, highest = float(demand.per_day.min()), float(demand.per_day.max())
+        return None if lowest >= 0 and highest <= self._maxima[_key(item)] else Reason.OUT_OF_RANGE
+
+    def _inputs(self, items: Sequence[Item]) -> ModelInputs:
+        query, keys = self._query, [_key(item) for item in items]
+        self._maxima = dict(zip(keys, plausible_maximum(self._history, keys, as_of=query.as_of).tolist(), strict=True))
+        return self._history.inputs(keys, as_of=query.as_of, horizon_days=query.horizon_days)
+
+    async def _ask_model(self, inputs: ModelInputs, known: Sequence[int], deadline: Deadline) -> Predictions:
+        query = self._query
+        request = PredictionRequest.model_construct(
+            version=query.version,
+            features_version=FEATURES_VERSION,
+            as_of=query.as_of,
+            horizon_days=query.horizon_days,
+            items=_features(inputs, known),
+        )
+        client = "high_timeout" if len(known) * query.horizon_days > self.HIGH_TIMEOUT_ROWS else "low_timeout"
+        check = partial(_wrong_answer, request)
+        outcome: Outcome[Predictions] = await self._forecaster.predict[client](request, deadline=deadline, check=check)
+        if outcome.reason is not None:
+            raise TierFailed(outcome.reason)
+        return outcome.value
+
+    def _corrected(
+        self, prediction: Prediction, answer: Predictions, inputs: ModelInputs, row: int
+    ) -> Demand | Refused:
+        if inputs.planned_missing[row]:
+            return Refused(RetailReason.INPUTS_MISSING)
+        if prediction.correction is None:
+            return Refused(answer.correction_reason or Reason.NOT_LOADED)
+        return _demand(prediction.correction)
+
+    def _constant(self, demand_per_day: float, override_id: str | None) -> Demand:
+        return Demand(np.full(self._query.horizon_days, demand_per_day), override_id)
+
+
+def override_target(store: str, sku: str) -> str:
+    """The name under which an override of an item is stored."""
+    return f"{store}\n{sku}"  # neither part can hold a control character
+
+
+def _key(item: Item) -> tuple[str, str]:
+    return item.store, item.sku
+
+
+def _demand(per_day: Sequence[float] | None) -> Demand | Refused:
+    return Refused(Reason.MEANING) if per_day is None else Demand(np.asarray(per_day, dtype=np.float64))
+
+
+def _features(inputs: ModelInputs, known: Sequence[int]) -> list[Features]:
+    stable = _nullable(inputs.stable[known])
+    extended = _nullable(inputs.extended[known])
+    return [
+        Features.model_construct(
+            id=str(row), stable=stable[place], extended=None if inputs.planned_missing[row] else extended[place]
+        )
+        for place, row in enumerate(known)
+    ]
+
+
+def _nullable(values: Floats) -> list[Any]:
+    """Nested lists with None for NaN, which JSON does not know."""
+    nested = values.astype(object)
+    nested[np.isnan(values)] = None
+    return nested.tolist()  # type: ignore[no-any-return]
+
+
+def _wrong_answer(request: PredictionRequest, answer: Predictions) -> Reason | None:
+    """Checks that the answer is one to this question: version, ids in order, a number for each day."""
+    if request.version not in ("champion", answer.version):
+        return Reason.VERSION
+    if [prediction.id for prediction in answer.predictions] != [item.id for item in request.items]:
+        return Reason.MEANING
+    lengths = {len(days) for p in answer.predictions for days in (p.core, p.correction) if days is not None}
+    return None if lengths <= {request.horizon_days} else Reason.MEANING

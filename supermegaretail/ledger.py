@@ -1,0 +1,85 @@
+"""Sales and plans that arrived over HTTP: in the state database before anybody is told that they were accepted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Column, Engine, MetaData, String, Table, Text, select
+
+from common.state import create_tables, upsert
+from supermegaretail.contract import Plan, Sale
+from supermegaretail.table import clean
+
+metadata = MetaData()
+
+
+def _table(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("store", String(200), primary_key=True),
+        Column("sku", String(200), primary_key=True),
+        Column("date", String(10), primary_key=True),
+        Column("fields", Text, nullable=False),  # JSON of the canonical columns beside the key
+    )
+
+
+sales = _table("supermegaretail_sales")
+plans = _table("supermegaretail_plans")
+
+
+class Ledger:
+    """Idempotent by store, product and day: a later value corrects an earlier one."""
+
+    def __init__(self, engine: Engine) -> None:
+        create_tables(engine, metadata)
+        self._engine = engine
+
+    def record_sales(self, rows: Sequence[Sale]) -> pl.DataFrame:
+        """Durable when it returns; the rows as a canonical table."""
+        return self._record(sales, rows)
+
+    def record_plans(self, rows: Sequence[Plan]) -> pl.DataFrame:
+        """Likewise, with null sales."""
+        return self._record(plans, rows)
+
+    def rows(self) -> pl.DataFrame:
+        """Everything ever accepted, as a canonical table; one row per store, product and day."""
+        days: dict[tuple[str, str, str], dict[str, Any]] = {}
+        with self._engine.connect() as connection:
+            for table in (plans, sales):
+                for row in connection.execute(select(table)):
+                    days.setdefault((row.store, row.sku, row.date), {}).update(json.loads(row.fields))
+        return _canonical([{"store": s, "sku": k, "date": d, **fields} for (s, k, d), fields in days.items()])
+
+    def _record(self, table: Table, rows: Sequence[Sale] | Sequence[Plan]) -> pl.DataFrame:
+        latest = {(row.store, row.sku, row.date): row for row in rows}
+        documents = [row.model_dump(mode="json", exclude_none=True) for row in latest.values()]
+        insert = upsert(self._engine, table)
+        insert = insert.on_conflict_do_update(
+            index_elements=["store", "sku", "date"], set_={"fields": insert.excluded.fields}
+        )
+        values = [
+            {key: document[key] for key in ("store", "sku", "date")}
+            | {
+                "fields": json.dumps(
+                    {name: document[name] for name in document if name not in ("store", "sku", "date")}
+                )
+            }
+            for document in documents
+        ]
+        with self._engine.begin() as connection:
+            connection.execute(insert, values)
+        return _canonical(documents)
+
+
+def _canonical(documents: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    if not documents:
+        return pl.DataFrame()
+    rows = pl.DataFrame(documents, infer_schema_length=None)
+    if "sales" not in rows.columns:
+        rows = rows.with_columns(sales=pl.lit(None, dtype=pl.Float32))
+    return clean(rows.with_columns(pl.col("date").str.to_date())).rows

@@ -1,0 +1,50 @@
+"""What the API asks of the model process: numbers in, numbers out. The model never sees a table of sales.
+
+Every prediction carries the id it was asked under, so that a shuffled or foreign answer is noticed.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field
+
+from common.contract import AnswerModel, RequestModel
+from supermegaretail.contract import MAX_HORIZON_DAYS, MAX_ITEMS, VersionName
+
+Row = list[float | None]  # features in the order that the manifest names; null where one is not known
+
+
+class Features(RequestModel):
+    """One item: `stable` as of the last known day, `extended` per target day, or null to skip the correction."""
+
+    id: str
+    stable: Row
+    extended: list[Row] | None
+
+
+class PredictionRequest(RequestModel):
+    version: VersionName
+    features_version: str
+    as_of: date
+    horizon_days: Annotated[int, Field(ge=1, le=MAX_HORIZON_DAYS)]
+    items: Annotated[list[Features], Field(min_length=1, max_length=MAX_ITEMS)]
+
+
+class Prediction(AnswerModel):
+    """Demand per day. A model that has no number for an item says null."""
+
+    id: str
+    core: list[float] | None
+    correction: list[float] | None
+
+
+class Predictions(AnswerModel):
+    version: str  # of the core model
+    correction_version: str | None
+    correction_reason: str | None  # why there is no correction, when there is none
+    predictions: list[Prediction]
+
+
+NO_PREDICTIONS = Predictions(version="", correction_version=None, correction_reason=None, predictions=[])

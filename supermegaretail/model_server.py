@@ -1,0 +1,103 @@
+"""The model process: LightGBM behind an internal API, bulk only. It holds versions and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, FastAPI, Response
+
+from common.errors import PoolFull
+from common.problems import Problem
+from common.registry import Registry, UnknownVersion
+from common.service import CurrentCall, Part, Service, body_of, documented, json_response
+from common.snapshot import keep_fresh
+from common.workers import WorkerPool
+from supermegaretail.features import FEATURES_VERSION
+from supermegaretail.model_contract import Prediction, PredictionRequest, Predictions
+from supermegaretail.models import LoadedModels, Models
+from supermegaretail.settings import RetailSettings
+
+REFRESH_EVERY_MS = 1_000
+
+
+def create_app(settings: RetailSettings) -> FastAPI:
+    """The model process over `settings`; it starts without a single model, and says so in `/ready`."""
+    service = Service("supermegaretail model", version=version("murphy-ml-integration"), settings=settings)
+    loaded = LoadedModels(Registry(settings.registry_dir))
+    pool = WorkerPool("predict", threads=2, queue=8)
+    service.parts.append(Part("core", lambda: loaded.trouble, required=True))
+    service.components = loaded.versions
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        loaded.refresh()
+        keeper = asyncio.create_task(keep_fresh(lambda: asyncio.to_thread(loaded.refresh), every_ms=REFRESH_EVERY_MS))
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            pool.close()
+
+    return service.app(routers=[_router(loaded, pool)], lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
+
+
+def _router(loaded: LoadedModels, pool: WorkerPool) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.post("/v1/predictions", response_model=Predictions, openapi_extra=documented(PredictionRequest))
+    async def predictions(
+        call: CurrentCall, request: Annotated[PredictionRequest, body_of(PredictionRequest)]
+    ) -> Response:
+        """Core and correction for every item, or a plain reason why not."""
+        if request.features_version != FEATURES_VERSION:
+            raise Problem(409, f"this model reads features {FEATURES_VERSION}, not {request.features_version}")
+        try:
+            models = loaded.get(request.version) or await pool.run(loaded.load, request.version, deadline=call.deadline)
+            answer = await pool.run(predict, models, request, deadline=call.deadline)
+        except UnknownVersion as error:
+            raise Problem(404, str(error)) from error
+        except (PoolFull, TimeoutError) as error:
+            raise Problem(503, "no time to predict within the deadline", headers={"Retry-After": "1"}) from error
+        except ValueError as error:
+            raise Problem(422, str(error)) from error
+        return json_response(answer)
+
+    return routes
+
+
+def predict(models: Models, request: PredictionRequest) -> Predictions:
+    """Runs both models. Raises `ValueError` for features of another shape."""
+    as_of, horizon_days = request.as_of, request.horizon_days
+    stable = _matrix([item.stable for item in request.items])
+    core = models.core.predict(stable, as_of=as_of, horizon_days=horizon_days)
+    wanted = [place for place, item in enumerate(request.items) if item.extended is not None]
+    corrected: dict[int, list[float] | None] = {}
+    if models.correction is not None and wanted:
+        extended = _matrix([request.items[place].extended for place in wanted])
+        demand = models.correction.predict(
+            stable[wanted], extended, core[wanted], as_of=as_of, horizon_days=horizon_days
+        )
+        corrected = {place: _finite(row) for place, row in zip(wanted, demand, strict=True)}
+    return Predictions(
+        version=models.core_version,
+        correction_version=models.correction_version,
+        correction_reason=models.correction_reason,
+        predictions=[
+            Prediction(id=item.id, core=_finite(core[place]), correction=corrected.get(place))
+            for place, item in enumerate(request.items)
+        ],
+    )
+
+
+def _matrix(rows: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    return np.asarray(rows, dtype=np.float64)  # None becomes NaN
+
+
+def _finite(row: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[float] | None:
+    """A model that has no number for an item says so; JSON has no NaN."""
+    return row.tolist() if np.isfinite(row).all() else None

@@ -1,0 +1,27 @@
+"""Settings of Supermegaretail's two processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field
+
+from common.settings import Port, ServiceSettings
+
+
+class RetailSettings(ServiceSettings):
+    """Environment variables, as listed in `docs/settings.md`."""
+
+    supermegaretail_port: Port = 8001
+    supermegaretail_model_port: Port = 8002
+    model_url: str | None = Field(None, validation_alias=AliasChoices("SUPERMEGARETAIL_MODEL_URL", "model_url"))
+    constant_demand: float = Field(0.0, ge=0)  # units per day for a product that nobody knows anything about
+
+    @property
+    def upstream_url(self) -> str:
+        """Where the API finds its model."""
+        return self.model_url or f"http://127.0.0.1:{self.supermegaretail_model_port}"
+
+    @property
+    def table_path(self) -> Path:
+        return self.var_dir / "supermegaretail" / "sales.parquet"
