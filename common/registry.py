@@ -76,6 +76,11 @@ class Registry:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def components(self) -> list[str]:
+        """Components that have a folder, in the order of their names."""
+        folders = self.root.iterdir() if self.root.is_dir() else ()
+        return sorted(folder.name for folder in folders if folder.is_dir() and NAME.fullmatch(folder.name))
+
     def versions(self, component: str) -> list[str]:
         """Published versions, oldest first."""
         found = (path.parent.name for path in self._folder(component).glob(f"*/{MANIFEST}"))

@@ -18,7 +18,7 @@ class ServiceSettings(BaseSettings):
     Raises pydantic's `ValidationError`, which names the variable, when one can't be used.
     """
 
-    model_config = SettingsConfigDict(frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, env_ignore_empty=True)
 
     var_dir: Path = Path("var")  # all state and artifacts; nothing is written elsewhere
     database_url: str | None = None  # SQLAlchemy URL; SQLite under `var_dir` by default

@@ -165,5 +165,3 @@ class NewHint(RequestModel):
     then: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
     owner: Text
     reason: Annotated[str, StringConstraints(min_length=3, max_length=2_000)]
-
-

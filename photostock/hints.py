@@ -1,6 +1,6 @@
 """Hints: a small knowledge base that anyone can edit and that helps the models by changing their *input*.
 
-A hint says "when a query contains these words, look for those, too". It is live within a second; retraining takes weeks.
+A hint says "when a query contains these words, look for those, too". It is live at once; retraining takes weeks.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class HintStore:
 
     def add(self, when: str, then: str, *, owner: str, reason: str) -> Hint:
         """Durable when it returns; `ValueError` when there are too many hints already."""
-        hint = Hint(secrets.token_hex(8), when, then, owner, reason, datetime.now(UTC).isoformat(timespec="milliseconds"))
+        hint = Hint(
+            secrets.token_hex(8), when, then, owner, reason, datetime.now(UTC).isoformat(timespec="milliseconds")
+        )
         if len(self.all().hints) >= MAX_HINTS:
             raise ValueError(f"there are {MAX_HINTS} hints already")
         with self._engine.begin() as connection:

@@ -148,7 +148,9 @@ class Run:
 
     async def reranked(self, wanted: Sequence[Wanted], found: Sequence[Found], deadline: Deadline) -> Answers:
         """The best candidates in the reranker's order, the others after them as they were."""
-        answers: Answers = [_needless(one, result) or Refused(Reason.NO_TIME) for one, result in zip(wanted, found, strict=True)]
+        answers: Answers = [
+            _needless(one, result) or Refused(Reason.NO_TIME) for one, result in zip(wanted, found, strict=True)
+        ]
         places = [place for place, answer in enumerate(answers) if isinstance(answer, Refused)]
         if not places:
             return answers
@@ -228,7 +230,9 @@ def _found(stage: str, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float
 def _limit(fields: SearchFields) -> int:
     if fields.min_score is not None:
         return MAX_WINDOW
-    return max(fields.page * fields.per_page, RERANK_DEPTH if fields.order_by == "relevance" else SORTED_BY_DATE_OR_FAME)
+    return max(
+        fields.page * fields.per_page, RERANK_DEPTH if fields.order_by == "relevance" else SORTED_BY_DATE_OR_FAME
+    )
 
 
 def _needless(one: Wanted, found: Found) -> NotNeeded | None:

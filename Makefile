@@ -1,0 +1,65 @@
+# Two commands matter: `make demo` and `make test`. Both make what they need, and need only Python >= 3.11 and make.
+PYTHON ?= python3
+VAR_DIR ?= var
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+export VAR_DIR
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install data train demo test lint format compose-check clean
+
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(READY) ## make the virtual environment with every extra
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing (the first time this downloads about 1 GB) …"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[retail,photos,train,loadtests,postgres,dev]'
+	@touch $@
+
+SALES := $(VAR_DIR)/supermegaretail/sales.parquet
+FORECASTER := $(VAR_DIR)/registry/correction/aliases.json
+PHOTOS := $(VAR_DIR)/photostock-catalogue
+RERANKER := $(VAR_DIR)/registry/reranker/aliases.json
+
+data: $(SALES) $(PHOTOS) ## make the demo data
+train: $(FORECASTER) $(RERANKER) ## train on whatever data is there
+
+$(SALES): | $(READY)
+	$(BIN)/python -m supermegaretail data demo
+
+$(FORECASTER): | $(SALES)
+	$(BIN)/python -m supermegaretail train
+
+$(PHOTOS): | $(READY)
+	$(BIN)/python -m photostock catalogue demo
+	@touch $@
+
+$(RERANKER): | $(PHOTOS)
+	$(BIN)/python -m photostock train
+
+demo: $(READY) train ## both services under traffic while their models are killed, frozen and made to lie
+	$(BIN)/python -m loadtests tour
+
+test: $(READY) ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## let ruff format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+compose-check: ## build and run docker-compose.yml, kill a model container, see it recover
+	docker/check
+
+clean: ## remove the virtual environment and all state
+	rm -rf $(VENV) $(VAR_DIR)

@@ -1,0 +1,124 @@
+"""The composition root of the API process: what it is made of, from top to bottom. Nothing is built at import."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from common.client import Upstream, low_timeout
+from common.known_versions import KnownVersions
+from common.registry import Registry
+from common.service import Part, Service
+from common.slots import CHAMPION, ModelSlots
+from common.snapshot import Snapshot, keep_fresh
+from common.state import open_state
+from common.workers import WorkerPool
+from common.writes import Writes
+from photostock import admin, api
+from photostock.catalogue import Catalogue
+from photostock.engine import Engine
+from photostock.feedback import FeedbackStore
+from photostock.filter.filter import FILTER_VERSION
+from photostock.hints import Hints, HintStore
+from photostock.index.encoder import OnnxEncoder
+from photostock.index.vectors import INDEX_VERSION
+from photostock.library import Library
+from photostock.picture_cache import PictureCache
+from photostock.reranker_contract import NO_RANKINGS, Rankings
+from photostock.search import Searcher
+from photostock.settings import PhotoSettings
+
+REFRESH_EVERY_MS = 1_000
+
+
+def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
+    """The API over `settings`; `raise_bugs` is for tests."""
+    api_version = version("murphy-ml-integration")
+    service = Service("photostock api", version=api_version, settings=settings)
+    state = open_state(settings)
+    pool = WorkerPool("search", threads=2, queue=settings.max_in_flight)
+    writes = Writes(queue=settings.max_in_flight)
+    versions = KnownVersions(settings.registry_dir, ["encoder", "reranker"])
+    library = Library(Catalogue(state))
+    registry = Registry(settings.registry_dir)
+    encoders = ModelSlots("encoder", registry, lambda number: OnnxEncoder.load(registry.load("encoder", number)))
+    hints = HintStore(state)
+    active_hints = Snapshot("hints", hints.all, first=Hints())
+    pictures = PictureCache()
+    upstream = Upstream(
+        "photostock-reranker", settings.upstream_url, api_key=settings.outgoing_key, metrics=service.client_metrics
+    )
+
+    def own_versions() -> dict[str, str]:
+        return {
+            "index": INDEX_VERSION,
+            "encoder": library.encoder.version if library.encoder else "none",
+            "hints": active_hints.value.version,
+            "filter": FILTER_VERSION,
+            "api": api_version,
+        }
+
+    engine = Engine(
+        searcher=Searcher(
+            library=library,
+            rerank=low_timeout(upstream, settings).endpoint("/v1/rankings", answer=Rankings, default=NO_RANKINGS),
+            hints=lambda: active_hints.value,
+            pool=pool,
+            metrics=service.chain_metrics,
+            raise_bugs=raise_bugs,
+        ),
+        library=library,
+        versions=versions,
+        hints=hints,
+        active_hints=active_hints,
+        feedback=FeedbackStore(state),
+        pictures=pictures,
+        writes=writes,
+        own_versions=own_versions,
+    )
+    service.components = lambda: {
+        **own_versions(),
+        **({"reranker": champion} if (champion := versions.champion("reranker")) else {}),
+    }
+    service.parts += [
+        Part("catalogue", lambda: library.trouble),
+        Part("encoder", lambda: encoders.trouble),
+        Part("hints", lambda: active_hints.trouble),
+        Part("versions", lambda: versions.snapshot.trouble),
+        Part(
+            "reranker", lambda: None if upstream.breaker.state == "closed" else f"breaker is {upstream.breaker.state}"
+        ),
+    ]
+
+    def refresh() -> None:
+        active_hints.refresh()
+        versions.snapshot.refresh()
+        library.refresh()
+
+    def refresh_all() -> None:
+        """With the encoder: after an import this takes long, and meanwhile words are searched."""
+        refresh()
+        encoders.refresh()
+        if (serving := encoders.get(CHAMPION)) is not None:
+            library.use_encoder(serving[1])
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(refresh)
+        keeper = asyncio.create_task(keep_fresh(lambda: asyncio.to_thread(refresh_all), every_ms=REFRESH_EVERY_MS))
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await upstream.aclose()
+            pool.close()
+            writes.close()
+            pictures.close()
+            state.dispose()
+
+    routers = [api.router(engine), admin.router(engine, settings)]
+    return service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)

@@ -1,0 +1,30 @@
+"""Everything that the routes of the API process work with, made by `app.py` in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from common.known_versions import KnownVersions
+from common.snapshot import Snapshot
+from common.writes import Writes
+from photostock.feedback import FeedbackStore
+from photostock.hints import Hints, HintStore
+from photostock.library import Library
+from photostock.picture_cache import PictureCache
+from photostock.search import Searcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """The parts of the API process."""
+
+    searcher: Searcher
+    library: Library
+    versions: KnownVersions
+    hints: HintStore
+    active_hints: Snapshot[Hints]
+    feedback: FeedbackStore
+    pictures: PictureCache
+    writes: Writes
+    own_versions: Callable[[], dict[str, str]]
