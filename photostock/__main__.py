@@ -24,7 +24,9 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(metavar="COMMAND")
     command(commands, "api", _api, "serve searches: answers with every other process dead")
     command(commands, "reranker", _reranker, "serve the cross-encoder to the API")
-    train = command(commands, "train", _train, "export the encoder, index the catalogue, train and publish the reranker")
+    train = command(
+        commands, "train", _train, "export the encoder, index the catalogue, train and publish the reranker"
+    )
     train.add_argument("--seed", type=int, default=1)
     train.add_argument("--minutes", type=float, default=1.2, help="time for training the reranker (default: 1.2)")
     evaluate = command(commands, "evaluate", _evaluate, "what each stage adds, on queries with a known answer")

@@ -121,4 +121,6 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
             state.dispose()
 
     routers = [api.router(engine), admin.router(engine, settings)]
-    return service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
+    app = service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
+    app.state.engine = engine  # for tests and a debugger
+    return app

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from common.contract import AnswerModel, RequestModel, Text
+from photostock.filter.colours import HEX, NAMES
 from photostock.photo import MOST_PIXELS_PER_SIDE
 
 MAX_WINDOW = 1_000  # results that can be paged through
@@ -20,7 +21,6 @@ TIERS: tuple[Tier, ...] = ("reranker", "semantic", "lexical", "popular")  # best
 Order = Literal["relevance", "latest", "popular"]
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-COLOUR = r"^(#[0-9a-fA-F]{6}|[a-z]{3,12})$"
 
 PhotoId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
 VersionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -34,6 +34,12 @@ def _one_line(text: str) -> str:
     return cleaned
 
 
+def _known_colour(text: str) -> str:
+    if text not in NAMES and not HEX.fullmatch(text):
+        raise ValueError(f"expected #rrggbb or one of {', '.join(NAMES)}")
+    return text
+
+
 QueryText = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_one_line)]
 
 
@@ -44,7 +50,7 @@ class SearchFields(BaseModel):
     page: Annotated[int, Field(ge=1, le=MAX_WINDOW)] = 1
     per_page: Annotated[int, Field(ge=1, le=80)] = 20
     orientation: Literal["landscape", "portrait", "square"] | None = None
-    color: Annotated[str, Field(pattern=COLOUR)] | None = None
+    color: Annotated[str, AfterValidator(_known_colour)] | None = None
     licence: Text | None = None
     order_by: Order = "relevance"
     exclude: Annotated[str, StringConstraints(max_length=300)] | None = None

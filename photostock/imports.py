@@ -6,26 +6,26 @@ from pathlib import Path
 
 from photostock.importers.captions import read_captions
 from photostock.importers.coco import read_coco
-from photostock.importers.rows import PhotoImport, Reject, UnreadablePhotos
+from photostock.importers.rows import ImportProblem, PhotoImport, Reject
 from photostock.importers.unsplash import parts_of, read_unsplash
 
-__all__ = ["PhotoImport", "Reject", "UnreadablePhotos", "read_any", "summary"]
+__all__ = ["ImportProblem", "PhotoImport", "Reject", "read_any", "summary"]
 
 FORMATS = "COCO's captions_*.json, Unsplash's photos.tsv000 or its folder, or parquet with photo_id and captions"
 MOST_REJECTS_TOLD = 10
 
 
 def read_any(path: Path) -> PhotoImport:
-    """Reads photos from a file or folder of any known format; raises UnreadablePhotos if it is none."""
+    """Reads photos from a file or folder of any known format; raises ImportProblem if it is none."""
     try:
         return _read(path)
     except OSError as error:
-        raise UnreadablePhotos(f"{path} cannot be read: {error.strerror or error}") from error
+        raise ImportProblem(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> PhotoImport:
     if not path.exists():
-        raise UnreadablePhotos(f"{path} does not exist")
+        raise ImportProblem(f"{path} does not exist")
     if path.is_dir():
         return read_unsplash(path)
     if path in parts_of(path.parent, path.name.partition(".")[0]):
@@ -34,7 +34,7 @@ def _read(path: Path) -> PhotoImport:
         return read_coco(path)
     if path.suffix == ".parquet":
         return read_captions(path)
-    raise UnreadablePhotos(f"{path} is none of: {FORMATS}")
+    raise ImportProblem(f"{path} is none of: {FORMATS}")
 
 
 def summary(imported: PhotoImport) -> str:

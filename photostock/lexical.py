@@ -64,7 +64,6 @@ class LexicalIndex:
         self._document_frequency: Counter[str] = Counter()
         self._buffer = np.full(1024, ABSENT, dtype=np.float32)
         self._lengths = self._buffer[:0]
-        self._total_length = 0
         self._writer = threading.Lock()
 
     def __len__(self) -> int:
@@ -82,7 +81,6 @@ class LexicalIndex:
             self._document_frequency.update(set(words))
             for stem, count in Counter(stems).items():
                 self._postings[stem] = self._postings.get(stem, _no_postings()).with_row(row, count)
-            self._total_length += len(stems)
             self._lengths[row] = len(stems)
 
     def remove(self, row: int) -> None:
@@ -94,7 +92,6 @@ class LexicalIndex:
             words = words_of(text)
             stems = stems_of(words)
             self._lengths[row] = ABSENT
-            self._total_length -= len(stems)
             for stem in set(stems):
                 self._drop(stem, row)
             self._document_frequency -= Counter(set(words))
@@ -102,26 +99,27 @@ class LexicalIndex:
     def search(self, query: str, *, allowed: Mask, limit: int) -> tuple[Rows, Floats]:
         """The allowed rows that have a word of the query and their BM25 scores, best first, equal ones by row."""
         lengths = self._lengths.copy()
-        count, mean_length = max(1, len(self._texts)), max(1.0, self._total_length / max(1, len(self._texts)))
+        there = lengths >= 0
+        count = max(1, int(np.count_nonzero(there)))
+        mean_length = max(1.0, float(lengths[there].sum(dtype=np.float64)) / count)
         scores = np.zeros(len(lengths), dtype=np.float32)
         for stem, weight in Counter(_sought(query)).items():
-            rows, counts = self._found(stem, len(lengths))
+            rows, counts = self._found(stem, there)
             inverse_frequency = np.log1p((count - len(rows) + 0.5) / (len(rows) + 0.5))
             damping = self._k1 * (1 - self._b + self._b * lengths[rows] / mean_length)
             scores[rows] += weight * inverse_frequency * counts * (self._k1 + 1) / (counts + damping)
         known = min(len(scores), len(allowed))
-        rows = np.flatnonzero((scores[:known] > 0) & (lengths[:known] >= 0) & allowed[:known])
+        rows = np.flatnonzero((scores[:known] > 0) & allowed[:known])
         return best(rows, scores[rows], limit=limit)
 
     def mask_containing(self, words: Sequence[str]) -> Mask:
         """By row: does its text contain any of these? An entry of several words is contained when all of them are."""
-        size = len(self._lengths)
-        mask = np.zeros(size, dtype=np.bool_)
+        there = self._lengths >= 0
+        mask = np.zeros(len(there), dtype=np.bool_)
         for entry in words:
-            found = [self._found(stem, size)[0] for stem in stems_of(words_of(entry))]
+            found = [self._found(stem, there)[0] for stem in stems_of(words_of(entry))]
             if found:
-                hits = np.bincount(np.concatenate(found), minlength=size)
-                mask |= hits == len(found)
+                mask |= np.bincount(np.concatenate(found), minlength=len(there)) == len(found)
         return mask
 
     def vocabulary(self) -> dict[str, int]:
@@ -129,11 +127,12 @@ class LexicalIndex:
         with self._writer:
             return dict(self._document_frequency)
 
-    def _found(self, stem: str, size: int) -> tuple[Rows, Floats]:
-        """Rows below `size` with this stem, and how often each has it."""
+    def _found(self, stem: str, there: Mask) -> tuple[Rows, Floats]:
+        """Those of the rows that are `there` which have this stem, and how often each has it."""
         postings = self._postings.get(stem) or _no_postings()
         rows, counts = postings.rows, postings.counts
-        known = rows < size
+        known = rows < len(there)
+        known[known] = there[rows[known]]
         return rows[known], counts[known]
 
     def _grow(self, size: int) -> None:

@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.exc import SQLAlchemyError
 
-from common.progress import progress
 from photostock.catalogue import Catalogue, Photo
 from photostock.filter.filter import Conditions, PhotoFilter
-from photostock.index.encoder import Encoder
+from photostock.index.encoder import Encoder, encode_all
 from photostock.index.vectors import VectorIndex
 from photostock.lexical import LexicalIndex
 from photostock.popular import PopularityOrder
@@ -118,10 +117,10 @@ class Library:
             vectors.add(batch, np.stack([np.frombuffer(kept[self._photos[row].id], "<f4") for row in batch]))
         missing = [row for row in rows if self._photos[row].id not in kept]
         if missing:
-            with progress(f"encoding {len(missing)} photos", len(missing)) as report:
-                for batch in _batches(missing):
-                    vectors.add(batch, self._encode(encoder, [self._photos[row] for row in batch]))
-                    report.advance(len(batch))
+            photos = [self._photos[row] for row in missing]
+            encoded = encode_all(encoder, [photo.text for photo in photos], what=f"encoding {len(missing)} photos")
+            self._keep(encoder, photos, encoded)
+            vectors.add(missing, encoded)
 
     def _take(self, photos: Sequence[Photo]) -> None:
         if not photos:
@@ -139,10 +138,13 @@ class Library:
             self._row_of[photo.id] = row
 
     def _encode(self, encoder: Encoder, photos: Sequence[Photo]) -> Vector:
-        vectors = encoder.encode([photo.text for photo in photos])
+        vectors: Vector = encoder.encode([photo.text for photo in photos])
+        self._keep(encoder, photos, vectors)
+        return vectors
+
+    def _keep(self, encoder: Encoder, photos: Sequence[Photo], vectors: Vector) -> None:
         kept = {photo.id: vector.astype("<f4").tobytes() for photo, vector in zip(photos, vectors, strict=True)}
         self._catalogue.put_vectors(encoder.version, kept)
-        return vectors
 
     def _drop(self, photo_id: str) -> None:
         row = self._row_of.pop(photo_id, None)

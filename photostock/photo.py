@@ -13,6 +13,7 @@ Orientation = Literal["landscape", "portrait", "square"]
 # No leading dot and no slash, so that an id can never climb out of a folder or name a hidden file.
 SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 MOST_PIXELS_PER_SIDE = 100_000
+LONGEST_DATE = 40  # characters
 
 # Of a photo that says nothing of its own.
 DEFAULT_WIDTH = 1600
@@ -89,8 +90,8 @@ def _value_problem(photo: Photo) -> str | None:
 
 def _date_problem(created_at: str) -> str | None:
     try:
-        if created_at:
-            datetime.fromisoformat(created_at)
+        if not created_at or (len(created_at) <= LONGEST_DATE and datetime.fromisoformat(created_at)):
+            return None
     except ValueError:
-        return f"created_at {created_at[:40]!r} is not an ISO 8601 date"
-    return None
+        pass
+    return f"created_at {created_at[:LONGEST_DATE]!r} is not an ISO 8601 date"

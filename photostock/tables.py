@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, Text
 
+from photostock.photo import LONGEST_DATE
+
 # Sorted by bytes in both databases; a PostgreSQL locale would order ids differently from SQLite.
 ID = String(128).with_variant(String(128, collation="C"), "postgresql")
 TABLES = MetaData()
@@ -19,7 +21,7 @@ PHOTOS = Table(
     Column("height", Integer, nullable=False),
     Column("color", String(7), nullable=False),
     Column("licence", Text, nullable=False),
-    Column("created_at", String(40), nullable=False),
+    Column("created_at", String(LONGEST_DATE), nullable=False),
     Column("popularity", Float, nullable=False),
     Column("safe", Boolean, nullable=False),
     Column("scene", JSON(none_as_null=True)),

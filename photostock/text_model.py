@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from common.registry import ArtifactError, Manifest, Release
 
@@ -39,10 +39,22 @@ class TextModel:
     def run(self, text: str, pair: str | None = None) -> Output:
         """The first output's only row."""
         tokens = self._tokenizer.encode(text, pair)
-        known = {"input_ids": tokens.ids, "attention_mask": tokens.attention_mask, "token_type_ids": tokens.type_ids}
+        known = inputs_of(tokens)
         feed = {name: np.array([known[name]], dtype=np.int64) for name in self._inputs}
         row: Output = self._session.run(None, feed)[0][0]
         return row
+
+
+def inputs_of(tokens: Encoding) -> dict[str, list[int]]:
+    """All that a model may ask about its tokens; `first` and `second` tell the words of a pair's halves."""
+    halves = tokens.sequence_ids
+    return {
+        "input_ids": tokens.ids,
+        "attention_mask": tokens.attention_mask,
+        "token_type_ids": tokens.type_ids,
+        "first": [int(half == 0) for half in halves],
+        "second": [int(half == 1) for half in halves],
+    }
 
 
 def _session(path: str) -> onnxruntime.InferenceSession:

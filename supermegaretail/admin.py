@@ -29,14 +29,14 @@ def router(engine: Engine, settings: ServiceSettings) -> APIRouter:
     async def add(call: CurrentCall, wish: Annotated[NewOverride, body_of(NewOverride)]) -> dict[str, Any]:
         """A person's word against the models', for one store and product, with a reason and an end."""
         try:
-            return _shown(await engine.store(lambda: _add(engine, wish), deadline=call.deadline))
+            return _shown(await engine.writes.run(lambda: _add(engine, wish), deadline=call.deadline))
         except ValueError as error:
             raise Problem(422, f"ends_at: {error}") from error
 
     @routes.delete("/overrides/{override_id}", status_code=204)
     async def withdraw(call: CurrentCall, override_id: str) -> Response:
         """Ends an override before its time."""
-        if not await engine.store(lambda: _withdraw(engine, override_id), deadline=call.deadline):
+        if not await engine.writes.run(lambda: _withdraw(engine, override_id), deadline=call.deadline):
             raise Problem(404, "no override of this id is in force")
         return Response(status_code=204)
 

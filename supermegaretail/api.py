@@ -106,13 +106,13 @@ def router(engine: Engine) -> APIRouter:
     @routes.post("/v1/sales", response_model=Accepted, status_code=201, openapi_extra=documented(SalesReport))
     async def sales(call: CurrentCall, report: Annotated[SalesReport, body_of(SalesReport)]) -> Response:
         """Sales that were observed: durable, and used by the next forecast, once this answers 201."""
-        await engine.store(partial(engine.book.record_sales, report.sales), deadline=call.deadline)
+        await engine.writes.run(partial(engine.book.record_sales, report.sales), deadline=call.deadline)
         return json_response(Accepted(accepted=len(report.sales), request_id=call.request_id), 201)
 
     @routes.post("/v1/plans", response_model=Accepted, status_code=201, openapi_extra=documented(Plans))
     async def plans(call: CurrentCall, request: Annotated[Plans, body_of(Plans)]) -> Response:
         """Prices, promotions and events that are known ahead."""
-        await engine.store(partial(engine.book.record_plans, request.plans), deadline=call.deadline)
+        await engine.writes.run(partial(engine.book.record_plans, request.plans), deadline=call.deadline)
         return json_response(Accepted(accepted=len(request.plans), request_id=call.request_id), 201)
 
     return routes

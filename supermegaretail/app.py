@@ -18,6 +18,7 @@ from common.service import Part, Service
 from common.snapshot import Snapshot, keep_fresh
 from common.state import open_state
 from common.workers import WorkerPool
+from common.writes import Writes
 from supermegaretail import admin, api
 from supermegaretail.book import SalesBook
 from supermegaretail.engine import Engine
@@ -36,7 +37,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
     service = Service("supermegaretail api", version=own_versions["api"], settings=settings)
     state = open_state(settings)
     pool = WorkerPool("forecast", threads=2, queue=settings.max_in_flight)
-    writers = WorkerPool("writer", threads=1, queue=settings.max_in_flight)
+    writes = Writes(queue=settings.max_in_flight)
     versions = KnownVersions(settings.registry_dir, ["core", "correction"])
     store = OverrideStore(state, "supermegaretail")
     overrides: Snapshot[dict[str, Override]] = Snapshot(
@@ -63,7 +64,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         versions=versions,
         overrides=store,
         active_overrides=overrides,
-        writers=writers,
+        writes=writes,
         deprecated_calls=Counter(
             "deprecated_calls_total", "Calls of old endpoints.", ("route", "caller"), registry=service.registry
         ),
@@ -95,8 +96,10 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
             keeper.cancel()
             await upstream.aclose()
             pool.close()
-            writers.close()
+            writes.close()
             state.dispose()
 
     routers = [api.router(engine), admin.router(engine, settings)]
-    return service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
+    app = service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
+    app.state.engine = engine  # for tests and a debugger
+    return app

@@ -1,7 +1,7 @@
 """From a raw cell to a typed value: polars expressions that say whether a cell holds anything, and what it is worth.
 
-`typed` gives null for whatever the column does not expect. A cell that is present but not typed is a bad one; that is the
-only rule of validation, the same for all columns.
+`typed` gives null for whatever the column does not expect. A cell that is present but not typed is a bad one; that is
+the only rule of validation, the same for all columns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import polars as pl
 from supermegaretail.columns import FIRST_DAY, LAST_DAY, LONGEST_TEXT, Column, ImportProblem
 
 UNREADABLE = r"[\x00-\x1f\x7f\x{fffd}]"  # control characters, and what stands for bytes that were not UTF-8
-MIDNIGHT = ("", "T00:00", "T00:00:00", "T00:00:00Z", "T00:00:00.000", " 00:00", " 00:00:00", " 00:00:00.000", " 00:00:00.000000")
+TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
+MIDNIGHT = ("", *(f"{gap}00:00{rest}" for gap in "T " for rest in ("", ":00", ":00Z", ":00.000", ":00.000000")))
 
 
 def plain_types(raw: pl.DataFrame) -> pl.DataFrame:
@@ -40,7 +41,9 @@ def is_present(name: str, source: pl.DataType) -> pl.Expr:
 
 def reasons(columns: Sequence[Column], schema: pl.Schema) -> pl.Expr:
     """Why a row is bad, in plain words, all reasons in one text."""
-    return pl.concat_str([_reason(column, schema[column.name]) for column in columns], separator="; ", ignore_nulls=True)
+    return pl.concat_str(
+        [_reason(column, schema[column.name]) for column in columns], separator="; ", ignore_nulls=True
+    )
 
 
 def _reason(column: Column, source: pl.DataType) -> pl.Expr:
@@ -59,8 +62,7 @@ def typed(column: Column, source: pl.DataType) -> pl.Expr:
     if column.kind == "day":
         return _day(cell, source).alias(column.name)
     if column.kind == "flag":
-        flag = _number(_true_as_one(cell) if source == pl.String else cell, source)
-        return pl.when(flag.is_in([0.0, 1.0])).then(flag).cast(pl.Int8).alias(column.name)
+        return _flag(cell, source).alias(column.name)
     number = _number(cell, source)
     # NaN and infinity lie in no interval, so this refuses them too.
     return pl.when(number.is_between(column.low, column.high)).then(number).cast(pl.Float32).alias(column.name)
@@ -90,9 +92,13 @@ def _day(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
     return pl.when(day.is_between(FIRST_DAY, LAST_DAY)).then(day)
 
 
+def _flag(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
+    number = _number(cell, source)
+    if source == pl.String:
+        said = pl.when(cell.is_in(TRUE)).then(1.0).when(cell.is_in(FALSE)).then(0.0)
+        number = said.otherwise(number)
+    return pl.when(number.is_in([0.0, 1.0])).then(number).cast(pl.Int8)
+
+
 def _number(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
     return (cell.str.strip_chars() if source == pl.String else cell).cast(pl.Float64, strict=False)
-
-
-def _true_as_one(cell: pl.Expr) -> pl.Expr:
-    return cell.str.strip_chars().str.to_lowercase().replace({"true": "1", "false": "0"})

@@ -1,8 +1,8 @@
 """The columns of the sales table: what each one holds, and when a value of it is good.
 
 One row tells one product in one store on one day. A row without `sales` is a plan: it tells what is known ahead about a
-day that has not been sold yet (price, promotion, holiday, ...). `COLUMNS` is the whole list; only store, sku and date are
-required, other columns may be absent. Whatever is missing from a row is unknown, not zero.
+day that has not been sold yet (price, promotion, holiday, ...). `COLUMNS` is the whole list; only store, sku and date
+are required, other columns may be absent. Whatever is missing from a row is unknown, not zero.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def check_header(names: Sequence[str], *, where: str) -> list[Column]:
-    """The columns of a file in the table's own order; an unknown, repeated or missing name is a problem that says which."""
+    """The columns of a file, in the table's own order; an unknown, repeated or missing name is a problem naming it."""
     faults = {
         "unknown": [name for name in names if _place(name) is None],
         "repeated": sorted({name for name in names if names.count(name) > 1}),

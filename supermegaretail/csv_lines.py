@@ -25,7 +25,7 @@ WELL_QUOTED = f"^{CELL}(?:,{CELL})*$"
 def read_header(path: Path) -> list[str]:
     """The names in the file's first line."""
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
             first = file.readline()
     except OSError as error:
         raise ImportProblem(f"{path}: cannot be read ({error.strerror})") from error
@@ -43,6 +43,8 @@ def read_lines(path: Path) -> Iterator[pl.DataFrame]:
             lines = _lines(block.decode("utf-8", errors="replace"), first=line)
             line += len(lines)
             yield lines
+    if line == 2:  # a file of a header alone still has its columns
+        yield pl.DataFrame(schema={"line": pl.Int64, "text": pl.String})
 
 
 def _lines(block: str, *, first: int) -> pl.DataFrame:
@@ -51,7 +53,18 @@ def _lines(block: str, *, first: int) -> pl.DataFrame:
 
 
 def split_cells(lines: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Lines (line, text) as rows of text cells under `names`, beside `line`; and the lines that do not fit, as rejects."""
+    """Lines (line, text) as rows of text cells (line, then `names`); and the lines that do not fit, as rejects."""
+    good, misfits = well_formed(lines, cells=len(names))
+    schema = dict.fromkeys(names, pl.String)
+    if good.is_empty():
+        return pl.DataFrame(schema={"line": pl.Int64(), **schema}), misfits
+    # Nothing in these lines can surprise an ordinary reader any more.
+    rows = pl.read_csv(StringIO(good["text"].str.join("\n").item()), has_header=False, schema=schema)
+    return rows.insert_column(0, good["line"]), misfits
+
+
+def well_formed(lines: pl.DataFrame, *, cells: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The lines that hold so many cells, and the others as rejects."""
     text = pl.col("text")
     found = text.str.replace_all(QUOTED, "").str.count_matches(",", literal=True) + 1
     fault = (
@@ -59,20 +72,9 @@ def split_cells(lines: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, pl
         .then(pl.lit("blank line"))
         .when(text.str.contains('"', literal=True) & ~text.str.contains(WELL_QUOTED))
         .then(pl.lit("stray quotation mark"))
-        .when(found != len(names))
-        .then(pl.format("{} cells where the header names {}", found, pl.lit(len(names))))
+        .when(found != cells)
+        .then(pl.format("{} cells where the header names {}", found, pl.lit(cells)))
     )
     judged = lines.with_columns(reason=fault)
-    good = judged.filter(pl.col("reason").is_null())
-    bad = judged.filter(pl.col("reason").is_not_null())
-    return _cells(good, names), bad.select("line", "reason", row="text").cast(REJECTS)  # type: ignore[arg-type]
-
-
-def _cells(lines: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """The lines as the CSV reader of polars splits them, once nothing in them can surprise it."""
-    text = lines["text"].str.join("\n").item() if lines.height else ""
-    schema = dict.fromkeys(names, pl.String)
-    if not lines.height:
-        return pl.DataFrame(schema={"line": pl.Int64(), **schema})
-    cells = pl.read_csv(StringIO(text), has_header=False, schema=schema)
-    return cells.insert_column(0, lines["line"])
+    rejects = judged.filter(pl.col("reason").is_not_null()).select("line", "reason", row="text")
+    return judged.filter(pl.col("reason").is_null()).drop("reason"), rejects

@@ -13,13 +13,14 @@ from fastapi import APIRouter, FastAPI, Response
 
 from common.errors import PoolFull
 from common.problems import Problem
-from common.registry import Registry, UnknownVersion
+from common.registry import Registry, RegistryError, UnknownVersion
 from common.service import CurrentCall, Part, Service, body_of, documented, json_response
+from common.slots import CHAMPION, ModelSlots
 from common.snapshot import keep_fresh
 from common.workers import WorkerPool
 from supermegaretail.features import FEATURES_VERSION
 from supermegaretail.model_contract import Prediction, PredictionRequest, Predictions
-from supermegaretail.models import LoadedModels, Models
+from supermegaretail.models import Models, model_slots
 from supermegaretail.settings import RetailSettings
 
 REFRESH_EVERY_MS = 1_000
@@ -28,25 +29,25 @@ REFRESH_EVERY_MS = 1_000
 def create_app(settings: RetailSettings) -> FastAPI:
     """The model process over `settings`; it starts without a single model, and says so in `/ready`."""
     service = Service("supermegaretail model", version=version("murphy-ml-integration"), settings=settings)
-    loaded = LoadedModels(Registry(settings.registry_dir))
+    slots = model_slots(Registry(settings.registry_dir))
     pool = WorkerPool("predict", threads=2, queue=8)
-    service.parts.append(Part("core", lambda: loaded.trouble, required=True))
-    service.components = loaded.versions
+    service.parts.append(Part("core", lambda: slots.trouble, required=True))
+    service.components = lambda: _versions(slots)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        loaded.refresh()
-        keeper = asyncio.create_task(keep_fresh(lambda: asyncio.to_thread(loaded.refresh), every_ms=REFRESH_EVERY_MS))
+        await asyncio.to_thread(slots.refresh)
+        keeper = asyncio.create_task(keep_fresh(lambda: asyncio.to_thread(slots.refresh), every_ms=REFRESH_EVERY_MS))
         try:
             yield
         finally:
             keeper.cancel()
             pool.close()
 
-    return service.app(routers=[_router(loaded, pool)], lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
+    return service.app(routers=[_router(slots, pool)], lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
 
 
-def _router(loaded: LoadedModels, pool: WorkerPool) -> APIRouter:
+def _router(slots: ModelSlots[Models], pool: WorkerPool) -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/v1/predictions", response_model=Predictions, openapi_extra=documented(PredictionRequest))
@@ -57,10 +58,14 @@ def _router(loaded: LoadedModels, pool: WorkerPool) -> APIRouter:
         if request.features_version != FEATURES_VERSION:
             raise Problem(409, f"this model reads features {FEATURES_VERSION}, not {request.features_version}")
         try:
-            models = loaded.get(request.version) or await pool.run(loaded.load, request.version, deadline=call.deadline)
-            answer = await pool.run(predict, models, request, deadline=call.deadline)
+            loaded = slots.get(request.version)
+            if loaded is None:
+                loaded = await pool.run(slots.load, request.version, deadline=call.deadline)
+            answer = await pool.run(predict, loaded[1], request, deadline=call.deadline)
         except UnknownVersion as error:
             raise Problem(404, str(error)) from error
+        except RegistryError as error:
+            raise Problem(503, str(error)) from error
         except (PoolFull, TimeoutError) as error:
             raise Problem(503, "no time to predict within the deadline", headers={"Retry-After": "1"}) from error
         except ValueError as error:
@@ -68,6 +73,15 @@ def _router(loaded: LoadedModels, pool: WorkerPool) -> APIRouter:
         return json_response(answer)
 
     return routes
+
+
+def _versions(slots: ModelSlots[Models]) -> dict[str, str]:
+    serving = slots.get(CHAMPION)
+    if serving is None:
+        return {}
+    core_version, models = serving
+    correction = models.correction_version
+    return {"core": core_version} | ({"correction": correction} if correction else {})
 
 
 def predict(models: Models, request: PredictionRequest) -> Predictions:

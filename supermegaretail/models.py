@@ -1,104 +1,67 @@
-"""The versions that the model process holds: a new champion is loaded and warm before the old one is dropped."""
+"""What the model process loads as one: a core model and the correction that was made for it."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import structlog
 
 from common.outcome import Reason
 from common.registry import Registry, RegistryError
+from common.slots import CHAMPION, ModelSlots
 from supermegaretail.core.model import CoreModel
 from supermegaretail.correction.model import CorrectionModel
 
-MAX_LOADED = 4  # versions in memory; the one that was longest not asked for goes first
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """One core model and the correction that was made for it, if there is one that can be used."""
+    """The correction is optional: without it, `correction_reason` says why."""
 
     core_version: str
     core: CoreModel
-    correction_version: str | None = None
+    correction_wanted: str | None = None  # the version that the registry names for this core
     correction: CorrectionModel | None = None
     correction_reason: str | None = Reason.NOT_LOADED
 
+    @property
+    def correction_version(self) -> str | None:
+        """Of the correction that serves."""
+        return self.correction_wanted if self.correction is not None else None
 
-class LoadedModels:
-    """Models by version. Lookups take no lock; loading is for worker threads."""
 
-    def __init__(self, registry: Registry) -> None:
-        self.trouble: str | None = "no model is loaded yet"
-        self._registry = registry
-        self._models: OrderedDict[str, Models] = OrderedDict()
-        self._champion: Models | None = None
-        self._loading = threading.Lock()
+def model_slots(registry: Registry) -> ModelSlots[Models]:
+    """Both models by the version of the core; a correction released for the same core is picked up, too."""
+    return ModelSlots(
+        "core",
+        registry,
+        lambda version: read(registry, version),
+        is_current=lambda models: correction_for(registry, models.core_version) == models.correction_wanted,
+    )
 
-    def get(self, name: str) -> Models | None:
-        """The models of a version or of `champion`, if they are in memory."""
-        if name == "champion":
-            return self._champion
-        return self._models.get(name)
 
-    def load(self, name: str) -> Models:
-        """The models of a version or alias, from the registry if need be; raises `RegistryError`."""
-        version = self._registry.resolve("core", name)
-        with self._loading:
-            models = self._models.get(version) or self._read(version)
-            self._models[version] = models
-            self._models.move_to_end(version)
-            while len(self._models) > MAX_LOADED:
-                self._models.popitem(last=False)
-        return models
+def read(registry: Registry, version: str) -> Models:
+    """Loads a core and its correction; without a usable correction the core serves alone."""
+    core = CoreModel.load(registry.load("core", version))
+    wanted = correction_for(registry, version)
+    if wanted is None:
+        return Models(version, core)
+    try:
+        correction = CorrectionModel.load(registry.load("correction", wanted))
+    except (RegistryError, ValueError) as error:
+        log.warning("model.not_loaded", component="correction", version=wanted, error=str(error))
+        return Models(version, core, wanted)
+    return Models(version, core, wanted, correction, None)
 
-    def refresh(self) -> None:
-        """Follows the champion alias; while a new champion can't be loaded the old one goes on serving."""
+
+def correction_for(registry: Registry, core_version: str) -> str | None:
+    """The correction made for this core: the champion if it was, else the newest one that was."""
+    for name in [CHAMPION, *reversed(registry.versions("correction"))]:
         try:
-            version = self._registry.resolve("core", "champion")
-            correction = self._correction_for(version)
-            current = self._champion
-            if current is None or (current.core_version, current.correction_version) != (version, correction):
-                with self._loading:
-                    self._models.pop(version, None)  # its correction may have changed
-                self._champion = self.load(version)
-                log.info("model.loaded", core=version, correction=self._champion.correction_version)
-            self.trouble = None
-        except (RegistryError, ValueError) as error:
-            if self.trouble != str(error):
-                log.warning("model.not_loaded", error=str(error))
-            self.trouble = str(error)
-
-    def versions(self) -> dict[str, str]:
-        """What serves as champion now."""
-        if self._champion is None:
-            return {}
-        correction = self._champion.correction_version
-        return {"core": self._champion.core_version} | ({"correction": correction} if correction else {})
-
-    def _read(self, version: str) -> Models:
-        core = CoreModel.load(self._registry.load("core", version))
-        correction = self._correction_for(version)
-        if correction is None:
-            return Models(version, core)
-        try:
-            loaded = CorrectionModel.load(self._registry.load("correction", correction))
-        except (RegistryError, ValueError) as error:
-            log.warning("correction.not_loaded", version=correction, error=str(error))
-            return Models(version, core)
-        return Models(version, core, correction, loaded, None)
-
-    def _correction_for(self, core_version: str) -> str | None:
-        """The newest correction made for this core; the champion first, if it was."""
-        names = ["champion", *reversed(self._registry.versions("correction"))]
-        for name in names:
-            try:
-                manifest = self._registry.manifest("correction", name)
-            except RegistryError:
-                continue
-            if manifest.compatible_with.get("core") == core_version:
-                return manifest.version
-        return None
+            manifest = registry.manifest("correction", name)
+        except RegistryError:
+            continue
+        if manifest.compatible_with.get("core") == core_version:
+            return manifest.version
+    return None

@@ -24,7 +24,7 @@ BLOCK_ROWS = 250_000
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """What came of reading sales: canonical `rows`, `rejects` (line, reason, row), `notes` on what was left out on purpose."""
+    """What came of reading sales: canonical `rows`, `rejects` (line, reason, row), `notes` on what was left out."""
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
@@ -62,16 +62,18 @@ def settled(parts: Iterable[Import], columns: Sequence[Column]) -> Import:
     rows = [pl.DataFrame(schema={"line": pl.Int64(), **{column.name: column.dtype for column in columns}})]
     rejects = [pl.DataFrame(schema=REJECTS)]
     for part in parts:
-        rows.append(part.rows)
+        rows.append(part.rows.rechunk())  # blocks of one chunk each are never copied again as a whole
         rejects.append(part.rejects)
-    ordered = _in_order(pl.concat(rows))
-    repeats = _repeats(ordered, columns)
-    unique = ordered.filter(_is_first()) if repeats.height else ordered
-    return Import(_canonical(unique.drop("line")), pl.concat([*rejects, repeats]).sort("line"))
+    together = pl.concat(rows)
+    if not _rises(together):
+        together = together.sort(KEY, maintain_order=True)
+        rejects.append(_repeats(together, columns))
+        together = together.filter(_is_first())
+    return Import(_canonical(together.drop("line")), pl.concat(rejects).sort("line"))
 
 
 def merge(old: pl.DataFrame | None, new: pl.DataFrame) -> pl.DataFrame:
-    """Both tables as one, with the columns of both; `new` wins per value, but what it leaves unknown keeps the old value.
+    """Both tables as one, with the columns of both; `new` wins per value, and what it leaves unknown stays.
 
     So a plan that comes after the sales of its day does not erase them, nor sales the price that was planned.
     """
@@ -82,7 +84,8 @@ def merge(old: pl.DataFrame | None, new: pl.DataFrame) -> pl.DataFrame:
     newest = [pl.coalesce(name, f"{name} before").alias(name) for name in shared]
     updated = new.join(before, on=KEY, how="left").with_columns(newest).drop(f"{name} before" for name in shared)
     untouched = old.join(new, on=KEY, how="anti", maintain_order="left")
-    return _canonical(_in_order(pl.concat([untouched, updated], how="diagonal")))
+    together = pl.concat([untouched, updated], how="diagonal")
+    return _canonical(together if _rises(together) else together.sort(KEY))
 
 
 def save_table(rows: pl.DataFrame, path: Path) -> None:
@@ -124,7 +127,8 @@ def _csv_parts(path: Path, names: list[str], columns: Sequence[Column]) -> Itera
     for lines in read_lines(path):
         cells, misfits = split_cells(lines, names)
         part = checked(cells, columns)
-        yield Import(part.rows, pl.concat([part.rejects, misfits]))
+        as_written = part.rejects.drop("row").join(lines.rename({"text": "row"}), on="line")
+        yield Import(part.rows, pl.concat([as_written, misfits]))
 
 
 def _read_parquet(path: Path) -> Import:
@@ -152,13 +156,13 @@ def _readable(path: Path) -> Iterator[None]:
         raise ImportProblem(f"{path}: missing or not a readable parquet file ({reason})") from error
 
 
-def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows by store, sku and date, equal keys in the order they came; no work for those that are so already."""
+def _rises(rows: pl.DataFrame) -> bool:
+    """Whether the rows are sorted by store, sku and date, and unique; block by block, as this runs on every import."""
     store, sku, day = (pl.col(name) for name in KEY)
-    inside_sku = (sku > sku.shift()) | ((sku == sku.shift()) & (day >= day.shift()))
-    rises = (store > store.shift()) | ((store == store.shift()) & inside_sku)
-    in_order = rows.lazy().select(rises.all()).collect().item()
-    return rows if in_order else rows.sort(KEY, maintain_order=True)
+    inside_store = (sku > sku.shift()) | ((sku == sku.shift()) & (day > day.shift()))
+    rises = ((store > store.shift()) | ((store == store.shift()) & inside_store)).all()
+    starts = range(0, rows.height, BLOCK_ROWS)
+    return all(rows.slice(start, BLOCK_ROWS + 1).select(rises).item() for start in starts)
 
 
 def _is_first() -> pl.Expr:
@@ -187,4 +191,3 @@ def _canonical(rows: pl.DataFrame) -> pl.DataFrame:
     if "sales" not in rows.columns:
         rows = rows.with_columns(sales=pl.lit(None, pl.Float32))
     return rows.select(column.name for column in check_header(rows.columns, where="table"))
-

@@ -75,6 +75,7 @@ GROUNDS: dict[str, Rgb] = {
     "table": (158, 108, 68),
     "studio": (214, 206, 198),
 }
+SILHOUETTE: Rgb = (28, 20, 36)
 GREEN_PLACES = frozenset({"meadow", "hills", "park", "village", "farm", "mountains", "forest", "garden", "sky"})
 
 WALLS: dict[str, tuple[Rgb, ...]] = {
@@ -98,10 +99,17 @@ class Palette:
     light: Light
     dim: float
     veiled: float  # how much of the sky the weather hides, 0 to 1
+    silhouette: bool
 
     def lit(self, colour: Rgb) -> Rgb:
         """A colour as it looks in this light."""
         return mix(darker(colour, 1.0 - self.dim), self.light.tint, self.light.tint_share)
+
+    def on_subject(self, colour: Rgb) -> Rgb:
+        """A colour of the subject: a little brighter than its surroundings, or nearly black against the light."""
+        if self.silhouette:
+            return mix(colour, SILHOUETTE, 0.9)
+        return mix(self.lit(colour), colour, 0.2)
 
     def far(self, colour: Rgb, distance: float) -> Rgb:
         """A colour seen through air; `distance` 0 is here, 1 is the horizon."""
@@ -115,7 +123,7 @@ def palette_of(scene: Scene) -> Palette:
     veil = mix(veil, darker(light.high, 0.3), 0.75 if light.lamps else 0.0)
     high, low = (mix(colour, veil, share) for colour in _sky(scene, light))
     leaf, ground = LEAVES[scene.season], _ground(scene)
-    return Palette(high, low, light.disc, ground, leaf, light, light.dim * dim, share)
+    return Palette(high, low, light.disc, ground, leaf, light, light.dim * dim, share, scene.style == "silhouette")
 
 
 def _sky(scene: Scene, light: Light) -> tuple[Rgb, Rgb]:
@@ -133,3 +141,11 @@ def _ground(scene: Scene) -> Rgb:
     if scene.setting in GREEN_PLACES:
         return GRASS[scene.season]
     return GROUNDS[scene.setting]
+
+
+def dominant(scene: Scene) -> Rgb:
+    """The colour that most of the picture has: sky or wall, or what hides it."""
+    palette = palette_of(scene)
+    if scene.setting == "forest":
+        return palette.far(darker(palette.leaf, 0.15), 0.35)
+    return mix(palette.high, palette.low, 0.5)

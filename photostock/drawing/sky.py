@@ -5,13 +5,15 @@ from __future__ import annotations
 from photostock.drawing.colours import WHITE, Rgb, darker, lighter, mix
 from photostock.drawing.view import View
 
-GLOW_RINGS = 7
+GLOW_RINGS = 16
 
 
 def draw_sky(view: View) -> None:
     """All that is above the horizon, before any ground is drawn."""
     palette = view.palette
     view.gradient(palette.high, palette.low, view.height, view.horizon * 0.9)
+    if view.scene.setting == "reef":
+        return
     if view.scene.light == "night" and palette.veiled < 0.3:
         _stars(view)
     if palette.veiled < 0.6:
@@ -39,9 +41,9 @@ def _disc(view: View) -> None:
     y = view.horizon + (view.height - view.horizon) * light.disc_height
     moon = light.lamps
     radius = 0.06 if moon else 0.075
-    reach = 0.03 if moon else 0.05
+    reach = 0.012 if moon else 0.02
     for ring in range(GLOW_RINGS, 0, -1):
-        bare.faint(0.05).disc(x, y, radius + ring * reach, light.disc)
+        bare.faint(0.03).disc(x, y, radius + ring * reach, light.disc)
     bare.disc(x, y, radius, light.disc)
     if moon:
         bare.faint(0.5).disc(x + 0.02, y + 0.015, 0.012, darker(light.disc, 0.2))

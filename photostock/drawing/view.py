@@ -28,6 +28,7 @@ class View:
     horizon: float  # units above the bottom; indoors, the edge between wall and floor
     chance: random.Random
     pen: Pen  # in the light of the scene
+    cast: Pen  # for the subject, which is easier to see
     bare: Pen  # for colours of the palette, which have the light in them
 
     def gradient(self, top: Rgb, bottom: Rgb, y_top: float, y_bottom: float) -> None:
@@ -56,5 +57,6 @@ def view_of(scene: Scene, *, width_px: int, height_px: int) -> View:
         horizon=height * HORIZONS.get(scene.setting, 0.4),
         chance=random.Random(scene.seed),  # noqa: S311 - it places clouds, it keeps no secret
         pen=Pen(draw, x=0, y=height_px, unit=unit, lit=palette.lit),
+        cast=Pen(draw, x=0, y=height_px, unit=unit, lit=palette.on_subject),
         bare=Pen(draw, x=0, y=height_px, unit=unit, lit=lambda colour: colour),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from photostock.importers.rows import Collector, PhotoImport, UnreadablePhotos, captioned, moment, pixels, tidy
+from photostock.importers.rows import Collector, ImportProblem, PhotoImport, captioned, moment, pixels, tidy
 from photostock.photo import DEFAULT_COLOR, DEFAULT_HEIGHT, DEFAULT_WIDTH, Photo
 
 # Our name of a field <- the columns that may hold it, first found first taken.
@@ -38,12 +38,12 @@ def _load(path: Path) -> pl.DataFrame:
     try:
         table = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise UnreadablePhotos(f"{path} is not parquet: {error}") from error
+        raise ImportProblem(f"{path} is not parquet: {error}") from error
     for column in ("photo_id", "captions"):
         if column not in table.columns:
-            raise UnreadablePhotos(f"{path} has no column `{column}`; it has {', '.join(table.columns)}")
+            raise ImportProblem(f"{path} has no column `{column}`; it has {', '.join(table.columns)}")
     if table.schema["captions"] != pl.List(pl.String):
-        raise UnreadablePhotos(f"{path}: `captions` is {table.schema['captions']}, not a list of texts")
+        raise ImportProblem(f"{path}: `captions` is {table.schema['captions']}, not a list of texts")
     return table
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from photostock.importers.rows import Collector, PhotoImport, UnreadablePhotos, captioned, moment, pixels, tidy
+from photostock.importers.rows import Collector, ImportProblem, PhotoImport, captioned, moment, pixels, tidy
 from photostock.photo import DEFAULT_HEIGHT, DEFAULT_WIDTH, Photo
 
 Document = dict[str, Any]
@@ -31,15 +31,15 @@ def _load(path: Path) -> Document:
     try:
         document = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise UnreadablePhotos(f"{path} is not JSON: {error}") from error
+        raise ImportProblem(f"{path} is not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise UnreadablePhotos(f"{path} is not an object with `images` and `annotations`")
+        raise ImportProblem(f"{path} is not an object with `images` and `annotations`")
     for key in ("images", "annotations"):
         if not isinstance(document.get(key), list):
-            raise UnreadablePhotos(f"{path} has no list of `{key}`: COCO's captions_*.json is expected")
+            raise ImportProblem(f"{path} has no list of `{key}`: COCO's captions_*.json is expected")
     annotations = document["annotations"]
     if annotations and not any(isinstance(a, dict) and "caption" in a for a in annotations):
-        raise UnreadablePhotos(f"{path} annotates without captions: captions_*.json is expected, not instances_*.json")
+        raise ImportProblem(f"{path} annotates without captions: captions_*.json is expected, not instances_*.json")
     return document
 
 

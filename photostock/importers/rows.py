@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from photostock.photo import Photo, problem_of
 
 
-class UnreadablePhotos(Exception):
+class ImportProblem(Exception):
     """The file as a whole cannot be imported, and why."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from photostock.importers.rows import Collector, PhotoImport, UnreadablePhotos, moment, pixels, tidy
+from photostock.importers.rows import Collector, ImportProblem, PhotoImport, moment, pixels, tidy
 from photostock.photo import DEFAULT_COLOR, DEFAULT_HEIGHT, DEFAULT_WIDTH, Photo
 
 LICENCE = "Unsplash License"
@@ -34,7 +34,7 @@ def read_unsplash(folder: Path) -> PhotoImport:
     """Reads the tables in `folder`; `line` is the last line of the row in its file."""
     parts = parts_of(folder, "photos")
     if not parts:
-        raise UnreadablePhotos(f"{folder} holds no photos.tsv000 of Unsplash's dataset")
+        raise ImportProblem(f"{folder} holds no photos.tsv000 of Unsplash's dataset")
     collector = Collector()
     side = Side(_tags(folder, collector), _colours(folder, collector))
     for part in parts:
@@ -52,14 +52,14 @@ def _rows(path: Path, collector: Collector) -> Iterator[tuple[int, dict[str, str
         try:
             header = next(reader, [])
             if missing := sorted(NEEDED - set(header)):
-                raise UnreadablePhotos(f"{path} lacks the columns {', '.join(missing)}")
+                raise ImportProblem(f"{path} lacks the columns {', '.join(missing)}")
             for values in reader:
                 if len(values) == len(header):
                     yield reader.line_num, dict(zip(header, values, strict=True))
                 else:
                     collector.reject(reader.line_num, f"{path.name}: {len(values)} columns instead of {len(header)}")
         except csv.Error as error:
-            raise UnreadablePhotos(f"{path}, line {reader.line_num}: {error}") from error
+            raise ImportProblem(f"{path}, line {reader.line_num}: {error}") from error
 
 
 def _delimiter(path: Path) -> str:
@@ -120,9 +120,9 @@ def _side_table(folder: Path, name: str, needed: tuple[str, str], collector: Col
         try:
             table = pl.read_csv(part, separator=_delimiter(part), infer_schema=False, encoding="utf8-lossy")
         except pl.exceptions.PolarsError as error:
-            raise UnreadablePhotos(f"{part} cannot be read: {error}") from error
+            raise ImportProblem(f"{part} cannot be read: {error}") from error
         if missing := sorted(set(needed) - set(table.columns)):
-            raise UnreadablePhotos(f"{part} lacks the columns {', '.join(missing)}")
+            raise ImportProblem(f"{part} lacks the columns {', '.join(missing)}")
         empty = pl.any_horizontal(pl.col(c).is_null() | (pl.col(c) == "") for c in needed)
         for row in table.with_row_index("row").filter(empty)["row"]:
             collector.reject(row + 2, f"{part.name}: no {' or no '.join(needed)}")

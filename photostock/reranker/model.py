@@ -1,0 +1,77 @@
+"""The second opinion on the best candidates: reads query and text together, where the encoder saw each alone."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from common.registry import ArtifactError, Release
+from photostock.text_model import TextModel, check_manifest, number
+
+Scores: TypeAlias = npt.NDArray[np.float64]
+WARM_UP_QUERY = "a dog on the beach at sunset"
+WARM_UP_TEXT = "A brown dog runs along a sandy beach. The sun goes down behind the waves and a man throws a stick"
+
+
+class Reranker:
+    """A published cross-encoder; safe for many threads. A pair's score depends on nothing but that pair.
+
+    Its logit alone is worse than the encoder's cosine: only the sum of both is better than either. The weights of that
+    sum were tuned for one version of the encoder and are void for any other.
+    """
+
+    def __init__(
+        self, model: TextModel, *, version: str, encoder_version: str, cosine_weight: float, logit_weight: float
+    ) -> None:
+        self._model = model
+        self.version = version
+        self.encoder_version = encoder_version
+        self._cosine_weight = cosine_weight
+        self._logit_weight = logit_weight
+        self.ms_per_pair = self._measured_ms_per_pair()
+
+    @classmethod
+    def load(cls, release: Release) -> Reranker:
+        """The reranker of a release, warm; `ArtifactError` if its manifest or its first answers make no sense."""
+        manifest = release.manifest
+        check_manifest(manifest, component="reranker")
+        if "encoder" not in manifest.compatible_with:
+            raise ArtifactError(f"reranker {manifest.version} does not say which encoder it was made for")
+        return cls(
+            TextModel(release, max_tokens=int(number(manifest.parameters, "max_tokens"))),
+            version=manifest.version,
+            encoder_version=manifest.compatible_with["encoder"],
+            cosine_weight=number(manifest.parameters, "cosine_weight"),
+            logit_weight=number(manifest.parameters, "logit_weight"),
+        )
+
+    def score(self, query: str, texts: Sequence[str], retrieval_scores: Sequence[float]) -> Scores:
+        """What to sort by: cosine_weight · cosine + logit_weight · logit, for each text in the order given."""
+        cosines = np.asarray(retrieval_scores, dtype=np.float64)
+        if cosines.shape != (len(texts),):
+            raise ValueError(f"{len(texts)} texts need as many retrieval scores, not {cosines.size}")
+        return self._cosine_weight * cosines + self._logit_weight * self.logits(query, texts)
+
+    def logits(self, query: str, texts: Sequence[str]) -> Scores:
+        """What the cross-encoder says, without the encoder's opinion."""
+        return np.array([self._logit(query, text) for text in texts], dtype=np.float64)
+
+    def _logit(self, query: str, text: str) -> float:
+        logit = float(self._model.run(query, text).item())
+        if not np.isfinite(logit):
+            raise ArtifactError(f"reranker {self.version} gives {logit}")
+        return logit
+
+    def _measured_ms_per_pair(self) -> float:
+        """The median of some pairs of usual length, on one core."""
+        measured: list[float] = []
+        for _ in range(9):
+            started = time.perf_counter()
+            self._logit(WARM_UP_QUERY, WARM_UP_TEXT)
+            measured.append((time.perf_counter() - started) * 1000)
+        return statistics.median(measured)

@@ -1,0 +1,87 @@
+"""The reranker process: a cross-encoder behind an internal API, bulk only. It holds models and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, Response
+
+from common.deadline import Deadline
+from common.errors import PoolFull
+from common.problems import Problem
+from common.registry import Registry, RegistryError, UnknownVersion
+from common.service import CurrentCall, Part, Service, body_of, documented, json_response
+from common.slots import ModelSlots
+from common.snapshot import keep_fresh
+from common.workers import WorkerPool
+from photostock.reranker.model import Reranker
+from photostock.reranker_contract import Ranking, RankingRequest, Rankings, Score
+from photostock.settings import PhotoSettings
+
+REFRESH_EVERY_MS = 1_000
+
+
+def create_app(settings: PhotoSettings) -> FastAPI:
+    """The reranker process over `settings`; it starts without a model, and says so in `/ready`."""
+    service = Service("photostock reranker", version=version("murphy-ml-integration"), settings=settings)
+    registry = Registry(settings.registry_dir)
+    slots = ModelSlots("reranker", registry, lambda number: Reranker.load(registry.load("reranker", number)))
+    pool = WorkerPool("rerank", threads=1, queue=4)
+    service.parts.append(Part("reranker", lambda: slots.trouble, required=True))
+    service.components = slots.versions
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(slots.refresh)
+        keeper = asyncio.create_task(keep_fresh(lambda: asyncio.to_thread(slots.refresh), every_ms=REFRESH_EVERY_MS))
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            pool.close()
+
+    return service.app(routers=[_router(slots, pool)], lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
+
+
+def _router(slots: ModelSlots[Reranker], pool: WorkerPool) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.post("/v1/rankings", response_model=Rankings, openapi_extra=documented(RankingRequest))
+    async def rankings(call: CurrentCall, request: Annotated[RankingRequest, body_of(RankingRequest)]) -> Response:
+        """The fused score of every candidate of every ranking that there is time for."""
+        try:
+            loaded = slots.get(request.version)
+            if loaded is None:
+                loaded = await pool.run(slots.load, request.version, deadline=call.deadline)
+            number, model = loaded
+            if model.encoder_version != request.encoder:
+                detail = f"reranker {number} was made for encoder {model.encoder_version}, not {request.encoder}"
+                raise Problem(409, detail)
+            scores = await pool.run(rank, model, request.rankings, call.deadline, deadline=call.deadline)
+        except UnknownVersion as error:
+            raise Problem(404, str(error)) from error
+        except RegistryError as error:
+            raise Problem(503, str(error)) from error
+        except (PoolFull, TimeoutError) as error:
+            raise Problem(503, "no time to rank within the deadline", headers={"Retry-After": "1"}) from error
+        return json_response(Rankings(version=number, rankings=scores))
+
+    return routes
+
+
+def rank(model: Reranker, rankings: list[Ranking], deadline: Deadline) -> list[list[Score] | None]:
+    """Scores ranking after ranking; None for those that the remaining time does not suffice for."""
+    return [_rank(model, ranking, deadline) for ranking in rankings]
+
+
+def _rank(model: Reranker, ranking: Ranking, deadline: Deadline) -> list[Score] | None:
+    documents = ranking.documents
+    if model.ms_per_pair * len(documents) > deadline.remaining_ms:
+        return None
+    texts, cosines = [d.text for d in documents], [d.retrieval_score for d in documents]
+    fused = model.score(ranking.query, texts, cosines)
+    return [Score(id=d.id, score=score) for d, score in zip(documents, fused.tolist(), strict=True)]

@@ -1,0 +1,36 @@
+"""The core model: demand from the calendar and a product's own sales, nothing that anybody has to plan or look up."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+
+from common.registry import Release
+from supermegaretail.boosting import MODEL_FILE, Trees, check_features
+from supermegaretail.features import CORE_DESIGN, STABLE, Floats, core_design, per_target_day
+
+
+class CoreModel:
+    """A pure function of stable features."""
+
+    def __init__(self, trees: Trees) -> None:
+        self.trees = trees
+
+    @classmethod
+    def load(cls, release: Release) -> CoreModel:
+        """Raises `FeatureMismatch` for a model of other features."""
+        check_features(release.manifest, CORE_DESIGN)
+        return cls(Trees.load(release.path(MODEL_FILE)))
+
+    def predict(self, stable: Floats, *, as_of: date, horizon_days: int) -> Floats:
+        """Demand in units [n, horizon] from `stable` [n, STABLE]; NaN for an item that nothing is known about."""
+        if stable.shape[1:] != (len(STABLE),):
+            raise ValueError(f"{len(STABLE)} stable features are needed, not {stable.shape[1:]}")
+        design = core_design(*per_target_day(stable, as_of=as_of, horizon_days=horizon_days))
+        return self.demand(design).reshape(len(stable), horizon_days)
+
+    def demand(self, design: Floats) -> Floats:
+        """Demand in units for rows of CORE_DESIGN."""
+        level = design[:, CORE_DESIGN.index("level")]
+        return np.asarray(level * self.trees.factor(design))

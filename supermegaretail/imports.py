@@ -1,0 +1,72 @@
+"""Whatever sales a user has, as one Import, and what to tell them about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from supermegaretail.columns import ImportProblem
+from supermegaretail.m5 import SALES_FILES, read_m5
+from supermegaretail.table import Import, read_table
+
+__all__ = ["ImportProblem", "read_any", "read_m5", "save_rejects", "summary"]
+
+EXAMPLES = 5
+
+
+def read_any(path: Path) -> Import:
+    """Reads a folder with M5's own CSV files, or a parquet or CSV file in the table's own columns."""
+    if path.is_dir():
+        return read_m5(path)
+    if path.name in SALES_FILES:
+        return read_m5(path.parent)
+    if not path.is_file():
+        raise ImportProblem(f"{path}: no such file or folder")
+    if path.suffix not in (".parquet", ".csv"):
+        raise ImportProblem(f"{path}: expected a .parquet or .csv file, or a folder with M5's files")
+    return read_table(path)
+
+
+def summary(imported: Import) -> str:
+    """What was taken in and what was not, as lines for the terminal."""
+    rows, rejects = imported.rows, imported.rejects
+    sold = rows["sales"].count()
+    series = rows.select("store", "sku").n_unique()
+    lines = [
+        f"{rows.height:,} rows: {sold:,} days of sales and {rows.height - sold:,} planned days",
+        f"{series:,} series: {rows['sku'].n_unique():,} products in {rows['store'].n_unique():,} stores",
+        f"{_span(rows.filter(pl.col('sales').is_not_null()))} sold; {_span(rows)} with plans",
+        *imported.notes,
+    ]
+    if rejects.is_empty():
+        return "\n".join([*lines, "no line rejected"])
+    return "\n".join([*lines, f"{rejects.height:,} lines rejected:", *_faults(rejects), *_examples(rejects)])
+
+
+def save_rejects(imported: Import, path: Path) -> None:
+    """Writes the rejected lines (line, reason, row) as CSV, to be mended and imported again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    imported.rejects.write_csv(path)
+
+
+def _span(rows: pl.DataFrame) -> str:
+    first, last = rows.select(
+        first=pl.col("date").min().cast(pl.String), last=pl.col("date").max().cast(pl.String)
+    ).row(0)
+    return f"{first} to {last}" if rows.height else "no day"
+
+
+def _faults(rejects: pl.DataFrame) -> list[str]:
+    """How often each kind of fault occurs: reasons without the value and the line that they quote."""
+    kind = pl.col("reason").str.split("; ").alias("kind")
+    quoted = pl.col("kind").str.replace(r" '.*' is not", " is not").str.replace(r"line \d+", "an earlier line")
+    counted = rejects.select(kind).explode("kind").select(quoted).group_by("kind").len()
+    return [
+        f"  {count:>9,}  {reason}" for reason, count in counted.sort("len", "kind", descending=[True, False]).rows()
+    ]
+
+
+def _examples(rejects: pl.DataFrame) -> list[str]:
+    first = rejects.head(EXAMPLES).with_columns(pl.col("reason", "row").str.slice(0, 120))
+    return [f"  line {line}: {reason} ({row})" for line, reason, row in first.rows()]

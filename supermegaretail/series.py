@@ -1,0 +1,96 @@
+"""One product in one store (or the mean of a group of them) day by day, and windows of days cut out of many.
+
+A channel is one column of the sales table as numbers; NaN is unknown, never zero. Days are ordinals (`date.toordinal`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Floats32: TypeAlias = npt.NDArray[np.float32]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+X_SLOTS = 4  # so many columns x_… take part, in the order in which the table has them
+CHANNELS = (
+    *("sales", "stockout_hours", "discount", "promotion", "price", "holiday", "event"),
+    *(f"x_{slot}" for slot in range(1, X_SLOTS + 1)),
+)
+SALES, STOCKOUT, EVENT = (CHANNELS.index(name) for name in ("sales", "stockout_hours", "event"))
+AVERAGED = 4  # of so many channels groups keep the mean, with known demand in the place of sales
+CENSORED_FROM_HOURS = 12  # out of stock for so much of a day, its sales say nothing about demand
+NEVER = date.max.toordinal()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """What is known by channel and day, sales and plans alike."""
+
+    first_day: int
+    values: Floats32  # [channels, days]
+    first_observed: int = NEVER  # first day whose sales are known
+    last_observed: int = 0
+    first_sale: int = NEVER  # first day with sales above 0
+
+    @property
+    def end_day(self) -> int:
+        return self.first_day + self.values.shape[1]
+
+    @classmethod
+    def of(cls, first_day: int, values: Floats32) -> Series:
+        """A series with its landmarks looked up."""
+        observed, sold = np.flatnonzero(~np.isnan(values[SALES])), np.flatnonzero(values[SALES] > 0)
+        return cls(
+            first_day,
+            values,
+            first_observed=first_day + int(observed[0]) if observed.size else NEVER,
+            last_observed=first_day + int(observed[-1]) if observed.size else 0,
+            first_sale=first_day + int(sold[0]) if sold.size else NEVER,
+        )
+
+    def copy_into(self, window: Floats32, start_day: int) -> None:
+        """Fills `window` [channels, days], which begins on `start_day`, where this series has days."""
+        low, high = max(start_day, self.first_day), min(start_day + window.shape[1], self.end_day)
+        if low < high:
+            known = self.values[: len(window), low - self.first_day : high - self.first_day]
+            window[:, low - start_day : high - start_day] = known
+
+    def last_report(self, as_of: int) -> int:
+        """The last day on or before `as_of` whose sales are known; 0 if there is none."""
+        if as_of >= self.last_observed:
+            return self.last_observed
+        known = np.flatnonzero(~np.isnan(self.values[SALES, : max(as_of + 1 - self.first_day, 0)]))
+        return self.first_day + int(known[-1]) if known.size else 0
+
+
+def past(series: Sequence[Series], as_of: Ints, *, days: int) -> Floats32:
+    """The `days` up to and including each series' own `as_of`, oldest first: float32 [n, channels, days]."""
+    return windows(series, as_of - days + 1, days=days)
+
+
+def ahead(series: Sequence[Series], as_of: Ints, *, days: int) -> Floats32:
+    """Each series' `as_of` and the `days` after it, without sales and stock-outs: float32 [n, channels, 1 + days]."""
+    planned = windows(series, as_of, days=1 + days)
+    planned[:, : STOCKOUT + 1] = np.nan
+    return planned
+
+
+def known_demand(values: Floats32) -> Floats32:
+    """Sales [..., days] out of values [..., channels, days], NaN on days that a stock-out censored."""
+    censored = values[..., STOCKOUT, :] >= CENSORED_FROM_HOURS
+    return np.where(censored, np.float32(np.nan), values[..., SALES, :])
+
+
+def windows(series: Sequence[Series], starts: Ints, *, days: int, channels: int | None = None) -> Floats32:
+    """`days` from each series' own start on: float32 [n, channels, days], NaN where a series has no such day."""
+    if channels is None:
+        channels = len(series[0].values) if series else 0
+    cut = np.full((len(series), channels, days), np.nan, np.float32)
+    for window, one, start in zip(cut, series, starts.tolist(), strict=True):
+        one.copy_into(window, start)
+    return cut

@@ -1,0 +1,125 @@
+"""Search by words."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from photostock.lexical import LexicalIndex
+
+TEXTS = (
+    "A brown dog runs on the beach",
+    "Two dogs sleep on a red sofa",
+    "Café at night. Rainy street with umbrellas",
+    "The who, live on stage",
+    "A hot dog with mustard",
+)
+
+
+def filled(texts: tuple[str, ...] = TEXTS) -> LexicalIndex:
+    index = LexicalIndex()
+    for row, text in enumerate(texts):
+        index.add(row, text)
+    return index
+
+
+def everything(count: int = len(TEXTS)) -> npt.NDArray[np.bool_]:
+    return np.ones(count, dtype=np.bool_)
+
+
+def found(index: LexicalIndex, query: str, allowed: npt.NDArray[np.bool_] | None = None) -> list[int]:
+    rows, _ = index.search(query, allowed=everything() if allowed is None else allowed, limit=10)
+    return [int(row) for row in rows]
+
+
+def test_words_are_found_in_any_form_case_and_accent() -> None:
+    index = filled()
+    assert set(found(index, "DOG")) == {0, 1, 4}
+    assert found(index, "umbrella") == [2]
+    assert found(index, "cafe") == [2]
+
+
+def test_more_and_rarer_words_count_more() -> None:
+    assert found(filled(), "dog on a sofa")[0] == 1
+    assert found(filled(), "beach dogs")[0] == 0
+
+
+def test_stop_words_count_only_when_there_is_nothing_else() -> None:
+    index = filled()
+    assert found(index, "the umbrella") == [2]
+    assert found(index, "the")[0] in (0, 3)
+    assert found(index, "") == []
+    assert found(index, "?!") == []
+
+
+def test_only_allowed_rows_are_found() -> None:
+    allowed = everything()
+    allowed[0] = False
+    assert 0 not in found(filled(), "dog", allowed)
+    assert found(filled(), "dog", everything(1)) == [0]
+
+
+def test_equal_scores_are_ordered_by_row() -> None:
+    assert found(filled(("a cat",) * 5), "cat") == [0, 1, 2, 3, 4]
+
+
+def test_a_removed_row_is_as_if_it_had_never_been_there() -> None:
+    index, never = filled(), filled((*TEXTS[:1], "", *TEXTS[2:]))
+    never.remove(1)
+    index.remove(1)
+    index.remove(1)
+    index.remove(99)
+    ours, theirs = (i.search("dogs on a sofa", allowed=everything(), limit=5) for i in (index, never))
+    assert ours[0].tolist() == theirs[0].tolist()
+    assert ours[1].tobytes() == theirs[1].tobytes()
+    assert len(index) == 4
+    assert "sofa" not in index.vocabulary()
+
+
+def test_a_row_is_never_used_twice() -> None:
+    with pytest.raises(ValueError, match="taken"):
+        filled().add(2, "again")
+
+
+def test_excluded_words_are_found_as_words_and_as_phrases() -> None:
+    index = filled()
+    assert index.mask_containing(["dog"]).tolist() == [True, True, False, False, True]
+    assert index.mask_containing(["hot dogs", "umbrellas"]).tolist() == [False, False, True, False, True]
+    assert not index.mask_containing([]).any()
+    assert not index.mask_containing(["", "unheard"]).any()
+
+
+def test_the_vocabulary_counts_texts_and_not_occurrences() -> None:
+    index = filled(("a cat and a cat", "one cat", "cats"))
+    assert index.vocabulary() == {"a": 1, "cat": 2, "and": 1, "one": 1, "cats": 1}
+
+
+def test_searches_never_see_half_a_text() -> None:
+    """All texts are the same, so as long as a row stays, it has the score of row 0."""
+    query = "alpha beta gamma delta"
+    index = filled((query,))
+    stopped = threading.Event()
+
+    def search() -> int:
+        searches = 0
+        while not stopped.is_set():
+            rows, scores = index.search(query, allowed=everything(5000), limit=5000)
+            assert rows[scores == scores.max()][0] == 0
+            assert len(set(scores[rows % 3 != 2].tolist())) == 1
+            assert index.mask_containing([query])[0]
+            searches += 1
+        return searches
+
+    with ThreadPoolExecutor(3) as pool:
+        searching = [pool.submit(search) for _ in range(3)]
+        for row in range(1, 1500):
+            index.add(row, query)
+            if row % 3 == 0:
+                index.remove(row - 1)
+        stopped.set()
+        assert all(future.result() > 0 for future in searching)
+    assert len(index) == 1001
