@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,36 +41,6 @@ class WordEncoder:
             digest = hashlib.sha256(word.encode()).digest()
             vector[digest[0] % self.dimensions] += 1
         return vector / np.linalg.norm(vector)
-
-
-Rerank = Callable[[dict[str, Any]], Any]
-
-
-@contextmanager
-def reranker(answer: Rerank) -> Iterator[str]:
-    """A real server whose answer to a ranking request is what `answer` makes of it."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            body = json.dumps(answer(request)).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def by_id_backwards(request: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import pytest
 
 from photostock.app import create_app
 from photostock.settings import PhotoSettings
-from tests.photostock.conftest import PHOTOS, Rerank, WordEncoder, by_id_backwards, reranker
+from tests.json_server import Answer, json_server
+from tests.photostock.conftest import PHOTOS, WordEncoder, by_id_backwards
 
 ADMIN = {"Authorization": "Bearer operator-token"}
 NOBODY = "http://127.0.0.1:1"
@@ -57,7 +58,7 @@ def ids(answer: dict[str, Any]) -> list[str]:
 
 
 async def test_the_reranker_puts_the_photos_in_its_order_and_nothing_is_degraded(var_dir: Path) -> None:
-    with reranker(by_id_backwards) as url:
+    with json_server(by_id_backwards) as url:
         async with service(var_dir, url) as client:
             answer = await search(client)
     assert ids(answer) == ["park-dog", "cat", "bridge", "beach-dog"]
@@ -109,8 +110,8 @@ def too_few(request: dict[str, Any]) -> Any:
         (lambda _: {"version": "1.0.0", "rankings": []}, "reranker:meaning"),
     ],
 )
-async def test_a_reranker_that_lies_is_not_believed(var_dir: Path, lie: Rerank, reason: str) -> None:
-    with reranker(lie) as url:
+async def test_a_reranker_that_lies_is_not_believed(var_dir: Path, lie: Answer, reason: str) -> None:
+    with json_server(lie) as url:
         async with service(var_dir, url) as client:
             answer = await search(client)
     assert (answer["served_by"], answer["degraded"], answer["reason"]) == ("semantic", True, reason)
@@ -141,7 +142,6 @@ async def test_without_a_word_in_common_popular_photos_are_shown(var_dir: Path) 
         ({"exclude": "dog"}, {"cat", "bridge"}),
         ({"exclude": "dog,cat"}, {"bridge"}),
         ({"as_of": "2026-04-30"}, {"beach-dog", "park-dog", "cat"}),
-        ({"min_score": "0.99"}, set()),
         ({"per_page": "2", "page": "3"}, set()),
     ],
 )
@@ -149,11 +149,16 @@ async def test_without_a_word_in_common_popular_photos_are_shown(var_dir: Path) 
 async def test_only_photos_that_fit_are_shown_by_whichever_tier(
     var_dir: Path, fields: dict[str, str], expected: set[str], encoder: bool
 ) -> None:
-    if not encoder and "min_score" in fields:
-        pytest.skip("a cosine that only the semantic tier has")
     async with service(var_dir, encoder=encoder) as client:
         answer = await search(client, "dog cat bridge", **fields)
     assert set(ids(answer)) == expected
+
+
+async def test_photos_below_the_minimum_score_are_left_out_and_not_counted(client: httpx.AsyncClient) -> None:
+    everything = await search(client)
+    cut = everything["results"][1]["score"]
+    good = await search(client, min_score=cut - 1e-4)
+    assert (ids(good), good["total"]) == (ids(everything)[:2], 2)
 
 
 async def test_pages_follow_each_other_without_gap_or_repetition(client: httpx.AsyncClient) -> None:
@@ -200,7 +205,7 @@ async def test_the_same_request_twice_is_the_same_answer(client: httpx.AsyncClie
 
 
 async def test_many_searches_in_one_request_are_answered_in_order(var_dir: Path) -> None:
-    with reranker(by_id_backwards) as url:
+    with json_server(by_id_backwards) as url:
         async with service(var_dir, url) as client:
             queries = [{"query": "cat on a sofa"}, {"query": "bridge at night", "per_page": 1}]
             response = await client.post("/v1/searches", json={"queries": queries})
@@ -210,7 +215,7 @@ async def test_many_searches_in_one_request_are_answered_in_order(var_dir: Path)
 
 
 async def test_an_explanation_tells_what_each_stage_did(var_dir: Path) -> None:
-    with reranker(by_id_backwards) as url:
+    with json_server(by_id_backwards) as url:
         async with service(var_dir, url) as client:
             answer = await search(client, explain="true")
     best = answer["results"][0]
