@@ -50,6 +50,11 @@ class Breaker:
         waited_ms = (self._clock() - self._opened_at_s) * 1000
         return "half_open" if waited_ms >= self.policy.open_ms else "open"
 
+    @property
+    def admits(self) -> bool:
+        """Whether a call would be let through now."""
+        return self.state == "closed" or (self.state == "half_open" and not self._probing)
+
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Lets the enclosed call through and learns from it; raises `BreakerOpen` instead when it must not be made."""
@@ -66,12 +71,10 @@ class Breaker:
                 self._probing = False
 
     def _admit(self) -> tuple[int, bool]:
-        state = self.state
-        if state == "open" or (state == "half_open" and self._probing):
+        if not self.admits:
             raise BreakerOpen
-        if state == "half_open":
-            self._probing = True
-        return self._era, state == "half_open"
+        self._probing = self.state == "half_open"
+        return self._era, self._probing
 
     def _record(self, era: int, *, failed: bool) -> None:
         if era != self._era:

@@ -55,6 +55,12 @@ class Upstream:
 
         self._transport = HttpTransport(base_url, max_connections=max_in_flight, api_key=api_key)
 
+    def refusal(self) -> Reason | None:
+        """Why a call would be refused at once."""
+        if self._in_flight >= self.max_in_flight:
+            return Reason.BULKHEAD_FULL
+        return None if self.breaker.admits else Reason.BREAKER_OPEN
+
     async def post(self, path: str, content: bytes, *, request_id: str, deadline: Deadline, max_bytes: int) -> bytes:
         """The body of a 200 answer, whole and within `deadline`; raises `CallFailed`."""
         if self._in_flight >= self.max_in_flight:
@@ -97,6 +103,10 @@ class Endpoint(Generic[Answer]):
         self._answer = answer
         self._default = default
         self._max_bytes = max_bytes
+
+    def refusal(self, deadline: Deadline) -> Reason | None:
+        """Why a call would not even be sent now; asked before an expensive payload is made."""
+        return self._client.upstream.refusal() or (Reason.NO_TIME if deadline.remaining_ms < MIN_BUDGET_MS else None)
 
     async def __call__(
         self, payload: BaseModel, *, deadline: Deadline, check: Check[Answer] | None = None

@@ -86,7 +86,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     }
     service.parts += [
         Part("catalogue", lambda: library.trouble),
-        Part("encoder", lambda: encoders.trouble),
+        Part("encoder", lambda: encoders.trouble or (None if library.encoder else "photos are being encoded")),
         Part("hints", lambda: active_hints.trouble),
         Part("versions", lambda: versions.snapshot.trouble),
         Part(

@@ -154,6 +154,8 @@ class Run:
         places = [place for place, answer in enumerate(answers) if isinstance(answer, Refused)]
         if not places:
             return answers
+        if (reason := self._searcher.rerank.refusal(deadline)) is not None:
+            raise TierFailed(reason)
         scores = await self._ask_reranker([wanted[i] for i in places], [found[i] for i in places], deadline)
         for place, fused in zip(places, scores, strict=True):
             if fused is not None:

@@ -89,6 +89,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         refresh()
+        engine.forecaster.warm_up(book.history)
         keeper = asyncio.create_task(keep_fresh(lambda: asyncio.to_thread(refresh), every_ms=REFRESH_EVERY_MS))
         try:
             yield

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias
@@ -21,7 +21,7 @@ from common.deadline import Deadline
 from common.errors import TierFailed
 from common.fallback import FallbackChain, NotNeeded, OptionalStage, Refused, Served, Substitute
 from common.metrics import ChainMetrics
-from common.outcome import Outcome, Reason
+from common.outcome import Reason
 from common.overrides import Override
 from common.workers import WorkerPool
 from supermegaretail.baseline import moving_average, plausible_maximum
@@ -97,6 +97,14 @@ class Forecaster:
             raise_bugs=self.raise_bugs,
         )
 
+    def warm_up(self, history: SalesHistory) -> None:
+        """Makes the first request as fast as the later ones: polars and numpy compile and allocate at first use."""
+        nobody, as_of = [("", "")], history.last_day or date(2000, 1, 1)
+        for day in (as_of, as_of - timedelta(days=1)):  # prepared state, and computed on demand
+            history.inputs(nobody, as_of=day, horizon_days=28)
+            plausible_maximum(history, nobody, as_of=day)
+            moving_average(history, nobody, as_of=day, horizon_days=28)
+
     async def forecast(
         self, items: Sequence[Item], query: Query, *, history: SalesHistory, deadline: Deadline
     ) -> Forecasts:
@@ -130,6 +138,8 @@ class Run:
         ]
 
     async def core(self, items: Sequence[Item], deadline: Deadline) -> Answers:
+        if (reason := self._endpoint(len(items)).refusal(deadline)) is not None:
+            raise TierFailed(reason)
         inputs = await self._forecaster.pool.run(self._inputs, items, deadline=deadline)
         known = [row for row in range(len(items)) if inputs.known[row]]
         answers: Answers = [Refused(RetailReason.UNKNOWN_ITEM) for _ in items]
@@ -176,12 +186,15 @@ class Run:
             horizon_days=query.horizon_days,
             items=_features(inputs, known),
         )
-        client = "high_timeout" if len(known) * query.horizon_days > self.HIGH_TIMEOUT_ROWS else "low_timeout"
         check = partial(_wrong_answer, request)
-        outcome: Outcome[Predictions] = await self._forecaster.predict[client](request, deadline=deadline, check=check)
+        outcome = await self._endpoint(len(known))(request, deadline=deadline, check=check)
         if outcome.reason is not None:
             raise TierFailed(outcome.reason)
         return outcome.value
+
+    def _endpoint(self, items: int) -> Endpoint[Predictions]:
+        large = items * self._query.horizon_days > self.HIGH_TIMEOUT_ROWS
+        return self._forecaster.predict["high_timeout" if large else "low_timeout"]
 
     def _corrected(
         self, prediction: Prediction, answer: Predictions, inputs: ModelInputs, row: int
