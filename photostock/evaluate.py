@@ -150,7 +150,7 @@ def _champion_reranker(registry: Registry) -> tuple[Reranker | None, frozenset[s
     return Reranker.load(release), trained_on(release)
 
 
-def _sample(catalogue: Sequence[Photo], left_out: set[str], *, max_queries: int, seed: int) -> list[KnownAnswer]:
+def _sample(catalogue: Sequence[Photo], left_out: frozenset[str], *, max_queries: int, seed: int) -> list[KnownAnswer]:
     answers = [
         KnownAnswer(query, row)
         for row, photo in enumerate(catalogue)

@@ -47,6 +47,7 @@ def prepare_torch() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def libraries(names: Sequence[str] = LIBRARIES) -> dict[str, str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from supermegaretail.columns import COLUMNS
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("common", "supermegaretail", "photostock", "loadtests")
 MAY_IMPORT = {
@@ -74,3 +76,8 @@ def test_the_docs_list_every_setting() -> None:
     }
     names = {name.upper() for name in fields} | set(re.findall(r'AliasChoices\("([A-Z_]+)"', settings))
     assert {name for name in names if f"`{name}`" not in text} == set()
+
+
+def test_the_docs_list_every_column_of_the_sales_table() -> None:
+    text = (ROOT / "docs" / "data.md").read_text()
+    assert [column.name for column in COLUMNS if f"| `{column.name}` | {column.kind} |" not in text] == []

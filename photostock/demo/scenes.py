@@ -14,6 +14,8 @@ WARM_SEASONS = SEASONS[:3]
 NOT_IN_WINTER = frozenset({"sunflower", "tulip", "rose", "mushroom", "butterfly", "icecream", "flamingo", "garden"})
 AGAINST_LIGHT = frozenset({"dawn", "golden", "sunset", "dusk"})
 
+DARK = frozenset({"dusk", "night", "candle"})
+
 INDOOR_LIGHTS = {"window": 5, "lamp": 3, "candle": 2}
 OUTDOOR_LIGHTS = {"midday": 26, "golden": 20, "sunset": 18, "night": 14, "dawn": 12, "dusk": 10}
 WEATHERS = {"clear": 54, "cloudy": 14, "rain": 13, "fog": 11, "storm": 5}
@@ -127,4 +129,5 @@ def _extra(chance: random.Random, subject: Subject, setting: str, season: str, l
 def _style(chance: random.Random, setting: str, light: str, weather: str) -> str:
     if light in AGAINST_LIGHT and setting not in INDOORS and weather in ("clear", "fog") and chance.random() < 0.12:
         return "silhouette"
-    return pick(chance, STYLES)
+    style = pick(chance, STYLES)
+    return "plain" if style == "mono" and light in DARK else style

@@ -28,20 +28,22 @@ class Role:
     height: float  # as a share of the picture's shorter side
     half_width: float  # in its own heights
     anchor: Anchor = "ground"
+    top: float = 1.3  # how far it rises above its own height: horns, spires, raised arms
 
 
 BEAST = Role(0.4, 0.85)
 PERSON = Role(0.52, 0.5)
 VEHICLE = Role(0.3, 1.2)
-BUILDING = Role(0.58, 0.75, "far")
+BUILDING = Role(0.58, 0.75, "far", 1.5)
 DISH = Role(0.46, 1.0)
 THING = Role(0.5, 0.6)
 
 SPECIAL_ROLES: dict[str, Role] = {
     "rabbit": Role(0.34, 0.6),
-    "giraffe": Role(0.36, 0.8),
+    "giraffe": Role(0.36, 0.8, top=1.8),
     "elephant": Role(0.48, 0.95),
     "camel": Role(0.42, 0.9),
+    "deer": Role(0.38, 0.8, top=1.75),
     "gull": Role(0.28, 0.7, "air"),
     "owl": Role(0.42, 0.8),
     "duck": Role(0.32, 0.9, "water"),
@@ -53,7 +55,7 @@ SPECIAL_ROLES: dict[str, Role] = {
     "fish": Role(0.26, 0.8, "air"),
     "whale": Role(0.3, 1.4, "water"),
     "turtle": Role(0.32, 0.9, "air"),
-    "kite": Role(0.42, 0.95),
+    "kite": Role(0.42, 0.95, top=1.5),
     "surf": Role(0.5, 0.95, "water"),
     "ski": Role(0.5, 0.55),
     "fishing": Role(0.46, 0.95),
@@ -73,11 +75,11 @@ SPECIAL_ROLES: dict[str, Role] = {
     "rowboat": Role(0.24, 1.1, "water"),
     "balloon": Role(0.4, 0.45, "air"),
     "plane": Role(0.3, 1.05, "air"),
-    "castle": Role(0.5, 0.85, "far"),
+    "castle": Role(0.5, 0.85, "far", 1.45),
     "bridge": Role(0.42, 1.0, "far"),
     "barn": Role(0.44, 0.95, "far"),
     "cottage": Role(0.46, 0.65, "far"),
-    "skyscraper": Role(0.56, 0.6, "far"),
+    "skyscraper": Role(0.56, 0.6, "far", 1.5),
     "tent": Role(0.34, 1.2),
     "pizza": Role(0.5, 1.05),
     "icecream": Role(0.5, 0.4),

@@ -60,8 +60,7 @@ def lamp(view: View, x: float, y: float) -> None:
     pen.box(-0.07, 0, 0.07, 0.04, (60, 64, 70))
     shine = pen.unlit() if lit else pen
     if lit:
-        for ring in range(8, 0, -1):
-            shine.faint(0.06).disc(0, 0.92, 0.05 * ring, WINDOW_LIGHT)
+        shine.glow(0, 0.92, 0.5, WINDOW_LIGHT)
     shine.shape([(-0.1, 0.84), (-0.06, 1.0), (0.06, 1.0), (0.1, 0.84)], WINDOW_LIGHT if lit else (230, 224, 206))
 
 
@@ -149,8 +148,7 @@ def candle(view: View, x: float, y: float) -> None:
     """Two candles."""
     for dx, tall in ((0.0, 0.2), (0.09, 0.14)):
         view.pen.box(x + dx - 0.022, y, x + dx + 0.022, y + tall, (248, 238, 216), round_by=0.006)
-        for ring in range(7, 0, -1):
-            view.bare.faint(0.05).disc(x + dx, y + tall + 0.03, 0.025 * ring, (255, 206, 110))
+        view.bare.glow(x + dx, y + tall + 0.03, 0.2, (255, 206, 110))
         view.bare.oval(x + dx, y + tall + 0.03, 0.012, 0.028, (255, 196, 70))
         view.bare.oval(x + dx, y + tall + 0.024, 0.006, 0.014, (255, 250, 220))
 

@@ -10,6 +10,8 @@ from photostock.drawing.view import View
 
 WINDOW_LIGHT: Rgb = (255, 214, 120)
 TRUNK: Rgb = (104, 76, 54)
+FLOWERS: tuple[Rgb, ...] = ((240, 210, 70), (236, 110, 130), (250, 250, 245), (170, 110, 200))
+LITTER: tuple[Rgb, ...] = ((214, 110, 40), (190, 70, 40), (226, 170, 60))
 
 
 def ground(view: View, colour: Rgb, *, haze: float = 0.3) -> None:
@@ -136,3 +138,16 @@ def specks(view: View, colours: tuple[Rgb, ...], count: int, size: float, *, bel
         near = 1 - 0.7 * y / view.horizon
         x = view.chance.uniform(0, view.width)
         view.pen.oval(x, y, size * near, size * near * 0.7, view.chance.choice(colours))
+
+
+def growth(view: View, *, flowers: int = 0) -> None:
+    """What the season strews over the ground."""
+    season, colour = view.scene.season, view.palette.ground
+    if season == "winter":
+        specks(view, (WHITE, darker(colour, 0.08)), 40, 0.02)
+        return
+    tufts(view, darker(colour, 0.18), 50)
+    if season == "autumn":
+        specks(view, LITTER, 60, 0.012)
+    else:
+        specks(view, FLOWERS, flowers + (40 if season == "spring" else 0), 0.01)

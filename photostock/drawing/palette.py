@@ -75,6 +75,10 @@ GROUNDS: dict[str, Rgb] = {
     "table": (158, 108, 68),
     "studio": (214, 206, 198),
 }
+COLOURFUL_HEIGHTS = {"dawn": 0.6, "golden": 0.66, "sunset": 0.72}  # where the sky is most itself; 1 is the horizon
+MOSTLY_GROUND = frozenset({"hills", "garden", "meadow", "desert", "snow"})
+FACADE: Rgb = (156, 134, 124)  # of the houses in a street
+LEAST_LIGHT = 0.52  # however dark it is, the picture must show something
 SILHOUETTE: Rgb = (28, 20, 36)
 GREEN_PLACES = frozenset({"meadow", "hills", "park", "village", "farm", "mountains", "forest", "garden", "sky"})
 
@@ -109,7 +113,7 @@ class Palette:
         """A colour of the subject: a little brighter than its surroundings, or nearly black against the light."""
         if self.silhouette:
             return mix(colour, SILHOUETTE, 0.9)
-        return mix(self.lit(colour), colour, 0.2)
+        return mix(self.lit(colour), colour, 0.3)
 
     def far(self, colour: Rgb, distance: float) -> Rgb:
         """A colour seen through air; `distance` 0 is here, 1 is the horizon."""
@@ -120,10 +124,11 @@ def palette_of(scene: Scene) -> Palette:
     """The palette of a scene."""
     light = LIGHTS[scene.light]
     veil, share, dim = WEATHERS[scene.weather]
-    veil = mix(veil, darker(light.high, 0.3), 0.75 if light.lamps else 0.0)
+    veil = mix(veil, darker(light.high, 0.3), 0.6 if light.lamps else 0.0)
     high, low = (mix(colour, veil, share) for colour in _sky(scene, light))
     leaf, ground = LEAVES[scene.season], _ground(scene)
-    return Palette(high, low, light.disc, ground, leaf, light, light.dim * dim, share, scene.style == "silhouette")
+    dim = max(LEAST_LIGHT, light.dim * dim)
+    return Palette(high, low, light.disc, ground, leaf, light, dim, share, scene.style == "silhouette")
 
 
 def _sky(scene: Scene, light: Light) -> tuple[Rgb, Rgb]:
@@ -148,4 +153,8 @@ def dominant(scene: Scene) -> Rgb:
     palette = palette_of(scene)
     if scene.setting == "forest":
         return palette.far(darker(palette.leaf, 0.15), 0.35)
-    return mix(palette.high, palette.low, 0.5)
+    if scene.setting == "street":
+        return palette.far(FACADE, 0.2)
+    if scene.setting in MOSTLY_GROUND and scene.weather != "fog":
+        return palette.far(palette.ground, 0.15)
+    return mix(palette.high, palette.low, COLOURFUL_HEIGHTS.get(scene.light, 0.5))

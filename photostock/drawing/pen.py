@@ -6,11 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from PIL import ImageDraw
-
+from photostock.drawing.canvas import Canvas, Paint
 from photostock.drawing.colours import Rgb
 
-Paint = tuple[int, ...]  # red, green, blue, and how opaque where that is not 255
 Point = tuple[float, float]
 CURVE_STEPS = 6  # straight pieces between two points of a smooth outline
 
@@ -20,7 +18,7 @@ class Pen:
 
     def __init__(
         self,
-        draw: ImageDraw.ImageDraw,
+        canvas: Canvas,
         *,
         x: float,
         y: float,
@@ -28,13 +26,13 @@ class Pen:
         flip: bool = False,
         lit: Callable[[Rgb], Paint],
     ) -> None:
-        self._draw, self._x, self._y, self._unit, self._flip, self._lit = draw, x, y, unit, flip, lit
+        self._canvas, self._x, self._y, self._unit, self._flip, self._lit = canvas, x, y, unit, flip, lit
 
     def inside(self, x: float, y: float, scale: float, *, flip: bool = False) -> Pen:
         """A pen for a part with its foot at (x, y) and another scale."""
         (px, py) = self._pixel((x, y))
         mirrored = self._flip != flip
-        return Pen(self._draw, x=px, y=py, unit=self._unit * scale, flip=mirrored, lit=self._lit)
+        return Pen(self._canvas, x=px, y=py, unit=self._unit * scale, flip=mirrored, lit=self._lit)
 
     def unlit(self) -> Pen:
         """The same pen for what shines by itself, such as a window at night."""
@@ -45,11 +43,12 @@ class Pen:
         return self._with(lambda colour: (*self._lit(colour)[:3], round(255 * share)))
 
     def _with(self, lit: Callable[[Rgb], Paint]) -> Pen:
-        return Pen(self._draw, x=self._x, y=self._y, unit=self._unit, flip=self._flip, lit=lit)
+        return Pen(self._canvas, x=self._x, y=self._y, unit=self._unit, flip=self._flip, lit=lit)
 
     def shape(self, points: Sequence[Point], colour: Rgb) -> None:
         """A polygon."""
-        self._draw.polygon([self._pixel(p) for p in points], fill=self._lit(colour))
+        paint = self._lit(colour)
+        self._canvas.brush(paint).polygon([self._pixel(p) for p in points], fill=paint)
 
     def curve(self, points: Sequence[Point], colour: Rgb) -> None:
         """A closed smooth outline through the points (Catmull-Rom)."""
@@ -60,8 +59,8 @@ class Pen:
         if turn:
             self.shape(_turned_oval(x, y, rx, ry, math.radians(turn)), colour)
             return
-        (px, py), u = self._pixel((x, y)), self._unit
-        self._draw.ellipse((px - rx * u, py - ry * u, px + rx * u, py + ry * u), fill=self._lit(colour))
+        (px, py), u, paint = self._pixel((x, y)), self._unit, self._lit(colour)
+        self._canvas.brush(paint).ellipse((px - rx * u, py - ry * u, px + rx * u, py + ry * u), fill=paint)
 
     def disc(self, x: float, y: float, r: float, colour: Rgb) -> None:
         """A filled circle."""
@@ -69,18 +68,24 @@ class Pen:
 
     def ring(self, x: float, y: float, r: float, width: float, colour: Rgb) -> None:
         """A circle as a line."""
-        (px, py), u = self._pixel((x, y)), self._unit
+        (px, py), u, paint = self._pixel((x, y)), self._unit, self._lit(colour)
         box = (px - r * u, py - r * u, px + r * u, py + r * u)
-        self._draw.ellipse(box, outline=self._lit(colour), width=max(1, round(width * u)))
+        self._canvas.brush(paint).ellipse(box, outline=paint, width=max(1, round(width * u)))
+
+    def glow(self, x: float, y: float, r: float, colour: Rgb, *, share: float = 0.5) -> None:
+        """Light that fades out towards the radius; it is never tinted by the scene."""
+        px, py = self._pixel((x, y))
+        self._canvas.glow(px, py, r * self._unit, colour, share)
 
     def box(self, x0: float, y0: float, x1: float, y1: float, colour: Rgb, *, round_by: float = 0.0) -> None:
         """An upright rectangle, with rounded corners if wanted."""
         (ax, ay), (bx, by) = self._pixel((x0, y0)), self._pixel((x1, y1))
         corners = (min(ax, bx), min(ay, by), max(ax, bx), max(ay, by))
+        paint = self._lit(colour)
         if round_by:
-            self._draw.rounded_rectangle(corners, radius=round_by * self._unit, fill=self._lit(colour))
+            self._canvas.brush(paint).rounded_rectangle(corners, radius=round_by * self._unit, fill=paint)
         else:
-            self._draw.rectangle(corners, fill=self._lit(colour))
+            self._canvas.brush(paint).rectangle(corners, fill=paint)
 
     def limb(self, points: Sequence[Point], width: float, colour: Rgb, *, end: float | None = None) -> None:
         """A rounded stroke along the points that narrows from `width` to `end`."""
@@ -94,8 +99,8 @@ class Pen:
 
     def line(self, points: Sequence[Point], width: float, colour: Rgb) -> None:
         """A plain stroke, for what is thin."""
-        pixels = [self._pixel(p) for p in points]
-        self._draw.line(pixels, fill=self._lit(colour), width=max(1, round(width * self._unit)))
+        pixels, paint = [self._pixel(p) for p in points], self._lit(colour)
+        self._canvas.brush(paint).line(pixels, fill=paint, width=max(1, round(width * self._unit)))
 
     def _pixel(self, point: Point) -> Point:
         x = -point[0] if self._flip else point[0]

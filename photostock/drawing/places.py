@@ -1,18 +1,18 @@
-"""The places out of doors, each from the horizon to the foreground."""
+"""The wild places, each from the horizon to the foreground, and the list of all places out of doors."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from photostock.drawing.colours import WHITE, Rgb, darker, lighter, mix
-from photostock.drawing.land import TRUNK, fir, ground, house, peaks, ridge, round_tree, skyline, specks, tufts, water
+from photostock.drawing.land import TRUNK, fir, ground, growth, peaks, ridge, specks, tufts, water
 from photostock.drawing.pen import Pen
+from photostock.drawing.settled import farm, garden, harbour, park, street, village
 from photostock.drawing.view import View
 
 ROCK: Rgb = (118, 122, 140)
 SNOW: Rgb = (238, 242, 247)
-FLOWERS: tuple[Rgb, ...] = ((240, 210, 70), (236, 110, 130), (250, 250, 245), (170, 110, 200))
-LITTER: tuple[Rgb, ...] = ((214, 110, 40), (190, 70, 40), (226, 170, 60))
 
 
 def beach(view: View) -> None:
@@ -45,15 +45,25 @@ def lake(view: View) -> None:
 
 
 def river(view: View) -> None:
-    """A stream that winds towards the viewer through grass."""
-    meadow_colour = _grass(view)
+    """A stream that winds past between two green banks."""
+    grass = _grass(view)
     ridge(view, view.horizon, 0.16, view.palette.far(view.palette.leaf, 0.4))
-    ground(view, meadow_colour)
-    w, h = view.width, view.horizon
-    outline = [(0.52 * w, h), (0.56 * w, h), (0.5 * w, h * 0.7), (0.8 * w, h * 0.4), (1.1 * w, -0.1), (0.3 * w, -0.1)]
-    stream = mix(view.palette.lit(view.palette.ground), view.palette.low, 0.3)
-    view.bare.curve([*outline, (0.45 * w, h * 0.45), (0.4 * w, h * 0.7)], stream)
-    tufts(view, darker(meadow_colour, 0.2), 40)
+    ground(view, grass)
+    tufts(view, darker(grass, 0.2), 40)
+    far, near = ([(view.width * k / 12, _bend(view, k, depth)) for k in range(13)] for depth in (0.76, 0.34))
+    shore = mix(view.palette.lit(grass), view.palette.lit(TRUNK), 0.35)
+    view.bare.shape([*far, *((x, y - 0.012) for x, y in reversed(near))], shore)
+    view.bare.shape([*far, *reversed(near)], mix(view.palette.lit(view.palette.ground), view.palette.low, 0.3))
+    for _ in range(16):
+        k = view.chance.uniform(1, 11)
+        y = _bend(view, k, view.chance.uniform(0.4, 0.72))
+        view.bare.faint(0.35).oval(view.width * k / 12, y, 0.05, 0.003, WHITE)
+
+
+def _bend(view: View, k: float, depth: float) -> float:
+    """How high the stream's edge is at the `k`th twelfth of the width."""
+    side = 1 if view.scene.seed % 2 else -1
+    return view.horizon * (depth + side * 0.012 * (k - 6) + 0.03 * math.sin(k * 0.9 + view.scene.seed))
 
 
 def mountains(view: View) -> None:
@@ -63,7 +73,7 @@ def mountains(view: View) -> None:
     peaks(view, view.horizon, rise * 0.6, view.palette.far(ROCK, 0.25), snow=view.scene.season == "winter")
     ridge(view, view.horizon * 0.94, 0.05, view.palette.far(view.palette.leaf, 0.2), waves=3)
     ground(view, view.palette.ground, haze=0.15)
-    _growth(view)
+    growth(view)
 
 
 def forest(view: View) -> None:
@@ -79,7 +89,7 @@ def forest(view: View) -> None:
             x += size * view.chance.uniform(0.26, 0.5)
         if row == 0:
             ground(view, darker(palette.ground, 0.12), haze=0.2)
-    _growth(view)
+    growth(view)
 
 
 def _forest_tree(view: View, pen: Pen, leaf: Rgb, haze: float) -> None:
@@ -96,7 +106,7 @@ def meadow(view: View) -> None:
     """Grass and flowers under a wide sky."""
     ridge(view, view.horizon, 0.08, view.palette.far(view.palette.leaf, 0.4), waves=2.5)
     ground(view, view.palette.ground)
-    _growth(view, flowers=70)
+    growth(view, flowers=70)
 
 
 def hills(view: View) -> None:
@@ -105,71 +115,7 @@ def hills(view: View) -> None:
     for step, (haze, rise) in enumerate(((0.62, 0.3), (0.45, 0.2), (0.28, 0.11))):
         ridge(view, view.horizon * (1 - 0.08 * step), rise, palette.far(palette.ground, haze), waves=1.2 + step * 0.5)
     view.gradient(palette.far(palette.ground, 0.2), palette.lit(palette.ground), view.horizon * 0.84, 0)
-    _growth(view)
-
-
-def park(view: View) -> None:
-    """Lawn, trees, a path, and the town behind."""
-    skyline(view, view.horizon, 0.22, view.palette.far((130, 136, 150), 0.6), windows=False)
-    _row_of_trees(view, view.horizon, 0.24, 9)
-    ground(view, view.palette.ground)
-    w, h = view.width, view.horizon
-    path = view.palette.lit((214, 198, 170))
-    view.bare.curve(
-        [(0.6 * w, h * 0.95), (0.63 * w, h * 0.95), (0.7 * w, h * 0.5), (0.6 * w, -0.1), (0.2 * w, -0.1)], path
-    )
-    _growth(view, flowers=20)
-
-
-def garden(view: View) -> None:
-    """A hedge, a lawn and flower beds."""
-    leaf = view.palette.far(darker(view.palette.leaf, 0.15), 0.12)
-    for x in range(int(view.width / 0.12) + 2):
-        view.bare.disc(x * 0.12, view.horizon + 0.05, 0.1 + view.chance.uniform(0, 0.03), leaf)
-    ground(view, view.palette.ground, haze=0.1)
-    if view.scene.season != "winter":
-        specks(view, FLOWERS, 130, 0.017, below=1.05)
-    _growth(view)
-
-
-def street(view: View) -> None:
-    """A road between houses, with the skyline behind."""
-    palette = view.palette
-    skyline(view, view.horizon, (view.height - view.horizon) * 0.85, palette.far((120, 128, 146), 0.45))
-    skyline(view, view.horizon, (view.height - view.horizon) * 0.5, palette.lit((156, 134, 124)))
-    ground(view, palette.ground, haze=0.1)
-    view.bare.box(0, view.horizon * 0.86, view.width, view.horizon, palette.lit((190, 186, 180)))
-    for x in range(int(view.width / 0.2) + 1):
-        view.pen.box(x * 0.2, view.horizon * 0.42, x * 0.2 + 0.1, view.horizon * 0.45, (236, 230, 200))
-
-
-def village(view: View) -> None:
-    """A line of small houses under a hill."""
-    palette = view.palette
-    ridge(view, view.horizon, 0.3, palette.far(palette.leaf, 0.5))
-    ground(view, palette.ground)
-    x = 0.05
-    while x < view.width:
-        size = view.chance.uniform(0.17, 0.24)
-        wall = view.chance.choice(((238, 226, 204), (226, 190, 160), (206, 214, 214)))
-        roof = view.chance.choice(((176, 84, 62), (128, 84, 70), (110, 104, 116)))
-        house(view.pen.inside(x + size * 0.3, view.horizon * 0.97, size), wall, roof, lamps=palette.light.lamps)
-        x += size * 1.15
-    _growth(view)
-
-
-def harbour(view: View) -> None:
-    """Masts and warehouses behind a basin, a quay in front."""
-    palette = view.palette
-    skyline(view, view.horizon, 0.2, palette.lit((170, 110, 90)))
-    water(view, view.horizon, (48, 110, 140), bottom=view.horizon * 0.4)
-    for _ in range(6):
-        x, tall = view.chance.uniform(0, view.width), view.chance.uniform(0.16, 0.28)
-        y = view.horizon * view.chance.uniform(0.8, 0.92)
-        view.pen.limb([(x, y), (x, y + tall)], 0.007, (240, 236, 226))
-        view.pen.curve([(x - 0.09, y + 0.015), (x + 0.1, y + 0.02), (x + 0.06, y - 0.02), (x - 0.06, y - 0.02)], WHITE)
-    view.gradient(palette.far(palette.ground, 0.1), palette.lit(palette.ground), view.horizon * 0.42, 0)
-    view.pen.box(0, view.horizon * 0.38, view.width, view.horizon * 0.42, darker(palette.ground, 0.3))
+    growth(view)
 
 
 def desert(view: View) -> None:
@@ -208,19 +154,6 @@ def savannah(view: View) -> None:
     tufts(view, darker(palette.ground, 0.2), 90)
 
 
-def farm(view: View) -> None:
-    """Furrowed fields and a red barn."""
-    palette = view.palette
-    ridge(view, view.horizon, 0.12, palette.far(palette.leaf, 0.5))
-    ground(view, palette.ground)
-    barn = view.pen.inside(view.width * 0.84, view.horizon * 0.95, 0.24)
-    house(barn, (168, 58, 50), (112, 70, 60), lamps=palette.light.lamps)
-    for k in range(-6, 16):
-        far, near = view.width * k / 9, view.width * (0.5 + (k / 9 - 0.5) * 3)
-        furrow = palette.lit(darker(palette.ground, 0.1))
-        view.bare.faint(0.6).shape([(far, view.horizon * 0.93), (far + 0.01, view.horizon * 0.93), (near, 0)], furrow)
-
-
 def open_sky(view: View) -> None:
     """The land far below."""
     ridge(view, view.horizon * 0.6, 0.12, view.palette.far(view.palette.leaf, 0.6))
@@ -253,26 +186,6 @@ def _bank(view: View, top: float) -> None:
     colour = view.palette.lit(_grass(view))
     points = [(view.width * k / 12, top + view.chance.uniform(-0.015, 0.015)) for k in range(13)]
     view.bare.shape([(0, 0), *points, (view.width, 0)], colour)
-
-
-def _row_of_trees(view: View, base: float, size: float, count: int) -> None:
-    bare = view.scene.season == "winter"
-    for k in range(count):
-        x = view.width * (k + view.chance.random()) / count
-        round_tree(view.pen.inside(x, base, size * view.chance.uniform(0.8, 1.2)), view.palette.leaf, bare=bare)
-
-
-def _growth(view: View, *, flowers: int = 0) -> None:
-    """What the season strews over the ground."""
-    season, colour = view.scene.season, view.palette.ground
-    if season == "winter":
-        specks(view, (WHITE, darker(colour, 0.08)), 40, 0.02)
-        return
-    tufts(view, darker(colour, 0.18), 50)
-    if season == "autumn":
-        specks(view, LITTER, 60, 0.012)
-    else:
-        specks(view, FLOWERS, flowers + (40 if season == "spring" else 0), 0.01)
 
 
 PLACES: dict[str, Callable[[View], None]] = {

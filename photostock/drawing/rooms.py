@@ -52,7 +52,7 @@ def cafe(view: View) -> None:
         x = view.width * (0.14 + 0.24 * k)
         y = view.height - 0.22
         view.pen.line([(x, view.height), (x, y)], 0.006, (30, 28, 28))
-        view.bare.faint(0.16).disc(x, y - 0.03, 0.14, (255, 220, 150))
+        view.bare.glow(x, y - 0.03, 0.2, (255, 220, 150), share=0.5)
         view.pen.shape([(x - 0.07, y - 0.03), (x - 0.02, y + 0.03), (x + 0.02, y + 0.03), (x + 0.07, y - 0.03)], WOOD)
         view.bare.disc(x, y - 0.035, 0.022, (255, 232, 170))
     _planks(view, view.palette.ground)
@@ -74,8 +74,7 @@ def _wall(view: View) -> None:
     view.gradient(view.palette.high, view.palette.low, view.height, view.horizon)
     light = view.palette.light
     if light.lamps:
-        for ring in range(18, 0, -1):
-            view.bare.faint(0.02).disc(view.width * 0.7, view.height * 0.72, 0.04 * ring, light.disc)
+        view.bare.glow(view.width * 0.7, view.height * 0.72, 0.75, light.disc, share=0.35)
 
 
 def _window(view: View, x: float, y: float, size: float) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from photostock.drawing.colours import WHITE, Rgb, darker, lighter, mix
 from photostock.drawing.view import View
 
-GLOW_RINGS = 16
-
 
 def draw_sky(view: View) -> None:
     """All that is above the horizon, before any ground is drawn."""
@@ -41,9 +39,7 @@ def _disc(view: View) -> None:
     y = view.horizon + (view.height - view.horizon) * light.disc_height
     moon = light.lamps
     radius = 0.06 if moon else 0.075
-    reach = 0.012 if moon else 0.02
-    for ring in range(GLOW_RINGS, 0, -1):
-        bare.faint(0.03).disc(x, y, radius + ring * reach, light.disc)
+    bare.glow(x, y, 0.24 if moon else 0.34, light.disc, share=0.7)
     bare.disc(x, y, radius, light.disc)
     if moon:
         bare.faint(0.5).disc(x + 0.02, y + 0.015, 0.012, darker(light.disc, 0.2))

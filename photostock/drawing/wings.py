@@ -66,9 +66,12 @@ def duck(pen: Pen, pose: str, colour: Rgb) -> None:
 
 def swan(pen: Pen, pose: str, colour: Rgb) -> None:
     """Swims, with a long bent neck."""
-    body = mix(colour, WHITE, 0.6)
+    body = mix(colour, WHITE, 0.6 if sum(colour) > 400 else 0.04)
     pen.curve([(-0.7, 0.5), (-0.5, 0.08), (0.3, 0.05), (0.46, 0.3), (0.1, 0.44), (-0.35, 0.42)], body)
-    pen.curve([(-0.66, 0.56), (-0.3, 0.14), (0.2, 0.24), (0.02, 0.46), (-0.3, 0.44)], darker(body, 0.1))
+    pen.curve(
+        [(-0.66, 0.56), (-0.3, 0.14), (0.2, 0.24), (0.02, 0.46), (-0.3, 0.44)],
+        darker(body, 0.1) if sum(colour) > 400 else lighter(body, 0.15),
+    )
     pen.limb([(0.36, 0.26), (0.52, 0.5), (0.36, 0.76), (0.42, 0.94)], 0.13, body, end=0.1)
     pen.limb([(0.46, 0.96), (0.54, 0.94)], 0.13, body, end=0.1)
     pen.shape([(0.56, 0.99), (0.74, 0.88), (0.56, 0.88)], BEAK)

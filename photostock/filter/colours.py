@@ -16,7 +16,7 @@ NAMED_COLOURS: dict[str, tuple[str, ...]] = {
     "black": ("#000000", "#2a2a2a"),
     "grey": ("#5c5c5c", "#8c8c8c", "#b8b8b8"),
     "white": ("#e6e6e6", "#ffffff"),
-    "red": ("#7a2020", "#c03030", "#e05848"),
+    "red": ("#7a2020", "#c03030", "#e05848", "#b06860"),
     "orange": ("#b85c1c", "#e88830", "#f4b880"),
     "yellow": ("#a89028", "#e0c840", "#f0e4a0"),
     "brown": ("#3e2c1e", "#6e4c30", "#9c7650"),

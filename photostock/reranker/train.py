@@ -1,12 +1,13 @@
-"""Trains a reranker on the catalogue's own queries, starting from the encoder's weights, within a time budget."""
+"""Trains and publishes a reranker: on the catalogue's own queries, from the encoder's weights, within a time budget."""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ from photostock.catalogue import Photo
 from photostock.index.encoder import OnnxEncoder
 from photostock.index.export import model_folder, model_name
 from photostock.onnx_export import export_int8, libraries, prepare_torch
-from photostock.reranker.fusion import Judged, ndcg_10, tuned
-from photostock.reranker.lists import ListMaker, QueryList
+from photostock.reranker.fusion import Fusion, Judged, ndcg_10, tuned
+from photostock.reranker.lists import ListMaker
 from photostock.reranker.model import Reranker
 from photostock.reranker.training_ids import TRAINING_IDS, written
 from photostock.text_model import MODEL, TOKENIZER
@@ -30,19 +31,45 @@ if TYPE_CHECKING:
 
 LAYERS = 4  # of the encoder's
 MOST_PHOTOS = 5_000
-KEPT_FOR_EVALUATION = 0.2  # share of the photos with queries that training never sees
-KEPT_FOR_TUNING = 0.1
-MOST_TUNING_QUERIES = 120
+EVALUATION_SHARE = 0.2  # of the photos with queries: neither trained with nor tuned on
+TUNING_SHARE = 0.1
+TUNING_QUERIES = 120
 TUNING_DEPTH = 20
-QUERIES_PER_STEP = 8
-COSINE_WEIGHT = 20.0  # in training: near the temperature that such encoders were trained with
-LEARNING_RATE = 1e-4
-WARM_UP_STEPS = 20
-TRAINING_SHARE = 0.8  # of the time budget; the rest is for export and tuning
+TRAINING_TIME_SHARE = 0.8  # of the budget; the rest is for export and tuning
+THREADS = 2
 
 
 class NothingToLearnFrom(Exception):
-    """Too few photos have queries."""
+    """Too few photos have queries with a known answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    learning: list[Photo]
+    tuning: list[Photo]
+
+    @classmethod
+    def of(cls, photos: Iterable[Photo], *, seed: int) -> Split:
+        """Photos with queries, by chance, with a share left out for evaluation."""
+        asked = sorted((photo for photo in photos if photo.queries), key=lambda photo: photo.id)
+        order = np.random.default_rng(seed).permutation(len(asked))
+        used = [asked[index] for index in order[: min(MOST_PHOTOS, round((1 - EVALUATION_SHARE) * len(asked)))]]
+        tuning = round(TUNING_SHARE * len(used))
+        if tuning == 0 or len(used) - tuning < 2:
+            raise NothingToLearnFrom(
+                f"{len(asked)} photos have queries; a reranker needs some dozens, better thousands"
+            )
+        return cls(used[tuning:], used[:tuning])
+
+    @property
+    def ids(self) -> list[str]:
+        return sorted(photo.id for photo in (*self.learning, *self.tuning))
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that was learned from."""
+        lines = sorted("\t".join((photo.id, photo.text, *photo.queries)) for photo in (*self.learning, *self.tuning))
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def train(
@@ -53,23 +80,90 @@ def train(
     budget_seconds: float = 72.0,
     encoder_model: str | Path | None = None,
     layers: int = LAYERS,
-    threads: int = 2,
 ) -> Manifest:
     """Publishes component "reranker", made for the champion encoder.
 
     Args:
-        budget_seconds: of wall time in all, nearly; a machine with more to give gets a better model out of it.
+        budget_seconds: of wall time, nearly all of it training; a faster machine makes a better model of it.
         encoder_model: what the champion encoder was exported from, as for `publish_encoder`.
+        layers: how many of the encoder's layers are kept; serving time is proportional to it.
     """
-    ends_at = time.monotonic() + TRAINING_SHARE * budget_seconds
+    ends_at = time.monotonic() + TRAINING_TIME_SHARE * budget_seconds
+    release = _encoder_made_from(encoder_model, registry)
+    encoder = OnnxEncoder.load(release)
+    split = Split.of(photos, seed=seed)
+    learning = ListMaker(split.learning, encoder, what="encoding photos to learn from")
+    network, tokenizer = _untrained(release, model_folder(encoder_model), layers=layers)
+    from photostock.reranker.learning import learn  # imports torch
+
+    learned = learn(network, tokenizer, learning, ends_at=ends_at, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        draft = _export(network, tokenizer, Path(folder), encoder_version=encoder.version)
+        judged = _judge(Reranker.load(draft), ListMaker(split.tuning, encoder, what="encoding photos to tune on"))
+        fusion = tuned(judged)
+        return registry.publish(
+            "reranker",
+            {name: draft.path(name) for name in draft.manifest.artifacts} | {TRAINING_IDS: written(split.ids)},
+            parameters=draft.manifest.parameters | fusion._asdict(),
+            compatible_with=draft.manifest.compatible_with,
+            training={"photos": split.fingerprint, "seed": seed, "layers": layers} | asdict(learned),
+            metrics={
+                "tuning_ndcg_10_encoder": ndcg_10(judged, Fusion(1.0, 0.0)),
+                "tuning_ndcg_10_fused": ndcg_10(judged, fusion),
+            },
+            libraries=libraries(),
+        )
+
+
+def _encoder_made_from(model: str | Path | None, registry: Registry) -> Release:
+    release = registry.load("encoder")
+    made_from = release.manifest.training.get("model")
+    if made_from != model_name(model):
+        raise ValueError(f"the champion encoder was made from {made_from}, not from {model_name(model)}")
+    return release
+
+
+def _untrained(encoder: Release, folder: str, *, layers: int) -> tuple[CrossEncoder, Tokenizer]:
     prepare_torch()
     import torch
+    from tokenizers import Tokenizer
 
-    torch.set_num_threads(threads)
-    torch.manual_seed(seed)
-    release = registry.load("encoder")
-    if release.manifest.training.get("model") != model_name(encoder_model):
-        raise ValueError(f"the champion encoder was not made from {model_name(encoder_model)}")
-    encoder = OnnxEncoder.load(release)
-    learning, tuning = _split(photos, seed=seed)
-    ...
+    from photostock.reranker.network import MAX_TOKENS, cross_encoder
+
+    torch.set_num_threads(THREADS)
+    tokenizer = Tokenizer.from_file(str(encoder.path(TOKENIZER)))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    return cross_encoder(folder, layers=layers), tokenizer
+
+
+def _export(network: CrossEncoder, tokenizer: Tokenizer, folder: Path, *, encoder_version: str) -> Release:
+    """The trained network as it will be served, not yet tuned: its weights are those of training."""
+    from photostock.reranker.learning import COSINE_WEIGHT
+    from photostock.reranker.network import MAX_TOKENS, OnnxReady
+
+    with progress("exporting the reranker"):
+        ready = OnnxReady(network)
+        (folder / MODEL).write_bytes(export_int8(ready, ready.sample(tokenizer), output="score"))
+        (folder / TOKENIZER).write_text(tokenizer.to_str())
+    manifest = Manifest(
+        component="reranker",
+        version="0.0.0",
+        artifacts={name: sha256_of(folder / name) for name in (MODEL, TOKENIZER)},
+        parameters={"max_tokens": MAX_TOKENS, "cosine_weight": COSINE_WEIGHT, "logit_weight": 1.0},
+        compatible_with={"encoder": encoder_version},
+    )
+    return Release(manifest, folder)
+
+
+def _judge(reranker: Reranker, lists: ListMaker) -> list[Judged]:
+    """What the network, as it will be served, says about the candidates that the encoder finds."""
+    candidates = lists.as_served(range(min(TUNING_QUERIES, len(lists))), depth=TUNING_DEPTH)
+    with progress("tuning the fusion", len(candidates)) as report, ThreadPoolExecutor(THREADS) as pool:
+        judged = []
+        for one, logits in zip(
+            candidates, pool.map(lambda c: reranker.logits(c.query, c.texts), candidates), strict=True
+        ):
+            judged.append(Judged(one, logits))
+            report.advance()
+        return judged

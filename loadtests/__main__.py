@@ -1,0 +1,119 @@
+"""`python -m loadtests`: the tour of the demo, the chaos proxy, and the menu of faults."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from loadtests.demo import run_demo
+from loadtests.faults import MENU
+from loadtests.processes import ProcessError
+from loadtests.proxy import ChaosProxy
+from loadtests.screen import Screen
+from loadtests.services import api_key, photostock, supermegaretail, var_dir
+from loadtests.tour import TourPlan
+from loadtests.traffic import NoDemoError, read_subjects
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands; exit codes are 0 (all well), 1 (a promise broke, or it could not run) and 2 (wrong usage)."""
+    whole = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
+    commands, plan = whole.add_subparsers(metavar="COMMAND", required=True), TourPlan()
+
+    tour = commands.add_parser(
+        "tour", help="both services under load, while their models die, freeze and talk nonsense"
+    )
+    tour.add_argument("--once", action="store_true", help="end after the tour, as with DEMO_ONCE=1")
+    tour.add_argument("--phase-seconds", type=float, default=plan.phase_seconds, metavar="SECONDS")
+    tour.add_argument("--forecasts-per-second", type=float, default=plan.forecasts_per_second, metavar="RATE")
+    tour.add_argument("--searches-per-second", type=float, default=plan.searches_per_second, metavar="RATE")
+    tour.add_argument("--seed", type=int, default=plan.seed, help="of the traffic (default: %(default)s)")
+    tour.add_argument("--subjects", type=Path, metavar="FILE", help="what to ask about (default: VAR_DIR/demo.json)")
+    tour.set_defaults(run=_tour)
+
+    proxy = commands.add_parser("proxy", help="stand between a client and a server, and misbehave")
+    proxy.add_argument("--port", type=int, required=True, help="where to listen")
+    proxy.add_argument("--host", default="127.0.0.1", help="where to listen (default: %(default)s)")
+    proxy.add_argument("--upstream", metavar="URL", help="the healthy server; without one a canned answer is spoiled")
+    names = [fault.name for fault in MENU if fault.kind != "process"]
+    proxy.add_argument(
+        "--fault", choices=names, metavar="NAME", help="a name from the menu; without one it only forwards"
+    )
+    proxy.set_defaults(run=_proxy)
+
+    faults = commands.add_parser("faults", help="list the menu of faults")
+    faults.set_defaults(run=_faults)
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parses and runs; what a person can mend is told in one plain line."""
+    parsed = parser().parse_args(arguments)
+    try:
+        code: int = parsed.run(parsed)
+    except (ProcessError, NoDemoError, OSError) as error:
+        print(f"python -m loadtests: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _tour(arguments: argparse.Namespace) -> int:
+    subjects = read_subjects(arguments.subjects or var_dir(os.environ) / "demo.json")
+    plan = TourPlan(
+        phase_seconds=arguments.phase_seconds,
+        forecasts_per_second=arguments.forecasts_per_second,
+        searches_per_second=arguments.searches_per_second,
+        seed=arguments.seed,
+        api_key=api_key(os.environ),
+    )
+    return run_demo(
+        supermegaretail(os.environ),
+        photostock(os.environ),
+        plan=plan,
+        subjects=subjects,
+        logs=var_dir(os.environ) / "logs",
+        screen=Screen(Console()),
+        once=arguments.once or os.environ.get("DEMO_ONCE") == "1",
+    )
+
+
+def _proxy(arguments: argparse.Namespace) -> int:
+    proxy = ChaosProxy(upstream=arguments.upstream, host=arguments.host, port=arguments.port, fault=arguments.fault)
+    asyncio.run(_serve(proxy))
+    return 0
+
+
+async def _serve(proxy: ChaosProxy) -> None:
+    """Until Ctrl-C; a line on standard input switches the fault, an empty one heals."""
+    await proxy.start()
+    print(f"listening on {proxy.url}, fault: {proxy.fault or 'none'}; type the name of another, or nothing to heal")
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    try:
+        while line := await lines.readline():
+            try:
+                await proxy.set_fault(line.decode(errors="replace").strip() or None)
+                print(f"fault: {proxy.fault or 'none'}")
+            except ValueError as error:
+                print(error)
+        await asyncio.Event().wait()  # standard input is closed: nothing more will be typed
+    finally:
+        await proxy.stop()
+
+
+def _faults(_: argparse.Namespace) -> int:
+    for fault in MENU:
+        print(f"{fault.name:<20} {fault.kind:<11} {fault.sentence}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
