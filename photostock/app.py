@@ -41,6 +41,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     service = Service("photostock api", version=api_version, settings=settings)
     state = open_state(settings)
     pool = WorkerPool("search", threads=2, queue=settings.max_in_flight)
+    fallback_pool = WorkerPool("fallback", threads=1, queue=settings.max_in_flight)
     writes = Writes(queue=settings.max_in_flight)
     versions = KnownVersions(settings.registry_dir, ["encoder", "reranker"])
     library = Library(Catalogue(state))
@@ -68,6 +69,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
             rerank=low_timeout(upstream, settings).endpoint("/v1/rankings", answer=Rankings, default=NO_RANKINGS),
             hints=lambda: active_hints.value,
             pool=pool,
+            fallback_pool=fallback_pool,
             metrics=service.chain_metrics,
             raise_bugs=raise_bugs,
         ),
@@ -116,6 +118,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
             keeper.cancel()
             await upstream.aclose()
             pool.close()
+            fallback_pool.close()
             writes.close()
             pictures.close()
             state.dispose()

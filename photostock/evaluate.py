@@ -6,7 +6,7 @@ Many other photos may fit a query as well, so absolute values look low: compare 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -72,8 +72,19 @@ class Evaluation:
     versions: dict[str, str]
 
 
-def evaluate(photos: Iterable[Photo], registry: Registry, *, max_queries: int = 1500, seed: int = 1) -> Evaluation:
-    """Champion encoder and reranker, on a sample of the queries that the reranker was not trained with."""
+def evaluate(
+    photos: Iterable[Photo],
+    registry: Registry,
+    *,
+    max_queries: int = 1500,
+    seed: int = 1,
+    kept_vectors: Mapping[str, bytes] | None = None,
+) -> Evaluation:
+    """Champion encoder and reranker, on a sample of the queries that the reranker was not trained with.
+
+    Args:
+        kept_vectors: of photos by id, from `Catalogue.vectors` for this encoder; what is missing is encoded.
+    """
     catalogue = list(photos)
     encoder = OnnxEncoder.load(registry.load("encoder"))
     reranker, trained = _champion_reranker(registry)
@@ -81,7 +92,7 @@ def evaluate(photos: Iterable[Photo], registry: Registry, *, max_queries: int = 
     answers = _sample(catalogue, left_out, max_queries=max_queries, seed=seed)
     if not answers:
         raise ValueError("there is no query left: none of the photos has one that did not train the reranker")
-    stages = _Stages(catalogue, encoder)
+    stages = _Stages(catalogue, encoder, kept_vectors)
     measured = [
         _measure("lexical (BM25)", stages.lexical, answers),
         _measure("semantic", stages.semantic, answers),
@@ -115,11 +126,12 @@ def render(evaluation: Evaluation, console: Console | None = None) -> None:
 class _Stages:
     """A catalogue, searched by one stage at a time."""
 
-    def __init__(self, catalogue: Sequence[Photo], encoder: Encoder) -> None:
+    def __init__(self, catalogue: Sequence[Photo], encoder: Encoder, kept: Mapping[str, bytes] | None) -> None:
         self._texts = [photo.text for photo in catalogue]
         self._encoder = encoder
         self._vectors = VectorIndex(dimensions=encoder.dimensions)
-        self._vectors.add(range(len(catalogue)), encode_all(encoder, self._texts, what="encoding the photos"))
+        texts = {photo.id: photo.text for photo in catalogue}
+        self._vectors.add(range(len(catalogue)), encode_all(encoder, texts, kept=kept, what="encoding the photos"))
         self._words = LexicalIndex()
         for row, text in enumerate(self._texts):
             self._words.add(row, text)

@@ -112,15 +112,14 @@ class Library:
             self.vectors, self.encoder = vectors, encoder
 
     def _fill(self, vectors: VectorIndex, encoder: Encoder, rows: list[int], *, kept: dict[str, bytes]) -> None:
-        known = [row for row in rows if self._photos[row].id in kept]
-        for batch in _batches(known):
-            vectors.add(batch, np.stack([np.frombuffer(kept[self._photos[row].id], "<f4") for row in batch]))
-        missing = [row for row in rows if self._photos[row].id not in kept]
-        if missing:
-            photos = [self._photos[row] for row in missing]
-            encoded = encode_all(encoder, [photo.text for photo in photos], what=f"encoding {len(missing)} photos")
-            self._keep(encoder, photos, encoded)
-            vectors.add(missing, encoded)
+        if not rows:
+            return
+        photos = [self._photos[row] for row in rows]
+        new = [place for place, photo in enumerate(photos) if photo.id not in kept]
+        texts = {photo.id: photo.text for photo in photos}
+        encoded = encode_all(encoder, texts, kept=kept, what=f"encoding {len(new):,} of {len(photos):,} photos")
+        self._keep(encoder, [photos[place] for place in new], encoded[new])
+        vectors.add(rows, encoded)
 
     def _take(self, photos: Sequence[Photo]) -> None:
         if not photos:

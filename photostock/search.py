@@ -86,7 +86,8 @@ class Searcher:
     library: Library
     rerank: Endpoint[Rankings]
     hints: Callable[[], Hints]
-    pool: WorkerPool
+    pool: WorkerPool  # encoding and index: the dear part
+    fallback_pool: WorkerPool  # the lexical search's own, so that it never waits behind the encoder
     metrics: ChainMetrics | None = None
     raise_bugs: bool = False
 
@@ -137,7 +138,7 @@ class Run:
         return answers
 
     async def lexical(self, wanted: Sequence[Wanted], deadline: Deadline) -> Answers:
-        answers = await self._searcher.pool.run(_lexical, self._searcher.library, wanted, deadline=deadline)
+        answers = await self._searcher.fallback_pool.run(_lexical, self._searcher.library, wanted, deadline=deadline)
         self.lap("lexical")
         return answers
 

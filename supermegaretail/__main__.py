@@ -32,6 +32,8 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=7)
     imported = command(kinds, "import", _import, "import M5's folder of CSV files, or a canonical table")
     imported.add_argument("path", type=Path, help="folder, .csv or .parquet")
+    imported.add_argument("--store", action="append", default=[], help="of M5 only this store; may be repeated")
+    imported.add_argument("--replace", action="store_true", help="forget what was imported before, demo data too")
     return whole
 
 
@@ -71,30 +73,29 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from supermegaretail.imports import ImportProblem, read_any, summary
+    from supermegaretail.imports import ImportProblem, read_any, save_rejects, summary
 
     try:
         with progress(f"reading {arguments.path}"):
-            imported = read_any(arguments.path)
+            imported = read_any(arguments.path, stores=arguments.store)
     except ImportProblem as problem:
         raise Failed(str(problem)) from problem
     print(summary(imported))
     if imported.rejects.height:
         rejects = RetailSettings().table_path.with_name("rejected-rows.csv")
-        rejects.parent.mkdir(parents=True, exist_ok=True)
-        imported.rejects.write_csv(rejects)
+        save_rejects(imported, rejects)
         print(f"all {imported.rejects.height} rejected rows with line and reason: {rejects}")
     if imported.rows.is_empty():
         raise Failed("there is not one good row")
-    _keep(imported.rows)
+    _keep(imported.rows, replace=arguments.replace)
     return 0
 
 
-def _keep(rows: pl.DataFrame) -> None:
+def _keep(rows: pl.DataFrame, *, replace: bool = False) -> None:
     from supermegaretail.table import load_table, merge, save_table
 
     path = RetailSettings().table_path
-    old = load_table(path) if path.exists() else None
+    old = load_table(path) if path.exists() and not replace else None
     with progress("saving"):
         table = merge(old, rows)
         save_table(table, path)

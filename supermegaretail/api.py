@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -34,6 +35,7 @@ from supermegaretail.contract import (
 from supermegaretail.engine import Engine
 from supermegaretail.forecast import Demand
 from supermegaretail.forecast import Query as ForecastQuery
+from supermegaretail.ledger import BadRows
 
 DEMAND_DECIMALS = 4
 PREDICTIONS_DEPRECATED = datetime(2026, 11, 21, tzinfo=UTC)
@@ -106,16 +108,27 @@ def router(engine: Engine) -> APIRouter:
     @routes.post("/v1/sales", response_model=Accepted, status_code=201, openapi_extra=documented(SalesReport))
     async def sales(call: CurrentCall, report: Annotated[SalesReport, body_of(SalesReport)]) -> Response:
         """Sales that were observed: durable, and used by the next forecast, once this answers 201."""
-        await engine.writes.run(partial(engine.book.record_sales, report.sales), deadline=call.deadline)
+        tomorrow = datetime.now(UTC).date() + timedelta(days=1)  # it may be tomorrow already where they were sold
+        for place, sale in enumerate(report.sales):
+            if sale.date > tomorrow:
+                raise Problem(422, f"sales.{place}.date: what was sold on {sale.date} can't be known yet")
+        await _record(engine, partial(engine.book.record_sales, report.sales), call)
         return json_response(Accepted(accepted=len(report.sales), request_id=call.request_id), 201)
 
     @routes.post("/v1/plans", response_model=Accepted, status_code=201, openapi_extra=documented(Plans))
     async def plans(call: CurrentCall, request: Annotated[Plans, body_of(Plans)]) -> Response:
         """Prices, promotions and events that are known ahead."""
-        await engine.writes.run(partial(engine.book.record_plans, request.plans), deadline=call.deadline)
+        await _record(engine, partial(engine.book.record_plans, request.plans), call)
         return json_response(Accepted(accepted=len(request.plans), request_id=call.request_id), 201)
 
     return routes
+
+
+async def _record(engine: Engine, write: Callable[[], None], call: Call) -> None:
+    try:
+        await engine.writes.run(write, deadline=call.deadline)
+    except BadRows as error:
+        raise Problem(422, str(error)) from error
 
 
 async def answer(engine: Engine, request: ForecastRequest, call: Call) -> ForecastAnswer:

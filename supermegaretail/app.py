@@ -37,6 +37,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
     service = Service("supermegaretail api", version=own_versions["api"], settings=settings)
     state = open_state(settings)
     pool = WorkerPool("forecast", threads=2, queue=settings.max_in_flight)
+    fallback_pool = WorkerPool("fallback", threads=1, queue=settings.max_in_flight)
     writes = Writes(queue=settings.max_in_flight)
     versions = KnownVersions(settings.registry_dir, ["core", "correction"])
     store = OverrideStore(state, "supermegaretail")
@@ -56,6 +57,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
             },
             overrides=lambda: overrides.value,
             pool=pool,
+            fallback_pool=fallback_pool,
             metrics=service.chain_metrics,
             constant_demand=settings.constant_demand,
             raise_bugs=raise_bugs,
@@ -97,6 +99,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
             keeper.cancel()
             await upstream.aclose()
             pool.close()
+            fallback_pool.close()
             writes.close()
             state.dispose()
 

@@ -82,7 +82,7 @@ class Plan(RequestModel):
     sku: Text
     date: date
     price: Annotated[float, Field(ge=0, le=1e9)] | None = None
-    discount: Annotated[float, Field(gt=0, le=1)] | None = None
+    discount: Annotated[float, Field(gt=0, le=2)] | None = None  # price paid ÷ list price
     promotion: Annotated[int, Field(ge=0, le=1)] | None = None
     holiday: Annotated[int, Field(ge=0, le=1)] | None = None
     event: Text | None = None

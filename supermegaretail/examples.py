@@ -64,7 +64,9 @@ def draw(panel: Panel, *, rows: int, seed: int) -> Examples:
 def panel_days(panel: Panel) -> int:
     """Days from the first observed sales to the last."""
     series = [one for one in panel.series if one.last_observed]
-    return max((one.last_observed for one in series), default=0) - min((one.first_observed for one in series), default=0)
+    return max((one.last_observed for one in series), default=0) - min(
+        (one.first_observed for one in series), default=0
+    )
 
 
 def _origins(panel: Panel, count: int, rng: np.random.Generator) -> tuple[Ints, Ints]:

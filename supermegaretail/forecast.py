@@ -75,7 +75,8 @@ class Forecaster:
 
     predict: dict[str, Endpoint[Predictions]]  # by name of the client: "low_timeout", "high_timeout"
     overrides: Callable[[], dict[str, Override]]
-    pool: WorkerPool
+    pool: WorkerPool  # features: the dear part
+    fallback_pool: WorkerPool  # the moving average's own, so that it never waits behind features
     metrics: ChainMetrics | None = None
     constant_demand: float = 0.0
     raise_bugs: bool = False
@@ -161,7 +162,7 @@ class Run:
     async def moving_average(self, items: Sequence[Item], deadline: Deadline) -> Answers:
         query, keys = self._query, [_key(item) for item in items]
         average = partial(moving_average, as_of=query.as_of, horizon_days=query.horizon_days)
-        demand = await self._forecaster.pool.run(average, self._history, keys, deadline=deadline)
+        demand = await self._forecaster.fallback_pool.run(average, self._history, keys, deadline=deadline)
         return [Demand(row) if np.isfinite(row).all() else Refused(RetailReason.UNKNOWN_ITEM) for row in demand]
 
     async def constant(self, items: Sequence[Item], _deadline: Deadline) -> Answers:

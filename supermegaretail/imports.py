@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -15,15 +16,18 @@ __all__ = ["ImportProblem", "read_any", "read_m5", "save_rejects", "summary"]
 EXAMPLES = 5
 
 
-def read_any(path: Path) -> Import:
-    """Reads a folder with M5's own CSV files, or a parquet or CSV file in the table's own columns."""
-    if path.is_dir():
-        return read_m5(path)
-    if path.name in SALES_FILES:
-        return read_m5(path.parent)
+def read_any(path: Path, *, stores: Sequence[str] = ()) -> Import:
+    """Reads a folder with M5's own CSV files, or a parquet or CSV file in the table's own columns.
+
+    With `stores` only those: the whole of M5 takes 7 GB of memory.
+    """
+    if path.is_dir() or path.name in SALES_FILES:
+        return read_m5(path if path.is_dir() else path.parent, stores=stores)
+    if stores:
+        raise ImportProblem(f"{path}: stores can be chosen only from M5's files")
     if not path.is_file():
         raise ImportProblem(f"{path}: no such file or folder")
-    if path.suffix not in (".parquet", ".csv"):
+    if path.suffix.lower() not in (".parquet", ".csv"):
         raise ImportProblem(f"{path}: expected a .parquet or .csv file, or a folder with M5's files")
     return read_table(path)
 

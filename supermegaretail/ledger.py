@@ -31,6 +31,10 @@ sales = _table("supermegaretail_sales")
 plans = _table("supermegaretail_plans")
 
 
+class BadRows(ValueError):
+    """Rows that the canonical table does not take; nothing of the request was stored."""
+
+
 class Ledger:
     """Idempotent by store, product and day: a later value corrects an earlier one."""
 
@@ -39,7 +43,7 @@ class Ledger:
         self._engine = engine
 
     def record_sales(self, rows: Sequence[Sale]) -> pl.DataFrame:
-        """Durable when it returns; the rows as a canonical table."""
+        """Durable when it returns; the rows as a canonical table. Raises `BadRows`."""
         return self._record(sales, rows)
 
     def record_plans(self, rows: Sequence[Plan]) -> pl.DataFrame:
@@ -58,6 +62,7 @@ class Ledger:
     def _record(self, table: Table, rows: Sequence[Sale] | Sequence[Plan]) -> pl.DataFrame:
         latest = {(row.store, row.sku, row.date): row for row in rows}
         documents = [row.model_dump(mode="json", exclude_none=True) for row in latest.values()]
+        canonical = _canonical(documents)
         insert = upsert(self._engine, table)
         insert = insert.on_conflict_do_update(
             index_elements=["store", "sku", "date"], set_={"fields": insert.excluded.fields}
@@ -73,7 +78,7 @@ class Ledger:
         ]
         with self._engine.begin() as connection:
             connection.execute(insert, values)
-        return _canonical(documents)
+        return canonical
 
 
 def _canonical(documents: Sequence[dict[str, Any]]) -> pl.DataFrame:
@@ -82,4 +87,8 @@ def _canonical(documents: Sequence[dict[str, Any]]) -> pl.DataFrame:
     rows = pl.DataFrame(documents, infer_schema_length=None)
     if "sales" not in rows.columns:
         rows = rows.with_columns(sales=pl.lit(None, dtype=pl.Float32))
-    return clean(rows.with_columns(pl.col("date").str.to_date())).rows
+    cleaned = clean(rows.with_columns(pl.col("date").str.to_date()), first_line=0)
+    if cleaned.rejects.height:
+        line, reason, *_ = cleaned.rejects.row(0)
+        raise BadRows(f"row {line}: {reason}")
+    return cleaned.rows

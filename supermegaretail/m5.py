@@ -28,19 +28,7 @@ IDS = ("id", "item_id", "dept_id", "cat_id", "store_id", "state_id")
 CALENDAR = ("date", "wm_yr_wk", "d", "event_name_1", "event_type_1", "event_name_2")
 DAY = ("date", "week", "event", "event_type", "event_2")
 PRICES = ("store_id", "item_id", "wm_yr_wk", "sell_price")
-ROWS = (
-    "store",
-    "sku",
-    "date",
-    "sales",
-    "price",
-    "event",
-    "event_type",
-    "event_2",
-    "category_1",
-    "category_2",
-    "x_snap",
-)
+ROWS = ("store", "sku", "date", "sales", "price", *DAY[2:], "category_1", "category_2", "x_snap")
 PLAN_DAYS = 28
 LINES_PER_BLOCK = 400
 
@@ -61,11 +49,10 @@ def read_m5(folder: Path, *, stores: Collection[str] = ()) -> Import:
 
     A reject's line is the sales file's, unless its reason begins with the name of another file.
     """
-    with progress(f"Opening {folder.name}"):
-        files = _open(folder, stores)
+    files = _open(folder, stores)
     columns = check_header(ROWS, where=str(folder))
     parts, unsold = [], 0
-    with progress("Reading sales", total=files.series.height) as reporter:
+    with progress("reading sales lines", total=files.series.height) as reporter:
         for series in _blocks(files.series):
             part = checked(_rows(series, files), columns)
             sold = part.rows.filter(pl.col("date") >= _first_sold())
@@ -81,13 +68,14 @@ def read_m5(folder: Path, *, stores: Collection[str] = ()) -> Import:
 def _open(folder: Path, stores: Collection[str]) -> Files:
     sales = next((folder / name for name in SALES_FILES if (folder / name).is_file()), folder / SALES_FILES[0])
     names = _header(sales, IDS)
-    if tuple(names[: len(IDS)]) != IDS:
-        raise ImportProblem(f"{sales}: the header must begin with {', '.join(IDS)}")
+    if tuple(names[: len(IDS)]) != IDS or len(names) == len(IDS):
+        raise ImportProblem(f"{sales}: the header must be {', '.join(IDS)}, then the days d_1, d_2, …")
     days = _days(folder / "calendar.csv", names[len(IDS) :], sales)
     series, bad_series = _series(sales, cells=len(names))
     prices, bad_prices = _prices(folder / "sell_prices.csv")
-    if unknown := sorted(set(stores) - set(series["store"])):
-        raise ImportProblem(f"{sales}: no store {', '.join(unknown)}; there are {', '.join(series['store'].unique())}")
+    known = series["store"].unique().sort().to_list()
+    if unknown := sorted(set(stores) - set(known)):
+        raise ImportProblem(f"{sales}: no store {', '.join(unknown)}; there are {', '.join(known)}")
     wanted = series.filter(pl.col("store").is_in(list(stores))) if stores else series
     days_to_plan = days.height - (len(names) - len(IDS))
     return Files(wanted, days, days_to_plan, prices, pl.concat([bad_series, bad_prices]))
@@ -113,7 +101,7 @@ def _days(path: Path, sold: list[str], sales: Path) -> pl.DataFrame:
     lines = [*bad["line"], *(line for _, misfits in read for line in misfits["line"])]
     if lines:
         raise ImportProblem(f"{path}: line {min(lines)} is not one day with date, wm_yr_wk and a d_… of its own")
-    if strangers := [name for name in sold if name not in set(calendar["d"])]:
+    if strangers := sorted(set(sold) - set(calendar["d"])):
         raise ImportProblem(f"{path}: lacks the day {strangers[0]} that {sales.name} names")
     past = pl.DataFrame({"d": sold}).join(calendar, on="d", how="left", maintain_order="left")
     ahead = calendar.filter(pl.col("date") > past["date"].max()).sort("date").head(PLAN_DAYS)
@@ -135,7 +123,7 @@ def _series(path: Path, *, cells: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     second = ~pl.struct("store", "sku").is_first_distinct()
     row = pl.concat_str("store", "sku", "units", separator=",").str.slice(0, 80)
     repeated = series.filter(second).select(
-        "line", reason=pl.lit(f"{path.name}: a second line of this series"), row=row
+        "line", reason=pl.lit("a second line of this product in this store"), row=row
     )
     return series.filter(~second).sort("store", "sku"), pl.concat([*(misfits for _, misfits in parts), repeated])
 
@@ -149,7 +137,9 @@ def _prices(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     row = pl.concat_str("store", "sku", "week", "price", separator=",")
     repeated = prices.filter(second).select("line", reason=pl.lit("a second price of this week"), row=row)
     rejects = pl.concat([*(bad for _, bad in parts), repeated])
-    return prices.filter(~second).drop("line"), rejects.with_columns(reason=pl.format("{}: {}", pl.lit(path.name), "reason"))
+    return prices.filter(~second).drop("line"), rejects.with_columns(
+        reason=pl.format("{}: {}", pl.lit(path.name), "reason")
+    )
 
 
 def _typed_prices(lines: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import polars as pl
 
-from common.progress import progress
 from supermegaretail.cells import is_bad, plain_types, reasons, typed
 from supermegaretail.columns import KEY, Column, ImportProblem, check_header
 from supermegaretail.csv_lines import REJECTS, read_header, read_lines, split_cells
@@ -39,8 +38,7 @@ def clean(raw: pl.DataFrame, *, first_line: int = 2) -> Import:
 
 def read_table(path: Path) -> Import:
     """Reads a file in the table's own columns: CSV (lines counted from 1, the header's) or parquet (rows from 1)."""
-    with progress(f"Reading {path.name}"):
-        return _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    return _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
 
 
 def checked(raw: pl.DataFrame, columns: Sequence[Column]) -> Import:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeAlias
 
@@ -14,6 +14,7 @@ from common.registry import ArtifactError, Release
 from photostock.text_model import TextModel, check_manifest, number
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
+BLOCK = 32  # texts that a thread takes at a time
 
 
 class Encoder(Protocol):
@@ -71,12 +72,25 @@ class OnnxEncoder:
             raise ArtifactError(f"encoder {self._version} gives vectors that are not of unit length")
 
 
-def encode_all(encoder: Encoder, texts: Sequence[str], *, what: str, threads: int = 2, block: int = 32) -> Vectors:
-    """As `encoder.encode`, for thousands of texts: on several threads, and with progress shown."""
-    blocks = [texts[start : start + block] for start in range(0, len(texts), block)]
-    vectors = [np.empty((0, encoder.dimensions), dtype=np.float32)]
-    with progress(what, len(texts)) as report, ThreadPoolExecutor(threads) as pool:
-        for encoded in pool.map(encoder.encode, blocks):
-            vectors.append(encoded)
-            report.advance(len(encoded))
-    return np.concatenate(vectors)
+def encode_all(
+    encoder: Encoder,
+    texts: Mapping[str, str],
+    *,
+    kept: Mapping[str, bytes] | None = None,
+    what: str,
+    threads: int = 2,
+) -> Vectors:
+    """Vectors [texts, dimensions] of texts by id, in their order: on several threads, with progress shown.
+
+    Args:
+        kept: vectors that are there already, by id, as `Catalogue.vectors` gives them.
+    """
+    ready = {key: np.frombuffer(kept[key], dtype="<f4") for key in texts if key in kept} if kept else {}
+    missing = [key for key in texts if key not in ready]
+    blocks = [missing[start : start + BLOCK] for start in range(0, len(missing), BLOCK)]
+    with progress(what, len(missing)) as report, ThreadPoolExecutor(threads) as pool:
+        encoded = pool.map(lambda block: encoder.encode([texts[key] for key in block]), blocks)
+        for block, vectors in zip(blocks, encoded, strict=True):
+            ready.update(zip(block, vectors, strict=True))
+            report.advance(len(block))
+    return np.array([ready[key] for key in texts], dtype=np.float32).reshape(len(texts), encoder.dimensions)

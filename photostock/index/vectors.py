@@ -1,9 +1,10 @@
 """Nearest vectors by exact inner product, on FAISS, while photos come and go.
 
 Readers work on an immutable snapshot and never wait: FAISS itself crashes when it is searched while it is changed.
-A snapshot is a large sorted base and a small delta of what was added since, both with tombstones; a writer makes the
-next snapshot aside and swaps it in, and now and then merges delta and base. Filters apply inside the search: a filter
-on what was found would leave 11 of 100 results where 1 in 10 photos is allowed.
+A snapshot is a few segments of vectors with tombstones, each much larger than the next. A writer adds a small segment,
+merges neighbours of about the same size, and swaps the new snapshot in: so a vector is copied a few times in its life,
+not at every change. Filters apply inside the search: a filter on what was found would leave 11 of 100 results where
+1 in 10 photos is allowed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import numpy.typing as npt
 from photostock.ranking import Mask, Rows, best
 
 INDEX_VERSION = "1"  # of the way results are found and ordered
-SMALLEST_MERGE = 2048  # rows of delta; below this a merge isn't worth its copy of the base
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 
@@ -38,6 +38,10 @@ class _Segment:
         index = faiss.IndexFlatIP(vectors.shape[1])
         index.add(vectors)
         return cls(index, rows, np.ones(len(rows), dtype=np.bool_))
+
+    @property
+    def living_rows(self) -> int:
+        return int(np.count_nonzero(self.alive))
 
     def without(self, rows: Rows) -> _Segment:
         gone = self.alive & np.isin(self.rows, rows)
@@ -60,41 +64,30 @@ class _Segment:
         return self.rows[at[0]], scores[0]
 
 
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    base: _Segment
-    delta: _Segment
-
-
 class VectorIndex:
     """Vectors by row number: `search` and `scores_of` from any number of threads, `add` and `remove` one at a time."""
 
-    def __init__(self, *, dimensions: int, merge_rows: int = SMALLEST_MERGE) -> None:
+    def __init__(self, *, dimensions: int) -> None:
         self._dimensions = dimensions
-        self._merge_rows = merge_rows
-        empty = _Segment.of(np.empty(0, dtype=np.int64), np.empty((0, dimensions), dtype=np.float32))
-        self._snapshot = _Snapshot(empty, empty)
+        self._segments: tuple[_Segment, ...] = ()  # the snapshot, largest first; replaced in one step
         self._writer = threading.Lock()
 
     def __len__(self) -> int:
-        snapshot = self._snapshot
-        return int(np.count_nonzero(snapshot.base.alive) + np.count_nonzero(snapshot.delta.alive))
+        return sum(segment.living_rows for segment in self._segments)
 
     def add(self, rows: Sequence[int], vectors: Vectors) -> None:
         """Adds unit-length vectors [rows, dimensions]; the vector of a row that is there already is replaced."""
-        numbers = np.asarray(rows, dtype=np.int64)
+        numbers = np.array(rows, dtype=np.int64)  # a copy, like FAISS's: the caller's may change
         self._refuse_bad(numbers, vectors)
         with self._writer:
-            base, delta = self._snapshot.base.without(numbers), self._snapshot.delta.without(numbers)
-            old_rows, old_vectors = delta.living()
-            grown = _Segment.of(np.concatenate([old_rows, numbers]), np.concatenate([old_vectors, vectors]))
-            self._swap(base, grown)
+            kept = [segment.without(numbers) for segment in self._segments]
+            self._segments = _tidied([*kept, _Segment.of(numbers, vectors)])
 
     def remove(self, rows: Sequence[int]) -> None:
         """Hides rows at once; their memory is given back by a later merge. Unknown rows are ignored."""
         numbers = np.asarray(rows, dtype=np.int64)
         with self._writer:
-            self._swap(self._snapshot.base.without(numbers), self._snapshot.delta.without(numbers))
+            self._segments = _tidied([segment.without(numbers) for segment in self._segments])
 
     def search(self, vector: Vectors, *, allowed: Mask, limit: int) -> tuple[Rows, Vectors]:
         """The nearest of the allowed rows and their scores, best first, equal ones by row.
@@ -107,10 +100,10 @@ class VectorIndex:
         # thread per search, searches side by side don't fight for cores.
         faiss.omp_set_num_threads(1)
         query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, self._dimensions)
-        snapshot, wanted = self._snapshot, limit + 1
+        segments, wanted = self._segments, limit + 1
         while True:
-            parts = (snapshot.base, snapshot.delta)
-            rows, scores = best(*_joined([part.search(query, allowed, wanted) for part in parts]), limit=wanted)
+            rows, scores = _joined([segment.search(query, allowed, wanted) for segment in segments])
+            rows, scores = best(rows, scores, limit=wanted)
             # FAISS keeps any of those that tie for the last place: ask for more until all of them are here.
             if limit == 0 or len(rows) < wanted or scores[wanted - 1] < scores[limit - 1]:
                 return rows[:limit], scores[:limit]
@@ -136,15 +129,19 @@ class VectorIndex:
         if not np.isfinite(vectors).all():
             raise ValueError("a vector holds a number that is not finite")
 
-    def _swap(self, base: _Segment, delta: _Segment) -> None:
-        total, dead = len(base.rows), int(np.count_nonzero(~base.alive))
-        # Every addition copies the delta and every merge the base, so their sizes should grow as n and n².
-        if len(delta.rows) >= max(self._merge_rows, 32 * int(total**0.5)) or 4 * dead > total:
-            rows, vectors = _joined([base.living(), delta.living()])
-            order = np.argsort(rows)
-            base, delta = _Segment.of(rows[order], vectors[order]), _Segment.of(rows[:0], vectors[:0])
-        self._snapshot = _Snapshot(base, delta)
+
+def _tidied(segments: Sequence[_Segment]) -> tuple[_Segment, ...]:
+    """Without mostly dead segments, and each at least twice as large as the next."""
+    tidy: list[_Segment] = []
+    for segment in segments:
+        tidy.append(segment if 2 * segment.living_rows >= len(segment.rows) else _Segment.of(*segment.living()))
+        while len(tidy) > 1 and len(tidy[-2].rows) < 2 * len(tidy[-1].rows):
+            smaller, larger = tidy.pop(), tidy.pop()
+            tidy.append(_Segment.of(*_joined([larger.living(), smaller.living()])))
+    return tuple(segment for segment in tidy if len(segment.rows))
 
 
 def _joined(parts: Sequence[tuple[Rows, Vectors]]) -> tuple[Rows, Vectors]:
+    if not parts:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
     return np.concatenate([rows for rows, _ in parts]), np.concatenate([values for _, values in parts])

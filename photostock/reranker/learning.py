@@ -35,23 +35,38 @@ class Learned:
     last_loss: float
 
 
-def learn(network: CrossEncoder, tokenizer: Tokenizer, lists: ListMaker, *, ends_at: float, seed: int) -> Learned:
-    """Trains until `time.monotonic()` says `ends_at`, one step at least; the learning rate falls with the time left."""
+def learn(
+    network: CrossEncoder,
+    tokenizer: Tokenizer,
+    lists: ListMaker,
+    *,
+    ends_at: float,
+    steps: int | None = None,
+    seed: int,
+) -> Learned:
+    """Trains until `time.monotonic()` says `ends_at`, or for so many `steps` whatever the clock says."""
     rng = np.random.default_rng(seed)
     optimizer = torch.optim.AdamW([w for w in network.parameters() if w.requires_grad], lr=LEARNING_RATE, fused=True)
     started, losses = time.monotonic(), list[float]()
     network.train()
     with progress("training the reranker") as report:
         for numbers in _epochs(len(lists), rng):
-            left = (ends_at - time.monotonic()) / max(ends_at - started, 1e-9)
-            if left <= 0 and losses:
+            left = _left(started, ends_at) if steps is None else 1 - len(losses) / steps
+            if left <= 0:
                 break
             for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * min(1.0, (len(losses) + 1) / WARM_UP_STEPS) * max(left, 0.0)
+                group["lr"] = LEARNING_RATE * min(1.0, (len(losses) + 1) / WARM_UP_STEPS) * left
             losses.append(_step(network, tokenizer, lists.for_training(numbers, rng), optimizer))
-            report.say(f"step {len(losses)}, loss {np.mean(losses[-20:]):.3f}, {max(left, 0):.0%} of the time left")
+            report.say(f"step {len(losses)}, loss {np.mean(losses[-20:]):.3f}, {left:.0%} left")
+    if not losses:
+        return Learned(0, 0.0, 0.0)
     share = max(1, len(losses) // 20)
     return Learned(len(losses), float(np.mean(losses[:share])), float(np.mean(losses[-share:])))
+
+
+def _left(started: float, ends_at: float) -> float:
+    """The share of the time that is left."""
+    return (ends_at - time.monotonic()) / max(ends_at - started, 1e-9)
 
 
 def _epochs(queries: int, rng: np.random.Generator) -> Iterator[list[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +28,12 @@ class QueryList:
 class ListMaker:
     """Finds texts that are hard to tell apart for the encoder, among `photos`."""
 
-    def __init__(self, photos: Sequence[Photo], encoder: Encoder, *, what: str) -> None:
+    def __init__(
+        self, photos: Sequence[Photo], encoder: Encoder, *, kept: Mapping[str, bytes] | None = None, what: str
+    ) -> None:
         self._encoder = encoder
         self._texts = [photo.text for photo in photos]
-        self._vectors = encode_all(encoder, self._texts, what=what)
+        self._vectors = encode_all(encoder, {photo.id: photo.text for photo in photos}, kept=kept, what=what)
         self._answers = [(query, row) for row, photo in enumerate(photos) for query in photo.queries]
 
     def __len__(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.registry import ArtifactError, Release
+from photostock.reranker.pace import Pace
 from photostock.text_model import TextModel, check_manifest, number
 
 Scores: TypeAlias = npt.NDArray[np.float64]
@@ -33,7 +33,8 @@ class Reranker:
         self.encoder_version = encoder_version
         self._cosine_weight = cosine_weight
         self._logit_weight = logit_weight
-        self.ms_per_pair = self._measured_ms_per_pair()
+        self.pace = Pace()
+        self._warm_up()
 
     @classmethod
     def load(cls, release: Release) -> Reranker:
@@ -59,7 +60,10 @@ class Reranker:
 
     def logits(self, query: str, texts: Sequence[str]) -> Scores:
         """What the cross-encoder says, without the encoder's opinion."""
-        return np.array([self._logit(query, text) for text in texts], dtype=np.float64)
+        started_s = time.perf_counter()
+        logits = np.array([self._logit(query, text) for text in texts], dtype=np.float64)
+        self.pace.learn(len(texts), (time.perf_counter() - started_s) * 1000)
+        return logits
 
     def _logit(self, query: str, text: str) -> float:
         logit = float(self._model.run(query, text).item())
@@ -67,11 +71,7 @@ class Reranker:
             raise ArtifactError(f"reranker {self.version} gives {logit}")
         return logit
 
-    def _measured_ms_per_pair(self) -> float:
-        """The median of some pairs of usual length, on one core."""
-        measured: list[float] = []
+    def _warm_up(self) -> None:
+        """Some pairs of usual length: a first idea of the pace, and proof that it answers."""
         for _ in range(9):
-            started = time.perf_counter()
-            self._logit(WARM_UP_QUERY, WARM_UP_TEXT)
-            measured.append((time.perf_counter() - started) * 1000)
-        return statistics.median(measured)
+            self.logits(WARM_UP_QUERY, [WARM_UP_TEXT])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from photostock.text_model import inputs_of
 
 Pair: TypeAlias = tuple[str, str]  # query and text
 
-MAX_TOKENS = 128  # of a pair; attention pays for the square of it
 PAIRS_PER_PASS = 20  # sorted by length, so that little of a pass is padding
 PAD_TO = 8  # tokens: the matrix units of a CPU work on blocks
 
@@ -28,31 +27,34 @@ PAD_TO = 8  # tokens: the matrix units of a CPU work on blocks
 class PairScore(Module):  # type: ignore[misc]
     """The score of a pair: how close its halves are as a whole, word by word, and in each direction of meaning.
 
-    A head that only saw one summary vector would have to learn first what similarity is. This one starts with it, and
-    is after 1,200 queries where the plain one is after several times as many.
+    A plain head, linear on one summary vector, has to learn first what similarity is; this one begins with it.
     """
 
-    config_keys = ["dimensions"]  # noqa: RUF012 - as the base class declares it
+    config_keys: ClassVar[list[str]] = ["dimensions"]
 
     def __init__(self, dimensions: int) -> None:
         super().__init__()
         self.dimensions = dimensions
-        self.closeness = torch.nn.Parameter(torch.tensor([10.0, 10.0]))
+        self.closeness = torch.nn.Parameter(torch.tensor([5.0, 10.0]))
         self.directions = torch.nn.Linear(2 * dimensions, 1)
         torch.nn.init.zeros_(self.directions.weight)
         torch.nn.init.zeros_(self.directions.bias)
 
     def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        states = features["token_embeddings"].float()
-        first, second = features["first"].unsqueeze(2).float(), features["second"].unsqueeze(2).float()
+        """Adds "scores" [pairs, 1] from "token_embeddings" and the masks "first" and "second" [pairs, tokens]."""
+        states, first, second = (features[name].float() for name in ("token_embeddings", "first", "second"))
+        with torch.autocast("cpu", enabled=False):  # a logit in bfloat16 would be off by 0.06
+            features["scores"] = self._scores(states, first.unsqueeze(2), second.unsqueeze(2))
+        return features
+
+    def _scores(self, states: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         query, text = normalize(_mean(states, first), dim=1), normalize(_mean(states, second), dim=1)
         tokens = normalize(states, dim=2)
         similar = tokens @ tokens.transpose(1, 2) + 10 * (second.transpose(1, 2) - 1)
         covered = _mean(similar.amax(dim=2, keepdim=True), first)
         alike = torch.cat([(query * text).sum(dim=1, keepdim=True), covered], dim=1)
         directions = self.directions(torch.cat([query * text, (query - text).abs()], dim=1))
-        features["scores"] = alike @ self.closeness.unsqueeze(1) + directions
-        return features
+        return alike @ self.closeness.unsqueeze(1) + directions
 
     def save(self, output_path: str, *_args: Any, safe_serialization: bool = True, **_kwargs: Any) -> None:
         self.save_config(output_path)
@@ -65,8 +67,9 @@ def _mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def cross_encoder(model: str | Path, *, layers: int) -> CrossEncoder:
     """Scores pairs with the first `layers` layers of the transformer in `model`; the head is still to be trained."""
+    local = {"local_files_only": True}
     transformer = Transformer(
-        str(model), model_kwargs={"attn_implementation": "eager"}, config_kwargs={"local_files_only": True}
+        str(model), model_kwargs=local | {"attn_implementation": "eager"}, processor_kwargs=local, config_kwargs=local
     )
     body = transformer.model
     body.encoder.layer = body.encoder.layer[:layers]
@@ -85,18 +88,25 @@ def logits(network: CrossEncoder, tokenizer: Tokenizer, pairs: Sequence[Pair]) -
     order = sorted(range(len(pairs)), key=lambda index: len(encoded[index]))
     passes = [order[start : start + PAIRS_PER_PASS] for start in range(0, len(order), PAIRS_PER_PASS)]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        scores = [network(features([encoded[index] for index in one]))["scores"][:, 0] for one in passes]
+        names = input_names(network)
+        scores = [network(features([encoded[i] for i in one], names))["scores"][:, 0] for one in passes]
     return torch.cat(scores).float()[torch.from_numpy(np.argsort(order))]
 
 
-def features(encoded: Sequence[Encoding]) -> dict[str, torch.Tensor]:
+def input_names(network: CrossEncoder) -> list[str]:
+    """What is fed to the network, in training as in serving."""
+    halves_have_types = getattr(network[0].model.config, "type_vocab_size", 0) > 1
+    return ["input_ids", "attention_mask", *(["token_type_ids"] if halves_have_types else []), "first", "second"]
+
+
+def features(encoded: Sequence[Encoding], names: Sequence[str]) -> dict[str, torch.Tensor]:
     """int64 [pairs, tokens] by name, padded with zeros to the longest."""
     width = -(-max(len(tokens) for tokens in encoded) // PAD_TO) * PAD_TO
-    rows = [inputs_of(tokens) for tokens in encoded]
-    padded = {name: np.zeros((len(rows), width), dtype=np.int64) for name in rows[0]}
-    for number, row in enumerate(rows):
-        for name, values in row.items():
-            padded[name][number, : len(values)] = values
+    padded = {name: np.zeros((len(encoded), width), dtype=np.int64) for name in names}
+    for number, tokens in enumerate(encoded):
+        known = inputs_of(tokens)
+        for name in names:
+            padded[name][number, : len(tokens)] = known[name]
     return {name: torch.from_numpy(values) for name, values in padded.items()}
 
 
@@ -106,13 +116,12 @@ class OnnxReady(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, network: CrossEncoder) -> None:
         super().__init__()
         self.network = network
-        takes = set(network[0].tokenizer.model_input_names)
-        self.names = [name for name in inputs_of(Encoding()) if name in takes | {"first", "second"}]
+        self.names = input_names(network)
 
     def sample(self, tokenizer: Tokenizer) -> dict[str, torch.Tensor]:
         """Some input of the right kind, to trace the network with."""
-        both = features([tokenizer.encode("a dog", "A dog runs on the beach"), tokenizer.encode("red", "A red house")])
-        return {name: both[name] for name in self.names}
+        pairs = (("a dog", "A dog runs on the beach"), ("red", "A red house"))
+        return features([tokenizer.encode(*pair) for pair in pairs], self.names)
 
     def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
         return self.network(dict(zip(self.names, tensors, strict=True)))["scores"]

@@ -80,7 +80,7 @@ def rank(model: Reranker, rankings: list[Ranking], deadline: Deadline) -> list[l
 
 def _rank(model: Reranker, ranking: Ranking, deadline: Deadline) -> list[Score] | None:
     documents = ranking.documents
-    if model.ms_per_pair * len(documents) > deadline.remaining_ms:
+    if not model.pace.suffices(len(documents), deadline):
         return None
     texts, cosines = [d.text for d in documents], [d.retrieval_score for d in documents]
     fused = model.score(ranking.query, texts, cosines)

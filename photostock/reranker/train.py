@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from common.progress import progress
 from common.registry import Manifest, Registry, Release, sha256_of
@@ -27,9 +28,9 @@ from photostock.text_model import MODEL, TOKENIZER
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
-    from tokenizers import Tokenizer
 
 LAYERS = 4  # of the encoder's
+MAX_TOKENS = 128  # of a pair; attention pays for the square of it
 MOST_PHOTOS = 5_000
 EVALUATION_SHARE = 0.2  # of the photos with queries: neither trained with nor tuned on
 TUNING_SHARE = 0.1
@@ -78,28 +79,35 @@ def train(
     *,
     seed: int = 1,
     budget_seconds: float = 72.0,
+    steps: int | None = None,
     encoder_model: str | Path | None = None,
     layers: int = LAYERS,
+    kept_vectors: Mapping[str, bytes] | None = None,
 ) -> Manifest:
     """Publishes component "reranker", made for the champion encoder.
 
     Args:
-        budget_seconds: of wall time, nearly all of it training; a faster machine makes a better model of it.
+        budget_seconds: of wall time, most of it training; a faster machine makes a better model of it.
+        steps: train for so many instead of by the clock, so that the same data give the same model.
         encoder_model: what the champion encoder was exported from, as for `publish_encoder`.
         layers: how many of the encoder's layers are kept; serving time is proportional to it.
+        kept_vectors: of photos by id, from `Catalogue.vectors` for this encoder; what is missing is encoded.
     """
-    ends_at = time.monotonic() + TRAINING_TIME_SHARE * budget_seconds
+    started = time.monotonic()
     release = _encoder_made_from(encoder_model, registry)
     encoder = OnnxEncoder.load(release)
     split = Split.of(photos, seed=seed)
-    learning = ListMaker(split.learning, encoder, what="encoding photos to learn from")
-    network, tokenizer = _untrained(release, model_folder(encoder_model), layers=layers)
+    learning = ListMaker(split.learning, encoder, kept=kept_vectors, what="encoding photos to learn from")
+    tokenizer = tokenizer_of(release.path(TOKENIZER))
+    network = _untrained(model_folder(encoder_model), layers=layers)
     from photostock.reranker.learning import learn  # imports torch
 
-    learned = learn(network, tokenizer, learning, ends_at=ends_at, seed=seed)
+    ends_at = max(started + TRAINING_TIME_SHARE * budget_seconds, time.monotonic() + budget_seconds / 2)
+    learned = learn(network, tokenizer, learning, ends_at=ends_at, steps=steps, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
-        draft = _export(network, tokenizer, Path(folder), encoder_version=encoder.version)
-        judged = _judge(Reranker.load(draft), ListMaker(split.tuning, encoder, what="encoding photos to tune on"))
+        draft = export(network, tokenizer, Path(folder), encoder_version=encoder.version)
+        tuning = ListMaker(split.tuning, encoder, kept=kept_vectors, what="encoding photos to tune on")
+        judged = _judge(Reranker.load(draft), tuning)
         fusion = tuned(judged)
         return registry.publish(
             "reranker",
@@ -123,24 +131,28 @@ def _encoder_made_from(model: str | Path | None, registry: Registry) -> Release:
     return release
 
 
-def _untrained(encoder: Release, folder: str, *, layers: int) -> tuple[CrossEncoder, Tokenizer]:
+def _untrained(folder: str, *, layers: int) -> CrossEncoder:
     prepare_torch()
     import torch
-    from tokenizers import Tokenizer
 
-    from photostock.reranker.network import MAX_TOKENS, cross_encoder
+    from photostock.reranker.network import cross_encoder
 
     torch.set_num_threads(THREADS)
-    tokenizer = Tokenizer.from_file(str(encoder.path(TOKENIZER)))
+    return cross_encoder(folder, layers=layers)
+
+
+def tokenizer_of(path: Path) -> Tokenizer:
+    """A tokenizer as training and serving use it: cut at the same length, not padded."""
+    tokenizer: Tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS)
-    return cross_encoder(folder, layers=layers), tokenizer
+    return tokenizer
 
 
-def _export(network: CrossEncoder, tokenizer: Tokenizer, folder: Path, *, encoder_version: str) -> Release:
-    """The trained network as it will be served, not yet tuned: its weights are those of training."""
+def export(network: CrossEncoder, tokenizer: Tokenizer, folder: Path, *, encoder_version: str) -> Release:
+    """Writes the network as it will be served to `folder`; not tuned yet, so its weights are those of training."""
     from photostock.reranker.learning import COSINE_WEIGHT
-    from photostock.reranker.network import MAX_TOKENS, OnnxReady
+    from photostock.reranker.network import OnnxReady
 
     with progress("exporting the reranker"):
         ready = OnnxReady(network)

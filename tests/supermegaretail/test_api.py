@@ -333,3 +333,11 @@ async def test_a_table_that_is_imported_while_it_serves_is_used(tmp_path: Path, 
         save_table(table, settings.table_path)
         app.state.engine.book.reload_if_changed()
         assert app.state.engine.book.history.last_day == LAST_DAY
+
+
+async def test_rows_that_the_table_would_not_take_are_refused_and_not_half_stored(client: httpx.AsyncClient) -> None:
+    good = {"store": "east", "sku": "tea", "date": LAST_DAY.isoformat(), "sales": 4.0}
+    for bad in ({"store": "caf\ufffd"}, {"date": "1970-01-01"}, {"store": " east"}, {"date": "2099-01-01"}):
+        response = await client.post("/v1/sales", json={"sales": [good, good | bad]})
+        assert response.status_code == 422, bad
+    assert (await forecast(client, [{"store": "east", "sku": "tea"}]))["forecasts"][0]["served_by"] == "constant"

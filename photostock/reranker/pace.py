@@ -1,0 +1,29 @@
+"""How fast the reranker is just now: so that it says no at once to what it could not finish."""
+
+from __future__ import annotations
+
+from common.deadline import Deadline
+
+WEIGHT = 0.2  # of the newest measurement
+FORGIVENESS = 0.9  # with each refusal the estimate falls, so that one slow moment does not silence it for good
+
+
+class Pace:
+    """A moving estimate of the time per pair; an estimate is all it is, so threads may overwrite each other's."""
+
+    def __init__(self) -> None:
+        self.ms_per_pair: float | None = None
+
+    def learn(self, pairs: int, ms: float) -> None:
+        """Takes over how long some pairs really took."""
+        if pairs:
+            measured = ms / pairs
+            before = self.ms_per_pair if self.ms_per_pair is not None else measured
+            self.ms_per_pair = (1 - WEIGHT) * before + WEIGHT * measured
+
+    def suffices(self, pairs: int, deadline: Deadline) -> bool:
+        """Whether so many pairs can be expected to be done in time."""
+        if self.ms_per_pair is None or self.ms_per_pair * pairs <= deadline.remaining_ms:
+            return True
+        self.ms_per_pair *= FORGIVENESS
+        return False

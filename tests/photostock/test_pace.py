@@ -1,0 +1,26 @@
+"""The reranker knows its own speed, and one slow moment does not silence it for good."""
+
+from __future__ import annotations
+
+from common.deadline import Deadline
+from photostock.reranker.pace import Pace
+
+
+def test_before_anything_is_known_it_tries() -> None:
+    assert Pace().suffices(1_000, Deadline.after_ms(1))
+
+
+def test_it_refuses_what_it_could_not_finish() -> None:
+    pace = Pace()
+    pace.learn(10, 100)
+    assert not pace.suffices(20, Deadline.after_ms(150, clock=lambda: 0.0))
+    assert pace.suffices(5, Deadline.after_ms(150, clock=lambda: 0.0))
+
+
+def test_after_a_slow_moment_it_tries_again() -> None:
+    pace, deadline = Pace(), Deadline.after_ms(150, clock=lambda: 0.0)
+    pace.learn(1, 1_000)
+    refusals = 0
+    while not pace.suffices(20, deadline):
+        refusals += 1
+    assert 0 < refusals < 60
