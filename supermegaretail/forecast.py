@@ -100,11 +100,13 @@ class Forecaster:
 
     def warm_up(self, history: SalesHistory) -> None:
         """Makes the first request as fast as the later ones: polars and numpy compile and allocate at first use."""
-        nobody, as_of = [("", "")], history.last_day or date(2000, 1, 1)
-        for day in (as_of, as_of - timedelta(days=1)):  # prepared state, and computed on demand
-            history.inputs(nobody, as_of=day, horizon_days=28)
-            plausible_maximum(history, nobody, as_of=day)
-            moving_average(history, nobody, as_of=day, horizon_days=28)
+        if history.last_day is None:
+            return
+        items = [next(iter(history.panel.places))]
+        for day in (history.last_day, history.last_day - timedelta(days=1)):  # prepared state, and computed on demand
+            history.inputs(items, as_of=day, horizon_days=28)
+            plausible_maximum(history, items, as_of=day)
+            moving_average(history, items, as_of=day, horizon_days=28)
 
     async def forecast(
         self, items: Sequence[Item], query: Query, *, history: SalesHistory, deadline: Deadline

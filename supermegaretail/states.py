@@ -19,6 +19,7 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 
 PLANNED = ("price", "discount", "promotion", "holiday", "event")  # known ahead; x_… are only as a forecast
 PLANNED_CHANNELS = tuple(CHANNELS.index(name) for name in PLANNED)
+ENDED_AFTER_DAYS = 28
 NORMALLY = 0.5  # an input that is known on fewer of the days is not missed
 CHUNK = 8_192  # series whose windows are in memory at once: about 60 MB
 
@@ -87,7 +88,9 @@ def _states(panel: Panel, places: Ints, as_of: Ints, reports: Ints) -> States:
         days_since_report=as_of - reports,
         days_since_first_sale=np.where(first_sale <= as_of, as_of - first_sale, 0),
     )
-    return States(np.ones(len(places), bool), values, _normally_planned(own))
+    # A product that is no longer sold is not planned for, and nothing is missing.
+    ended = as_of - reports >= ENDED_AFTER_DAYS
+    return States(np.ones(len(places), bool), values, _normally_planned(own) & ~ended[:, None])
 
 
 def _normally_planned(own: Floats32) -> Flags:

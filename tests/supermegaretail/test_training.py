@@ -1,0 +1,112 @@
+"""Training, publishing and evaluating on a small chain: the whole path that `train` and `evaluate` take."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from common.registry import Manifest, Registry
+from supermegaretail.evaluate import evaluate
+from supermegaretail.history import SalesHistory
+from supermegaretail.model_contract import Features, PredictionRequest
+from supermegaretail.model_server import predict
+from supermegaretail.models import Models, read
+from supermegaretail.training import train
+from tests.supermegaretail.conftest import ITEMS, LAST_DAY, small_table
+
+ROWS = 3_000
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    registry = Registry(tmp_path_factory.mktemp("registry"))
+    train(small_table(days=200), registry, rows=ROWS)
+    return registry
+
+
+@pytest.fixture(scope="module")
+def models(registry: Registry) -> Models:
+    return read(registry, "1.0.0")
+
+
+def request(history: SalesHistory, *, correct: bool = True) -> PredictionRequest:
+    inputs = history.inputs(ITEMS, as_of=LAST_DAY, horizon_days=7)
+    nullable = [[None if value != value else value for value in row] for row in inputs.stable.tolist()]
+    extended = [[[None if v != v else v for v in day] for day in item] for item in inputs.extended.tolist()]
+    items = [
+        Features(id=str(place), stable=nullable[place], extended=extended[place] if correct else None)
+        for place in range(len(ITEMS))
+    ]
+    return PredictionRequest(version="1.0.0", features_version="1", as_of=LAST_DAY, horizon_days=7, items=items)
+
+
+def test_the_correction_is_published_for_its_core_and_both_are_champions(registry: Registry) -> None:
+    correction = registry.manifest("correction")
+    assert correction.compatible_with["core"] == registry.resolve("core", "champion")
+    assert set(correction.metrics) == {"held_out_wape_correction", "held_out_wape_moving_average"}
+
+
+def test_training_again_on_the_same_sales_makes_no_new_version(registry: Registry) -> None:
+    again: tuple[Manifest, Manifest] = train(small_table(days=200), registry, rows=ROWS)
+    assert [manifest.version for manifest in again] == ["1.0.0", "1.0.0"]
+
+
+def test_other_sales_make_a_new_version_and_the_old_one_still_serves(registry: Registry) -> None:
+    train(small_table(days=190), registry, rows=ROWS)
+    assert registry.resolve("core", "champion") == "1.1.0"
+    assert read(registry, "1.0.0").correction_version == "1.0.0"
+    registry.point("core", "champion", "1.0.0")
+
+
+def test_the_models_answer_about_right_for_products_that_sell_steadily(models: Models) -> None:
+    answer = predict(models, request(SalesHistory.build(small_table())))
+    for place, prediction in enumerate(answer.predictions):
+        assert prediction.correction is not None
+        assert sum(prediction.correction) / 7 == pytest.approx(11 + 5 * place, rel=0.3)
+
+
+def test_without_extended_features_only_the_core_answers(models: Models) -> None:
+    answer = predict(models, request(SalesHistory.build(small_table()), correct=False))
+    assert [prediction.correction for prediction in answer.predictions] == [None] * len(ITEMS)
+
+
+def test_a_promotion_raises_the_forecast(models: Models) -> None:
+    table, day = small_table(), LAST_DAY + timedelta(days=5)
+    planned = table.with_columns(
+        promotion=pl.when(pl.col("date") == day).then(1).otherwise(pl.col("promotion")).cast(pl.Int8)
+    )
+    plain, promoted = (predict(models, request(SalesHistory.build(rows))) for rows in (table, planned))
+    for before, after in zip(plain.predictions, promoted.predictions, strict=True):
+        assert before.correction is not None
+        assert after.correction is not None
+        assert after.correction[4] > before.correction[4]
+        assert after.core == before.core
+
+
+def test_a_damaged_correction_leaves_the_core_alone(registry: Registry) -> None:
+    path = registry.load("correction", "1.0.0").path("model.txt")
+    content = path.read_bytes()
+    path.write_bytes(content[:-10])
+    try:
+        models = read(registry, "1.0.0")
+    finally:
+        path.write_bytes(content)
+    assert (models.correction, models.correction_version, models.correction_reason) == (None, None, "not_loaded")
+
+
+def test_an_evaluation_compares_every_tier_on_weeks_that_were_held_out() -> None:
+    results = evaluate(small_table(days=200), horizon_days=7, origins=2, rows=ROWS)
+    tiers = {"correction", "correction, plans missing", "core", "moving_average", "seasonal_naive"}
+    assert set(results["tier"]) == tiers
+    assert set(results["horizon"]) == {"1–7"}
+    assert results["wape"].is_finite().all()
+    wape = dict(results.select("tier", "wape").iter_rows())
+    assert wape["correction"] < wape["seasonal_naive"]
+
+
+def test_too_little_history_to_evaluate_is_said() -> None:
+    with pytest.raises(ValueError, match="days to learn from"):
+        evaluate(small_table(days=70), horizon_days=28, origins=3)
