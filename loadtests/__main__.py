@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -26,30 +26,37 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
     commands, plan = whole.add_subparsers(metavar="COMMAND", required=True), TourPlan()
 
-    tour = commands.add_parser(
-        "tour", help="both services under load, while their models die, freeze and talk nonsense"
-    )
+    tour = _command(commands, "tour", _tour, "both services under load, while their models die, freeze and lie")
     tour.add_argument("--once", action="store_true", help="end after the tour, as with DEMO_ONCE=1")
-    tour.add_argument("--phase-seconds", type=float, default=plan.phase_seconds, metavar="SECONDS")
-    tour.add_argument("--forecasts-per-second", type=float, default=plan.forecasts_per_second, metavar="RATE")
-    tour.add_argument("--searches-per-second", type=float, default=plan.searches_per_second, metavar="RATE")
-    tour.add_argument("--seed", type=int, default=plan.seed, help="of the traffic (default: %(default)s)")
+    for option, default, what in (
+        ("--phase-seconds", plan.phase_seconds, "length of a phase"),
+        ("--forecasts-per-second", plan.forecasts_per_second, "forecast requests"),
+        ("--searches-per-second", plan.searches_per_second, "search requests"),
+    ):
+        tour.add_argument(option, type=float, default=default, metavar="N", help=f"{what} (default: {default:g})")
+    tour.add_argument("--seed", type=int, default=plan.seed, metavar="N", help="of the traffic (default: %(default)s)")
     tour.add_argument("--subjects", type=Path, metavar="FILE", help="what to ask about (default: VAR_DIR/demo.json)")
-    tour.set_defaults(run=_tour)
 
-    proxy = commands.add_parser("proxy", help="stand between a client and a server, and misbehave")
+    proxy = _command(commands, "proxy", _proxy, "stand between a client and a server, and misbehave")
     proxy.add_argument("--port", type=int, required=True, help="where to listen")
     proxy.add_argument("--host", default="127.0.0.1", help="where to listen (default: %(default)s)")
     proxy.add_argument("--upstream", metavar="URL", help="the healthy server; without one a canned answer is spoiled")
     names = [fault.name for fault in MENU if fault.kind != "process"]
-    proxy.add_argument(
-        "--fault", choices=names, metavar="NAME", help="a name from the menu; without one it only forwards"
-    )
-    proxy.set_defaults(run=_proxy)
+    proxy.add_argument("--fault", choices=names, metavar="NAME", help="see `faults`; without one it only forwards")
 
-    faults = commands.add_parser("faults", help="list the menu of faults")
-    faults.set_defaults(run=_faults)
+    _command(commands, "faults", _faults, "list the menu of faults")
     return whole
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(run=run)
+    return command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -108,11 +108,11 @@ class Fleet:
 
     def freeze(self, name: str) -> None:
         """SIGSTOP: it keeps its port and answers nothing."""
-        _signal(self._running[name], signal.SIGSTOP)
+        _signal(self._process(name), signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
         """SIGCONT: it goes on where it was."""
-        _signal(self._running[name], signal.SIGCONT)
+        _signal(self._process(name), signal.SIGCONT)
 
     def stop_all(self) -> None:
         self.stop(*self._running)
@@ -127,7 +127,7 @@ class Fleet:
         return [f"{name} ended on its own with code {code}, see {self.log_of(name)}" for name, code in codes.items()]
 
     def pid(self, name: str) -> int:
-        return self._running[name].pid
+        return self._process(name).pid
 
     def log_of(self, name: str) -> Path:
         return self._logs / f"{name}.log"
@@ -145,15 +145,22 @@ class Fleet:
             process.wait()
             del self._running[name]
 
+    def _process(self, name: str) -> subprocess.Popen[bytes]:
+        if name not in self._running:
+            raise self._error(name, "is not running")
+        return self._running[name]
+
     def _require_alive(self, name: str) -> None:
-        code = self._running[name].poll()
+        code = self._process(name).poll()
         if code is not None:
             raise self._error(name, f"ended with code {code} before it was ready")
 
     def _error(self, name: str, what: str) -> ProcessError:
         log = self.log_of(name)
-        words = log.read_text(errors="replace").splitlines()[-LAST_LINES:] or ["(nothing)"]
-        return ProcessError("\n".join([f"{name} {what}; the end of {log}:", *(f"  {line}" for line in words)]))
+        words = log.read_text(errors="replace").splitlines()[-LAST_LINES:] if log.exists() else []
+        return ProcessError(
+            "\n".join([f"{name} {what}; the end of {log}:", *(f"  {line}" for line in words or ["(nothing)"])])
+        )
 
 
 def free_port(host: str = "127.0.0.1") -> int:

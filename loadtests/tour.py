@@ -56,7 +56,7 @@ class Tour:
             ChaosProxy(host=MODEL_HOST, port=service.model.port, upstream=service.moved_model.url)
             for service in self._services
         ]
-        self._under_way: PhaseResult | None = None
+        self._phase: PhaseResult | None = None
 
     @property
     def broken_promises(self) -> list[str]:
@@ -103,18 +103,18 @@ class Tour:
         healed_from = asyncio.get_running_loop().time()
         await self._showing(heal())
         seconds = await self._showing(self._full_quality(name, since=healed_from))
-        self._under_way = replace(phase, full_quality_after_seconds=seconds)
+        self._phase = replace(phase, full_quality_after_seconds=seconds)
 
     async def _begin(self, phase: PhaseResult, sentence: str) -> None:
         self._load.phase = phase.name
         await self._close_phase()
-        self._under_way = phase
+        self._phase = phase
         self._screen.begin(phase.name, sentence)
 
     async def _close_phase(self) -> None:
-        if self._under_way is not None:
-            await self._load.settled(self._under_way.name)
-            result = replace(self._under_way, figures=self._figures(self._under_way.name))
+        if self._phase is not None:
+            await self._load.settled(self._phase.name)
+            result = replace(self._phase, figures=self._figures(self._phase.name))
             self.results.append(result)
             self._screen.end(result)
         self.accidents += self._fleet.bury()

@@ -131,6 +131,11 @@ async def test_a_process_that_ends_at_once_is_an_error_with_its_last_words(tmp_p
         assert fleet.bury() == []
 
 
+def test_a_signal_to_a_process_that_is_gone_is_an_error_in_plain_words(tmp_path: Path) -> None:
+    with Fleet(tmp_path) as fleet, pytest.raises(ProcessError, match="model is not running"):
+        fleet.freeze("model")
+
+
 async def test_a_process_that_never_gets_ready_is_an_error_that_says_what_is_missing(tmp_path: Path) -> None:
     program = model()
     with Fleet(tmp_path) as fleet:

@@ -24,10 +24,10 @@ def everything(count: int) -> npt.NDArray[np.bool_]:
     return np.ones(count, dtype=np.bool_)
 
 
-def filled(vectors: npt.NDArray[np.float32], *, merge_rows: int = 64) -> VectorIndex:
-    index = VectorIndex(dimensions=DIMENSIONS, merge_rows=merge_rows)
-    for start in range(0, len(vectors), 25):
-        rows = range(start, min(start + 25, len(vectors)))
+def filled(vectors: npt.NDArray[np.float32], *, batch: int = 25) -> VectorIndex:
+    index = VectorIndex(dimensions=DIMENSIONS)
+    for start in range(0, len(vectors), batch):
+        rows = range(start, min(start + batch, len(vectors)))
         index.add(rows, vectors[rows.start : rows.stop])
     return index
 
@@ -60,7 +60,7 @@ def test_rows_beyond_the_mask_are_not_allowed() -> None:
 
 
 def test_equal_scores_are_ordered_by_row_even_at_the_last_place() -> None:
-    index = VectorIndex(dimensions=DIMENSIONS, merge_rows=4)
+    index = VectorIndex(dimensions=DIMENSIONS)
     same = unit_vectors(1)
     for row in (7, 3, 9, 1, 8, 2, 0):
         index.add([row], same)
@@ -93,7 +93,7 @@ def test_scores_of_rows_are_the_scores_of_the_search() -> None:
 
 def test_results_do_not_depend_on_the_history_of_changes() -> None:
     vectors = unit_vectors(200)
-    fresh, worn = filled(vectors), filled(vectors, merge_rows=8)
+    fresh, worn = filled(vectors), filled(vectors, batch=7)
     worn.remove(range(0, 200, 3))
     worn.add(range(0, 200, 3), vectors[::3])
     for query in unit_vectors(5, seed=3):
@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_refused(rows: list[int], vectors: npt.NDArray[np.f
 def test_searches_stay_right_while_rows_come_and_go() -> None:
     """Rows 0 to 99 stay, the others are added and removed all the time, with merges in between."""
     vectors = unit_vectors(400)
-    index = filled(vectors[:100], merge_rows=16)
+    index = filled(vectors[:100])
     lasting = np.zeros(400, dtype=np.bool_)
     lasting[:100] = True
     expected = {row: np.argsort(-(vectors[:100] @ vectors[row]), kind="stable")[:5].tolist() for row in range(20)}
