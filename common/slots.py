@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -12,6 +13,7 @@ import structlog
 from common.registry import Registry, RegistryError
 
 Model = TypeVar("Model")
+RETRY_AFTER_S = 0.8
 MAX_LOADED = 4  # versions in memory; the one that was longest not asked for goes first
 CHAMPION = "champion"
 log = structlog.get_logger(__name__)
@@ -40,6 +42,7 @@ class ModelSlots(Generic[Model]):
         self._is_current = is_current
         self._models: OrderedDict[str, Model] = OrderedDict()
         self._champion: tuple[str, Model] | None = None
+        self._failures: dict[str, tuple[float, Exception]] = {}
         self._loading = threading.Lock()
 
     def get(self, name: str) -> tuple[str, Model] | None:
@@ -55,7 +58,7 @@ class ModelSlots(Generic[Model]):
         with self._loading:
             model = self._models.get(version)
             if model is None or not self._is_current(model):
-                model = self._models[version] = self._read(version)
+                model = self._models[version] = self._read_unless_it_just_failed(version)
             self._models.move_to_end(version)
             while len(self._models) > MAX_LOADED:
                 self._models.popitem(last=False)
@@ -74,6 +77,19 @@ class ModelSlots(Generic[Model]):
             self.trouble = str(error)
         else:
             self.trouble = None
+
+    def _read_unless_it_just_failed(self, version: str) -> Model:
+        """A damaged version is not read again for every request that asks for it."""
+        failed_at_s, error = self._failures.get(version, (0.0, RegistryError()))
+        if time.monotonic() - failed_at_s < RETRY_AFTER_S:
+            raise error
+        try:
+            model = self._read(version)
+        except (RegistryError, ValueError) as failure:
+            self._failures[version] = time.monotonic(), failure
+            raise
+        self._failures.pop(version, None)
+        return model
 
     def versions(self) -> dict[str, str]:
         """What serves as champion now."""
