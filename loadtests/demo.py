@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from pathlib import Path
+from urllib.parse import urlencode
 
 from loadtests.processes import Fleet
 from loadtests.promises import verdict
@@ -22,13 +23,14 @@ def run_demo(
     """0 when every promise was kept, 1 when not, 130 when interrupted; no process that it started lives on."""
     with Fleet(logs) as fleet:
         tour = Tour(retail, photos, plan=plan, subjects=subjects, fleet=fleet, screen=screen)
+        addresses = _addresses(retail, photos, subjects)
         try:
-            return asyncio.run(_demo(tour, retail, photos, fleet=fleet, screen=screen, once=once))
+            return asyncio.run(_demo(tour, addresses, fleet=fleet, screen=screen, once=once))
         except (KeyboardInterrupt, asyncio.CancelledError):
             return 130
 
 
-async def _demo(tour: Tour, retail: Service, photos: Service, *, fleet: Fleet, screen: Screen, once: bool) -> int:
+async def _demo(tour: Tour, addresses: list[str], *, fleet: Fleet, screen: Screen, once: bool) -> int:
     _end_tidily_on(signal.SIGTERM, signal.SIGHUP)
     await tour.run()
     screen.summary(tour.results)
@@ -37,7 +39,9 @@ async def _demo(tour: Tour, retail: Service, photos: Service, *, fleet: Fleet, s
     for sentence in broken:
         screen.say(f"  broken: {sentence}", style="red")
     if not once:
-        _show_addresses(retail, photos, screen)
+        screen.say("\nBoth services go on serving; Ctrl-C stops them and their models.", style="bold")
+        for address in addresses:
+            screen.say(f"  {address}")
         await _serve_until_told_to_stop(fleet, screen)
     screen.say("Stopping every process.")
     return 1 if broken else 0
@@ -50,12 +54,13 @@ def _end_tidily_on(*signals: signal.Signals) -> None:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
-def _show_addresses(retail: Service, photos: Service, screen: Screen) -> None:
-    screen.say("")
-    screen.say("Both services go on serving; Ctrl-C stops them and their models.", style="bold")
-    for service in (retail, photos):
-        screen.say(f"  {service.name:<16} {service.api.url}/docs   {service.api.url}/metrics")
-    screen.say(f"  a search         {photos.api.url}/v1/search?query=beach")
+def _addresses(retail: Service, photos: Service, subjects: Subjects) -> list[str]:
+    store, sku = subjects.items[0]
+    return [
+        *(f"{service.api.url}/docs" for service in (retail, photos)),
+        f"{retail.api.url}/v1/forecasts?{urlencode({'store': store, 'sku': sku})}",
+        f"{photos.api.url}/v1/search?{urlencode({'query': subjects.queries[0]})}",
+    ]
 
 
 async def _serve_until_told_to_stop(fleet: Fleet, screen: Screen) -> None:

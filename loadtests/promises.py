@@ -24,7 +24,7 @@ class Thresholds:
     healthy_degraded_share: float = 0.5  # at most, while the models are well: a slow machine may need its fallbacks
     full_quality_within_seconds: float = 15.0
     full_quality_streak: int = 5  # answers in a row that count as "back"
-    min_requests: int = 20  # fewer prove nothing
+    min_requests: int = 10  # fewer prove nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,9 @@ Shown = TypeVar("Shown")
 class TourPlan:
     """How long and how hard; the defaults make a tour of about a minute on two cores."""
 
-    phase_seconds: float = 7.0
-    forecasts_per_second: float = 30.0
-    searches_per_second: float = 5.0  # each costs the reranker some 50 to 100 ms of a core
+    phase_seconds: float = 6.0
+    forecasts_per_second: float = 20.0
+    searches_per_second: float = 4.0  # each costs the reranker some 50 to 100 ms of a core
     start_within_seconds: float = 90.0
     seed: int = 1
     api_key: str | None = None
@@ -185,7 +185,7 @@ class Tour:
         for fault in NONSENSE:
             for proxy in self._proxies:
                 await proxy.set_fault(fault)
-            self._screen.explain(f"both models answer nonsense, now: {find_fault(fault).sentence}")
+            self._screen.explain(f"both models answer nonsense ({fault}). {find_fault(fault).sentence}")
             await asyncio.sleep(self._plan.phase_seconds / len(NONSENSE))
 
     async def _take_proxies_away(self) -> None:

@@ -11,6 +11,7 @@ from datetime import date
 
 import numpy as np
 
+from supermegaretail.expressions import LOWEST_LEVEL
 from supermegaretail.features import STABLE, Floats
 from supermegaretail.history import SalesHistory
 from supermegaretail.panel import Key
@@ -23,7 +24,7 @@ def moving_average(history: SalesHistory, items: Sequence[Key], *, as_of: date, 
     """Demand in units [n, horizon]; NaN in the rows of items without a known day of sales on or before `as_of`."""
     _, stable = history.stable(items, as_of=as_of)
     columns = {name: stable[:, place] for place, name in enumerate(STABLE)}
-    level = columns["level"] * (columns["recent_7"] + columns["recent_14"] + columns["recent_28"]) / 3
+    level = columns["level"] - LOWEST_LEVEL
     steps = (f"weekday_{step % 7 + 1}" for step in range(horizon_days))
     return np.stack([level * columns[step] for step in steps], axis=1)
 

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -109,7 +108,7 @@ def libraries() -> dict[str, str]:
     return {"lightgbm": str(_lightgbm().__version__)}
 
 
-def _lightgbm() -> ModuleType:
+def _lightgbm() -> Any:
     # OpenMP reads this when it is loaded. Waiting threads that spin made training 10 times slower on busy cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import lightgbm

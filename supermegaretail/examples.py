@@ -9,7 +9,6 @@ import numpy as np
 
 from supermegaretail.features import (
     CORE_DESIGN,
-    EXTENDED,
     MAX_HORIZON_DAYS,
     STABLE,
     Floats,
@@ -17,13 +16,12 @@ from supermegaretail.features import (
     extended_features,
 )
 from supermegaretail.panel import Panel
-from supermegaretail.series import CHANNELS, SALES, STOCKOUT, Floats32, Ints, known_demand, windows
+from supermegaretail.series import CHANNELS, STOCKOUT, Floats32, Ints, known_demand, windows
 from supermegaretail.states import states_of
 
 STEPS_PER_ORIGIN = 4  # target days drawn for each origin: the state of a series is the dear part of an example
 PLANS_DROPPED = 0.2  # share of examples that lose their plans: a feature never missed in training misleads when missing
 YEARLY_FROM_DAYS = 730  # over less than two years the day of the year is only another name for a date
-CHUNK = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +31,6 @@ class Examples:
     core: Floats  # [n, CORE_DESIGN]
     extended: Floats  # [n, EXTENDED]
     demand: Floats  # [n] units, what the target day really sold
-
-    @property
-    def level(self) -> Floats:
-        """Recent demand per day [n], from which the core model starts."""
-        return self.core[:, CORE_DESIGN.index("level")]
 
 
 def draw(panel: Panel, *, rows: int, seed: int) -> Examples:

@@ -39,7 +39,7 @@ class Series:
 
     @property
     def end_day(self) -> int:
-        return self.first_day + self.values.shape[1]
+        return self.first_day + int(self.values.shape[1])
 
     @classmethod
     def of(cls, first_day: int, values: Floats32) -> Series:

@@ -11,7 +11,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from supermegaretail.features import STATE, WINDOW_DAYS, Floats, state_features
+from supermegaretail.expressions import WINDOW_DAYS
+from supermegaretail.features import STATE, Floats, state_features
 from supermegaretail.panel import Panel
 from supermegaretail.series import CHANNELS, EVENT, SALES, Floats32, Ints, ahead, known_demand, past
 
@@ -86,7 +87,7 @@ def _states(panel: Panel, places: Ints, as_of: Ints, reports: Ints) -> States:
         demand=known_demand(own),
         days_since_sale=skipped + np.where(sold.any(1), sold.argmax(1), WINDOW_DAYS),
         days_since_report=as_of - reports,
-        days_since_first_sale=np.where(first_sale <= as_of, as_of - first_sale, 0),
+        days_since_first_sale=np.clip(as_of - first_sale, 0, WINDOW_DAYS),  # the true age would tell the date
     )
     # A product that is no longer sold is not planned for, and nothing is missing.
     ended = as_of - reports >= ENDED_AFTER_DAYS
@@ -96,7 +97,7 @@ def _states(panel: Panel, places: Ints, as_of: Ints, reports: Ints) -> States:
 def _normally_planned(own: Floats32) -> Flags:
     reported = ~np.isnan(own[:, SALES])
     given = ~np.isnan(own[:, PLANNED_CHANNELS]) & reported[:, None]
-    has = given.sum(2) >= np.maximum(NORMALLY * reported.sum(1), 1)[:, None]
+    has: Flags = given.sum(2) >= np.maximum(NORMALLY * reported.sum(1), 1)[:, None]
     has[:, PLANNED.index("event")] &= (own[:, EVENT] > 0).any(1)  # code 0 also stands where no events are told at all
     return has
 

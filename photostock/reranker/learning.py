@@ -40,17 +40,18 @@ def learn(
     tokenizer: Tokenizer,
     lists: ListMaker,
     *,
+    queries: int,
     ends_at: float,
     steps: int | None = None,
     seed: int,
 ) -> Learned:
-    """Trains until `time.monotonic()` says `ends_at`, or for so many `steps` whatever the clock says."""
+    """Trains on the first `queries` until `time.monotonic()` says `ends_at`, or for `steps` whatever the clock says."""
     rng = np.random.default_rng(seed)
     optimizer = torch.optim.AdamW([w for w in network.parameters() if w.requires_grad], lr=LEARNING_RATE, fused=True)
     started, losses = time.monotonic(), list[float]()
     network.train()
     with progress("training the reranker") as report:
-        for numbers in _epochs(len(lists), rng):
+        for numbers in _epochs(queries, rng):
             left = _left(started, ends_at) if steps is None else 1 - len(losses) / steps
             if left <= 0:
                 break

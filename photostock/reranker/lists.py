@@ -26,14 +26,13 @@ class QueryList:
 
 
 class ListMaker:
-    """Finds texts that are hard to tell apart for the encoder, among `photos`."""
+    """Finds texts among `photos` that the encoder can hardly tell apart; queries are numbered in the photos' order."""
 
-    def __init__(
-        self, photos: Sequence[Photo], encoder: Encoder, *, kept: Mapping[str, bytes] | None = None, what: str
-    ) -> None:
+    def __init__(self, photos: Sequence[Photo], encoder: Encoder, *, kept: Mapping[str, bytes] | None = None) -> None:
         self._encoder = encoder
         self._texts = [photo.text for photo in photos]
-        self._vectors = encode_all(encoder, {photo.id: photo.text for photo in photos}, kept=kept, what=what)
+        texts = {photo.id: photo.text for photo in photos}
+        self._vectors = encode_all(encoder, texts, kept=kept, what="encoding photos to learn from")
         self._answers = [(query, row) for row, photo in enumerate(photos) for query in photo.queries]
 
     def __len__(self) -> int:

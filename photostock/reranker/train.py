@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from common.progress import progress
@@ -21,8 +19,9 @@ from photostock.index.encoder import OnnxEncoder
 from photostock.index.export import model_folder, model_name
 from photostock.onnx_export import export_int8, libraries, prepare_torch
 from photostock.reranker.fusion import Fusion, Judged, ndcg_10, tuned
-from photostock.reranker.lists import ListMaker
+from photostock.reranker.lists import ListMaker, QueryList
 from photostock.reranker.model import Reranker
+from photostock.reranker.split import Split
 from photostock.reranker.training_ids import TRAINING_IDS, written
 from photostock.text_model import MODEL, TOKENIZER
 
@@ -31,46 +30,10 @@ if TYPE_CHECKING:
 
 LAYERS = 4  # of the encoder's
 MAX_TOKENS = 128  # of a pair; attention pays for the square of it
-MOST_PHOTOS = 5_000
-EVALUATION_SHARE = 0.2  # of the photos with queries: neither trained with nor tuned on
-TUNING_SHARE = 0.1
 TUNING_QUERIES = 120
 TUNING_DEPTH = 20
 TRAINING_TIME_SHARE = 0.8  # of the budget; the rest is for export and tuning
 THREADS = 2
-
-
-class NothingToLearnFrom(Exception):
-    """Too few photos have queries with a known answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    learning: list[Photo]
-    tuning: list[Photo]
-
-    @classmethod
-    def of(cls, photos: Iterable[Photo], *, seed: int) -> Split:
-        """Photos with queries, by chance, with a share left out for evaluation."""
-        asked = sorted((photo for photo in photos if photo.queries), key=lambda photo: photo.id)
-        order = np.random.default_rng(seed).permutation(len(asked))
-        used = [asked[index] for index in order[: min(MOST_PHOTOS, round((1 - EVALUATION_SHARE) * len(asked)))]]
-        tuning = round(TUNING_SHARE * len(used))
-        if tuning == 0 or len(used) - tuning < 2:
-            raise NothingToLearnFrom(
-                f"{len(asked)} photos have queries; a reranker needs some dozens, better thousands"
-            )
-        return cls(used[tuning:], used[:tuning])
-
-    @property
-    def ids(self) -> list[str]:
-        return sorted(photo.id for photo in (*self.learning, *self.tuning))
-
-    @property
-    def fingerprint(self) -> str:
-        """Of all that was learned from."""
-        lines = sorted("\t".join((photo.id, photo.text, *photo.queries)) for photo in (*self.learning, *self.tuning))
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def train(
@@ -97,21 +60,22 @@ def train(
     release = _encoder_made_from(encoder_model, registry)
     encoder = OnnxEncoder.load(release)
     split = Split.of(photos, seed=seed)
-    learning = ListMaker(split.learning, encoder, kept=kept_vectors, what="encoding photos to learn from")
+    lists = ListMaker(split.photos, encoder, kept=kept_vectors)
+    to_learn = sum(len(photo.queries) for photo in split.learning)
     tokenizer = tokenizer_of(release.path(TOKENIZER))
     network = _untrained(model_folder(encoder_model), layers=layers)
     from photostock.reranker.learning import learn  # imports torch
 
     ends_at = max(started + TRAINING_TIME_SHARE * budget_seconds, time.monotonic() + budget_seconds / 2)
-    learned = learn(network, tokenizer, learning, ends_at=ends_at, steps=steps, seed=seed)
+    learned = learn(network, tokenizer, lists, queries=to_learn, ends_at=ends_at, steps=steps, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         draft = export(network, tokenizer, Path(folder), encoder_version=encoder.version)
-        tuning = ListMaker(split.tuning, encoder, kept=kept_vectors, what="encoding photos to tune on")
-        judged = _judge(Reranker.load(draft), tuning)
+        to_tune = range(to_learn, min(to_learn + TUNING_QUERIES, len(lists)))
+        judged = _judge(Reranker.load(draft), lists.as_served(to_tune, depth=TUNING_DEPTH))
         fusion = tuned(judged)
         return registry.publish(
             "reranker",
-            {name: draft.path(name) for name in draft.manifest.artifacts} | {TRAINING_IDS: written(split.ids)},
+            {name: draft.path(name) for name in draft.manifest.artifacts} | {TRAINING_IDS: written(split.photos)},
             parameters=draft.manifest.parameters | fusion._asdict(),
             compatible_with=draft.manifest.compatible_with,
             training={"photos": split.fingerprint, "seed": seed, "layers": layers} | asdict(learned),
@@ -168,14 +132,15 @@ def export(network: CrossEncoder, tokenizer: Tokenizer, folder: Path, *, encoder
     return Release(manifest, folder)
 
 
-def _judge(reranker: Reranker, lists: ListMaker) -> list[Judged]:
+def _judge(reranker: Reranker, candidates: Sequence[QueryList]) -> list[Judged]:
     """What the network, as it will be served, says about the candidates that the encoder finds."""
-    candidates = lists.as_served(range(min(TUNING_QUERIES, len(lists))), depth=TUNING_DEPTH)
+
+    def judge(one: QueryList) -> Judged:
+        return Judged(one, reranker.logits(one.query, one.texts))
+
+    judged: list[Judged] = []
     with progress("tuning the fusion", len(candidates)) as report, ThreadPoolExecutor(THREADS) as pool:
-        judged = []
-        for one, logits in zip(
-            candidates, pool.map(lambda c: reranker.logits(c.query, c.texts), candidates), strict=True
-        ):
-            judged.append(Judged(one, logits))
+        for one in pool.map(judge, candidates):
+            judged.append(one)
             report.advance()
-        return judged
+    return judged

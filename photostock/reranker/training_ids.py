@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from common.registry import Release
+from photostock.catalogue import Photo
 
 TRAINING_IDS = "training_ids.json"
 
 
-def written(photo_ids: Collection[str]) -> bytes:
+def written(photos: Iterable[Photo]) -> bytes:
     """The artifact."""
-    return json.dumps(sorted(photo_ids), indent=0).encode()
+    return json.dumps(sorted(photo.id for photo in photos), indent=0).encode()
 
 
 def trained_on(release: Release) -> frozenset[str]:

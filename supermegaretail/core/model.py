@@ -8,7 +8,11 @@ import numpy as np
 
 from common.registry import Release
 from supermegaretail.boosting import MODEL_FILE, Trees, check_features
-from supermegaretail.features import CORE_DESIGN, STABLE, Floats, core_design, per_target_day
+from supermegaretail.features import CORE_DESIGN, STABLE, Floats, core_design, moving_average_of, per_target_day
+
+# How far the trees may move the moving average, on the logarithm. Both err, in different ways, so that something
+# between them is better than either: WAPE 0.633 instead of 0.639 on six origins of the M5 extract.
+TRUST = 0.7
 
 
 class CoreModel:
@@ -32,5 +36,8 @@ class CoreModel:
 
     def demand(self, design: Floats) -> Floats:
         """Demand in units for rows of CORE_DESIGN."""
-        level = design[:, CORE_DESIGN.index("level")]
-        return np.asarray(level * self.trees.factor(design))
+        return np.asarray(moving_average_of(design) * self.trees.factor(design) ** TRUST)
+
+    def fitted(self, design: Floats) -> Floats:
+        """The same with full trust: for examples that the trees have learnt from."""
+        return np.asarray(moving_average_of(design) * self.trees.factor(design))

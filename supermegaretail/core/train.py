@@ -7,17 +7,17 @@ from collections.abc import Callable
 from supermegaretail.boosting import Growth, grow
 from supermegaretail.core.model import CoreModel
 from supermegaretail.examples import Examples
-from supermegaretail.features import CORE_DESIGN
+from supermegaretail.features import CORE_DESIGN, moving_average_of
 
-GROWTH = Growth(trees=120)
+GROWTH = Growth(trees=100, leaves=63, rows_per_leaf=100)
 
 
 def fit(examples: Examples, *, seed: int, threads: int, advance: Callable[[], None]) -> CoreModel:
-    """Trees on top of the recent level."""
+    """Trees on top of the moving average."""
     trees = grow(
         examples.core,
         examples.demand,
-        start=examples.level,
+        start=moving_average_of(examples.core),
         names=CORE_DESIGN,
         growth=GROWTH,
         seed=seed,

@@ -44,4 +44,4 @@ class CorrectionModel:
 
     def demand(self, core: Floats, extended: Floats, core_demand: Floats) -> Floats:
         """Corrected demand for rows of CORE_DESIGN, of EXTENDED, and the core's answer to them."""
-        return np.asarray(core_demand * self.trees.factor(correction_design(core, extended, core_demand)))
+        return np.asarray(core_demand * self.trees.factor(correction_design(core, extended)))

@@ -17,11 +17,10 @@ def fit(
     examples: Examples, core: CoreModel, *, seed: int, threads: int, advance: Callable[[], None]
 ) -> CorrectionModel:
     """Trees on top of the core's answers. The examples must lack their plans now and then, see `examples.draw`."""
-    core_demand = core.demand(examples.core)
     trees = grow(
-        correction_design(examples.core, examples.extended, core_demand),
+        correction_design(examples.core, examples.extended),
         examples.demand,
-        start=core_demand,
+        start=core.fitted(examples.core),
         names=CORRECTION_DESIGN,
         categorical=CATEGORICAL,
         growth=GROWTH,

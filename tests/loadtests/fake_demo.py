@@ -18,7 +18,7 @@ from loadtests.traffic import Subjects
 SERVICES = str(Path(__file__).with_name("fake_services.py"))
 # Whether answers are on time is for the real services on a quiet machine, not for these on a busy one.
 ANY_SPEED = Thresholds(budget_ms=1500, limit_ms=5000, healthy_degraded_share=0.9, full_quality_within_seconds=60)
-PLAN = TourPlan(phase_seconds=0.8, forecasts_per_second=40, searches_per_second=40, thresholds=ANY_SPEED)
+PLAN = TourPlan(phase_seconds=0.5, forecasts_per_second=40, searches_per_second=40, thresholds=ANY_SPEED)
 
 
 def fake(name: str, options: list[str]) -> Service:
