@@ -127,7 +127,14 @@ def _train(arguments: argparse.Namespace) -> int:
     library = Library(_catalogue())
     library.refresh()
     library.use_encoder(OnnxEncoder.load(registry.load("encoder", encoder.version)))
-    reranker = train(photos, registry, seed=arguments.seed, budget_seconds=60 * arguments.minutes)
+    reranker = train(
+        photos,
+        registry,
+        seed=arguments.seed,
+        budget_seconds=60 * arguments.minutes,
+        encoder_model=settings.encoder_model,
+        kept_vectors=dict(_catalogue().vectors(encoder.version)),
+    )
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in reranker.metrics.items())
     print(f"reranker {reranker.version} is champion ({metrics})")
     return 0
@@ -138,7 +145,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from photostock.evaluate import evaluate, render
 
     registry = Registry(PhotoSettings().registry_dir)
-    render(evaluate(_photos(), registry, max_queries=arguments.max_queries, seed=arguments.seed))
+    kept = dict(_catalogue().vectors(registry.resolve("encoder", "champion")))
+    wanted = {"max_queries": arguments.max_queries, "seed": arguments.seed}
+    render(evaluate(_photos(), registry, kept_vectors=kept, **wanted))
     return 0
 
 

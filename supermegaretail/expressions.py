@@ -46,7 +46,7 @@ def _ratio_expressions() -> list[pl.Expr]:
         *((pl.col(f"demand_{days}d") / level).alias(f"recent_{days}") for days in (7, 14, 28, 56)),
         *((pl.col(f"sales_mean_{days}") / level).alias(f"sold_{days}") for days in (7, 28)),
         ((pl.col("demand_7d") + LOWEST_LEVEL) / (pl.col("demand_56d") + LOWEST_LEVEL)).alias("trend"),
-        *(_mean("stockout_hours", days).alias(f"stockout_hours_{days}") for days in (7, 28)),
+        *(_mean("stockout_hours", days).fill_null(0).alias(f"stockout_hours_{days}") for days in (7, 28)),
         *(_zero_share(days).alias(f"zero_share_{days}") for days in (14, 56)),
         (_variance("demand", 28).sqrt() / level).fill_null(1).alias("variation_28"),
         (pl.max_horizontal(_lags("demand", 28)) / level).fill_null(1).alias("peak_28"),

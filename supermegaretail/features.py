@@ -114,8 +114,12 @@ def extended_features(background: Floats, plans: Floats32, category: Floats32) -
     columns: dict[str, Floats | Floats32] = {
         name: background[:, place] for place, name in enumerate(STATE) if name in wanted
     }
-    for place, name in enumerate(CHANNELS):
-        columns |= {name: plans[:, place, 1], f"{name}_before": plans[:, place, 0], f"{name}_after": plans[:, place, 2]}
+    columns |= {name: plans[:, place, 1] for place, name in enumerate(CHANNELS)}
+    for name in ("holiday", "event"):
+        columns |= {
+            f"{name}_before": plans[:, CHANNELS.index(name), 0],
+            f"{name}_after": plans[:, CHANNELS.index(name), 2],
+        }
     for name in ("discount", "promotion"):
         columns[f"category_{name}"] = category[:, CHANNELS.index(name)]
     frame = pl.DataFrame(columns, nan_to_null=True)
@@ -154,8 +158,8 @@ def per_target_day(stable: Floats, *, as_of: date, horizon_days: int) -> tuple[F
     return np.repeat(stable, horizon_days, axis=0), target_days(as_of, horizon_days) * len(stable), steps
 
 
-def _matrix(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
+def _matrix(frame: pl.DataFrame, names: tuple[str, ...]) -> Floats:
     """Columns as float64 [rows, columns], NaN where a value is unknown or no number (a ratio to a price of 0)."""
-    values = frame.select(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in names).to_numpy()
+    values = frame.select(pl.col(names).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
     known: Floats = np.where(np.isfinite(values), values, np.nan)
     return np.round(known, DECIMALS)
