@@ -96,6 +96,9 @@ class FallbackChain(Generic[Item, Value]):
         raise_bugs: for tests; in production a bug in a tier is logged, counted, and means "next, please".
     """
 
+    # A tier that keeps its deadline itself must win the race against us: its safe client counts an expired deadline
+    # towards its breaker, but not a cancellation, which is what our timeout would look like from there.
+    GRACE_MS = 10
     LEAVES_AT_MOST = 0.4  # of the time that there is, so that a short deadline still gives the best tier a chance
 
     def __init__(
@@ -140,7 +143,7 @@ class FallbackChain(Generic[Item, Value]):
     ) -> Answers[Value]:
         """What the tier answered; when it failed, a refusal for every item."""
         try:
-            async with asyncio.timeout(None if until is None else until.remaining_ms / 1000):
+            async with asyncio.timeout(None if until is None else (until.remaining_ms + self.GRACE_MS) / 1000):
                 answers = await asking
             if len(answers) != count:
                 raise TierFailed(Reason.MEANING)

@@ -24,6 +24,7 @@ CALL = "common.call"  # key in the ASGI scope
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MIN_BUDGET_MS, MAX_BUDGET_MS = 20, 30_000
 RETRY_AFTER_S = 1
+CALLER_LEFT = 499  # in logs and metrics; nobody is there to read it
 OPEN_TO_ALL = frozenset({"/live", "/ready", "/version", "/metrics", "/openapi.json", "/docs"})
 
 log = structlog.get_logger(__name__)
@@ -84,7 +85,25 @@ class Gateway:
                 caller = self._callers.identify(headers.get("authorization"))
         scope[CALL] = Call(reply.request_id, deadline, caller)
         body = await _read_body(headers, receive, deadline)
-        await self._app(scope, _replay(body, receive), reply.send)
+        await self._work_while_wanted(scope, body, receive, reply)
+
+    async def _work_while_wanted(self, scope: Scope, body: bytes, receive: Receive, reply: _Reply) -> None:
+        """Runs the application, and stops it when the caller hangs up: after an outage the callers of what is queued
+        are long gone, and working for them would make those wait who are still there."""
+        departure = asyncio.ensure_future(_departure(receive))
+        work = asyncio.ensure_future(self._app(scope, _replay(body, departure), reply.send))
+        try:
+            await asyncio.wait({departure, work}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                work.cancel()
+            await work
+        except asyncio.CancelledError:
+            if not departure.done():  # it is we who are cancelled, not the caller who left
+                raise
+            reply.status = reply.status or CALLER_LEFT
+        finally:
+            departure.cancel()
+            work.cancel()
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
@@ -153,12 +172,19 @@ async def _read_body(headers: Headers, receive: Receive, deadline: Deadline) -> 
         raise Problem(408, "the body did not arrive in time", headers={"Connection": "close"}) from error
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+async def _departure(receive: Receive) -> None:
+    """Returns when the caller has hung up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _replay(body: bytes, departure: asyncio.Future[None]) -> Receive:
     pending = [body]
 
     async def again() -> Message:
         if pending:
             return {"type": "http.request", "body": pending.pop(), "more_body": False}
-        return await receive()
+        await asyncio.shield(departure)
+        return {"type": "http.disconnect"}
 
     return again

@@ -168,3 +168,24 @@ def test_each_item_is_served_by_the_first_tier_that_knows_it(known: list[set[str
     expected = [next((place for place, names in enumerate(known) if item in names), -1) for item in items]
     assert [story.value for story in served] == expected
     assert [story.degraded for story in served] == [place != 0 for place in expected]
+
+
+async def test_a_client_whose_deadline_expires_learns_of_it_before_the_chain_gives_up() -> None:
+    learnt: list[str] = []
+
+    async def answer(_items: Sequence[str], deadline: Deadline) -> list[Answer]:
+        try:
+            async with asyncio.timeout(deadline.remaining_ms / 1000):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            learnt.append("timeout")
+            raise TierFailed("timeout") from None
+        except asyncio.CancelledError:
+            learnt.append("cancelled")
+            raise
+        return []
+
+    chain = FallbackChain([Substitute(name="best", answer=answer, leaves_ms=60), constant()])
+    for _ in range(5):
+        await chain.answer(["a"], soon())
+    assert learnt == ["timeout"] * 5

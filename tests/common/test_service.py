@@ -168,3 +168,36 @@ async def test_the_body_of_a_request_is_documented(client: httpx.AsyncClient) ->
     document = (await client.get("/openapi.json")).json()
     schema = document["paths"]["/v1/sums"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["required"] == ["numbers"]
+
+
+async def test_work_for_a_caller_who_hangs_up_is_stopped() -> None:
+    begun, stopped = asyncio.Event(), asyncio.Event()
+    settings = ServiceSettings()
+    routes = APIRouter()
+
+    @routes.get("/v1/forever")
+    async def forever() -> Response:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        return Response()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    service = Service("patient", version="1", settings=settings)
+    app = service.app(routers=[routes], lifespan=lifespan, default_budget_ms=3_000)
+
+    async def receive() -> dict[str, object]:
+        await begun.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_message: object) -> None:
+        raise AssertionError("there is nobody to answer")
+
+    scope = {"type": "http", "method": "GET", "path": "/v1/forever", "headers": [], "query_string": b""}
+    await app(scope, receive, send)
+    assert stopped.is_set()

@@ -94,6 +94,8 @@ async def test_every_request_is_answered_while_the_model_is_killed_and_frozen(re
     frozen = retail.ask_often()
     assert {one["served_by"] for one in frozen} == {"moving_average"}
     assert {one["reason"] for one in frozen} <= {"core:timeout", "core:breaker_open"}
+    waited = sum(one["reason"] == "core:timeout" for one in frozen)
+    assert waited < len(frozen) / 2, "the breaker does not learn from expired deadlines"
 
     retail.fleet.thaw("model")
     retail.wait_for_full_quality()
