@@ -43,7 +43,7 @@ def broken_promises(phases: Sequence[PhaseResult], thresholds: Thresholds) -> li
         f"{phase.name}, {service}: {sentence}"
         for phase in phases
         for service, figures in phase.figures.items()
-        for sentence in (*_broken_answers(figures, thresholds), *_broken_quality(phase.expected, figures, thresholds))
+        for sentence in (*broken_answers(figures, thresholds), *_broken_quality(phase.expected, figures, thresholds))
     ] + [
         f"{phase.name}: full quality was not back within {thresholds.full_quality_within_seconds:.0f} s"
         for phase in phases
@@ -51,11 +51,12 @@ def broken_promises(phases: Sequence[PhaseResult], thresholds: Thresholds) -> li
     ]
 
 
-def _broken_answers(figures: Figures, thresholds: Thresholds) -> list[str]:
+def broken_answers(figures: Figures, thresholds: Thresholds) -> list[str]:
+    """What is wrong with the answers themselves, whoever served them."""
     broken = []
     if figures.well_formed < figures.requests:
-        problems = "; ".join(f"{count} x {problem}" for problem, count in figures.problems)
-        broken.append(f"{figures.requests - figures.well_formed} answers missing or malformed ({problems})")
+        problems = "".join(f"; {count} x {problem}" for problem, count in figures.problems)
+        broken.append(f"{figures.requests - figures.well_formed} answers missing or malformed{problems}")
     if figures.late > math.ceil(figures.requests * thresholds.late_share):
         broken.append(f"{figures.late} of {figures.requests} answers after {thresholds.budget_ms:.0f} ms")
     if figures.beyond_limit:
@@ -63,11 +64,15 @@ def _broken_answers(figures: Figures, thresholds: Thresholds) -> list[str]:
     return broken
 
 
+def too_few(figures: Figures, thresholds: Thresholds) -> list[str]:
+    """A measurement of next to nothing is no proof."""
+    few = figures.requests < thresholds.min_requests
+    return [f"only {figures.requests} requests, which proves nothing"] if few else []
+
+
 def _broken_quality(expected: Expected, figures: Figures, thresholds: Thresholds) -> list[str]:
-    if expected == "recovery":
-        return []
-    if figures.requests < thresholds.min_requests:
-        return [f"only {figures.requests} requests, which proves nothing"]
+    if expected != "recovery" and (few := too_few(figures, thresholds)):
+        return few
     if expected == "full" and figures.degraded_share > thresholds.healthy_degraded_share:
         return [f"{figures.degraded_share:.0%} degraded while nothing was wrong"]
     if expected in ("degraded", "dead") and not figures.degraded:
@@ -75,22 +80,6 @@ def _broken_quality(expected: Expected, figures: Figures, thresholds: Thresholds
     if expected == "dead" and figures.from_models:
         return [f"{figures.from_models} answers claim to be from a model while it was dead"]
     return []
-
-
-def broken_totals(
-    *, requests: int, malformed: int, slow_ms: float, slowest_ms: float, thresholds: Thresholds
-) -> list[str]:
-    """The same for a load test as a whole; `slow_ms` is what all but the tolerated share of answers kept below."""
-    broken = []
-    if requests < thresholds.min_requests:
-        broken.append(f"only {requests} requests, which proves nothing")
-    if malformed:
-        broken.append(f"{malformed} answers missing or malformed")
-    if slow_ms > thresholds.budget_ms:
-        broken.append(f"more than {thresholds.late_share:.1%} of the answers after {thresholds.budget_ms:.0f} ms")
-    if slowest_ms > thresholds.limit_ms:
-        broken.append(f"the slowest answer took {slowest_ms:.0f} ms, the limit is {thresholds.limit_ms:.0f}")
-    return broken
 
 
 def verdict(phases: Sequence[PhaseResult]) -> str:

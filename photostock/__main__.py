@@ -61,7 +61,7 @@ def _reranker(_arguments: argparse.Namespace) -> int:
     from photostock.reranker.server import create_app
 
     settings = PhotoSettings()
-    serve(lambda: create_app(settings), settings, port=settings.photostock_reranker_port)
+    serve(lambda: create_app(settings), settings, port=settings.photostock_reranker_port, gives_way=True)
     return 0
 
 

@@ -56,7 +56,7 @@ def _model(_arguments: argparse.Namespace) -> int:
     from supermegaretail.model_server import create_app
 
     settings = RetailSettings()
-    serve(lambda: create_app(settings), settings, port=settings.supermegaretail_model_port)
+    serve(lambda: create_app(settings), settings, port=settings.supermegaretail_model_port, gives_way=True)
     return 0
 
 
