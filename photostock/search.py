@@ -98,7 +98,7 @@ class Searcher:
                 Substitute(name="lexical", answer=run.lexical, leaves_ms=20),
                 Substitute(name="popular", answer=run.popular),
             ],
-            [OptionalStage(name="reranker", after="semantic", improve=run.reranked, leaves_ms=50)],
+            [OptionalStage(name="reranker", after="semantic", improve=run.reranked, leaves_ms=80)],
             metrics=self.metrics,
             raise_bugs=self.raise_bugs,
         )

@@ -85,7 +85,7 @@ class Forecaster:
         return FallbackChain(
             [
                 Substitute(name="override", answer=run.override),
-                Substitute(name="core", answer=run.core, accept=run.plausible, leaves_ms=60),
+                Substitute(name="core", answer=run.core, accept=run.plausible, leaves_ms=80),
                 Substitute(name="moving_average", answer=run.moving_average, leaves_ms=10),
                 Substitute(name="constant", answer=run.constant),
             ],
