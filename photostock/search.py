@@ -30,6 +30,7 @@ from photostock.hints import Hint, Hints
 from photostock.library import Library
 from photostock.reranker_contract import Document, Ranking, RankingRequest, Rankings
 
+MAX_SCORE = 1_000.0  # a weighted cosine and a weighted logit: more is nonsense, and would overflow what follows
 RERANK_DEPTH = 20  # candidates that the reranker sees: on 50 it costs 2.5 times as much and finds hardly more
 SORTED_BY_DATE_OR_FAME = 200  # the most relevant photos among which `order_by` sorts
 
@@ -259,7 +260,10 @@ def _wrong_answer(request: RankingRequest, answer: Rankings) -> Reason | None:
     asked = [[document.id for document in ranking.documents] for ranking in request.rankings]
     given = [None if ranking is None else [score.id for score in ranking] for ranking in answer.rankings]
     same = len(asked) == len(given) and all(ids is None or ids == ours for ours, ids in zip(asked, given, strict=False))
-    return None if same else Reason.MEANING
+    if not same:
+        return Reason.MEANING
+    scores = [score.score for ranking in answer.rankings if ranking is not None for score in ranking]
+    return None if all(abs(score) <= MAX_SCORE for score in scores) else Reason.OUT_OF_RANGE
 
 
 def _reordered(found: Found, fused: Floats) -> Found:

@@ -87,6 +87,12 @@ def with_nan(request: dict[str, Any]) -> Any:
     return answer
 
 
+def huge(request: dict[str, Any]) -> Any:
+    answer = by_id_backwards(request)
+    answer["rankings"][0][0]["score"] = 1e308
+    return answer
+
+
 def shuffled(request: dict[str, Any]) -> Any:
     answer = by_id_backwards(request)
     answer["rankings"][0].reverse()
@@ -106,6 +112,7 @@ def too_few(request: dict[str, Any]) -> Any:
         (shuffled, "reranker:meaning"),
         (too_few, "reranker:meaning"),
         (with_nan, "reranker:schema"),
+        (huge, "reranker:out_of_range"),
         (lambda _: {"scores": [1]}, "reranker:schema"),
         (lambda _: {"version": "1.0.0", "rankings": []}, "reranker:meaning"),
     ],
