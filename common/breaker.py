@@ -31,7 +31,8 @@ class BreakerPolicy:
 class Breaker:
     """The state of one upstream, for one event loop (it is not locked).
 
-    A call runs inside `watch()`. An exception counts as a failure; a cancellation by the caller says nothing about
+    A call runs inside `watch()`. An exception counts as a failure, unless it says that it is `our_fault`: else one
+    caller's bad requests could close an upstream to everybody. A cancellation by the caller says nothing about
     the upstream and does not count. Whatever happens, a probe's slot is free again afterwards.
     """
 
@@ -61,8 +62,8 @@ class Breaker:
         era, probe = self._admit()
         try:
             yield
-        except Exception:
-            self._record(era, failed=True)
+        except Exception as error:
+            self._record(era, failed=not getattr(error, "our_fault", False))
             raise
         else:
             self._record(era, failed=False)

@@ -15,12 +15,13 @@ from common.outcome import Reason
 
 
 class CallFailed(Exception):
-    """An attempt that brought no usable answer."""
+    """An attempt that brought no usable answer; `our_fault` if the upstream is well and refused what we sent."""
 
-    def __init__(self, reason: Reason, detail: str = "") -> None:
+    def __init__(self, reason: Reason, detail: str = "", *, our_fault: bool = False) -> None:
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
+        self.our_fault = our_fault
 
 
 class BreakerOpen(Exception):

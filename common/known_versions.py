@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import structlog
+
 from common.problems import Problem
-from common.registry import Registry
+from common.registry import ArtifactError, Registry
 from common.snapshot import Snapshot
+
+log = structlog.get_logger(__name__)
 
 Known = dict[str, dict[str, str]]  # component -> name (version or alias) -> version
 
@@ -34,4 +38,9 @@ class KnownVersions:
 
 def _names(registry: Registry, component: str) -> dict[str, str]:
     versions = {version: version for version in registry.versions(component)}
-    return versions | {alias: version for alias, version in registry.aliases(component).items() if version in versions}
+    try:
+        aliases = registry.aliases(component)
+    except ArtifactError as error:  # damaged: what is asked for by number is served all the same
+        log.warning("registry.damaged", component=component, error=str(error))
+        aliases = {}
+    return versions | {alias: version for alias, version in aliases.items() if version in versions}

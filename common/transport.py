@@ -13,6 +13,8 @@ from httpx_aiohttp import AiohttpTransport
 from common.errors import CallFailed
 from common.outcome import Reason
 
+OUR_FAULT = frozenset({400, 404, 409, 413, 422})  # says nothing about the health of the upstream
+
 
 class HttpTransport:
     """Connections to one upstream. It follows no redirects, reads no proxy settings and asks for no compression."""
@@ -45,7 +47,8 @@ class HttpTransport:
     async def _exchange(self, path: str, content: bytes, headers: dict[str, str], max_bytes: int) -> bytes:
         async with self._http.stream("POST", path, content=content, headers=headers) as response:
             if response.status_code != httpx.codes.OK:
-                raise CallFailed(Reason.HTTP_STATUS, str(response.status_code))
+                status = response.status_code
+                raise CallFailed(Reason.HTTP_STATUS, str(status), our_fault=status in OUR_FAULT)
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise CallFailed(Reason.ENCODING)
             body = bytearray()

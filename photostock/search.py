@@ -134,12 +134,14 @@ class Run:
         library = self._searcher.library
         if library.encoder is None:
             raise TierFailed(Reason.NOT_LOADED)
-        answers = await self._searcher.pool.run(_semantic, library, wanted, deadline=deadline)
+        answers = await self._searcher.pool.run(_semantic, library, wanted, deadline, deadline=deadline)
         self.lap("semantic")
         return answers
 
     async def lexical(self, wanted: Sequence[Wanted], deadline: Deadline) -> Answers:
-        answers = await self._searcher.fallback_pool.run(_lexical, self._searcher.library, wanted, deadline=deadline)
+        answers = await self._searcher.fallback_pool.run(
+            _lexical, self._searcher.library, wanted, deadline, deadline=deadline
+        )
         self.lap("lexical")
         return answers
 
@@ -201,10 +203,13 @@ def _wanted(fields: SearchFields, hints: Hints, library: Library) -> Wanted:
     return Wanted(fields, text, applied, allowed)
 
 
-def _semantic(library: Library, wanted: Sequence[Wanted]) -> Answers:
+def _semantic(library: Library, wanted: Sequence[Wanted], deadline: Deadline) -> Answers:
     assert library.encoder is not None
     answers: Answers = []
     for one in wanted:  # one by one: a vector must not depend on what else was asked at the same time
+        if deadline.expired:
+            answers.append(Refused(Reason.NO_TIME))
+            continue
         vector = library.encoder.encode([one.text])[0]
         rows, scores = library.vectors.search(vector, allowed=one.allowed, limit=_limit(one.fields))
         if one.fields.min_score is not None:
@@ -214,9 +219,12 @@ def _semantic(library: Library, wanted: Sequence[Wanted]) -> Answers:
     return answers
 
 
-def _lexical(library: Library, wanted: Sequence[Wanted]) -> Answers:
+def _lexical(library: Library, wanted: Sequence[Wanted], deadline: Deadline) -> Answers:
     answers: Answers = []
     for one in wanted:
+        if deadline.expired:
+            answers.append(Refused(Reason.NO_TIME))
+            continue
         rows, scores = library.lexical.search(one.text, allowed=one.allowed, limit=_limit(one.fields))
         answers.append(_found("lexical", rows, scores) if len(rows) else Refused(PhotoReason.NO_MATCH))
     return answers
@@ -273,7 +281,7 @@ def _reordered(found: Found, fused: Floats) -> Found:
     cosines = found.scores[: len(fused)]
     spread = float(fused.max() - fused.min()) or 1.0
     scores = cosines.min() + (fused - fused.min()) / spread * (cosines.max() - cosines.min())
-    order = np.lexsort((block, -fused))
+    order = np.argsort(-fused, kind="stable")  # equal scores leave the first stage's order
     return Found(
         np.concatenate([block[order], rest]),
         np.concatenate([scores[order], found.scores[len(fused) :]]),

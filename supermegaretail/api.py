@@ -135,13 +135,13 @@ async def answer(engine: Engine, request: ForecastRequest, call: Call) -> Foreca
     """The whole of a forecast request."""
     history = engine.book.history
     as_of = request.as_of or history.last_day or datetime.now(UTC).date()
-    version = engine.versions.resolve("core", request.version)
-    query = ForecastQuery(as_of=as_of, horizon_days=request.horizon_days, version=version)
-    made = await engine.forecaster.forecast(request.items, query, history=history, deadline=call.deadline)
     try:
         dates = [as_of + timedelta(days=ahead) for ahead in range(1, request.horizon_days + 1)]
     except OverflowError as error:
         raise Problem(422, f"as_of: {as_of} leaves no days to forecast") from error
+    version = engine.versions.resolve("core", request.version)
+    query = ForecastQuery(as_of=as_of, horizon_days=request.horizon_days, version=version)
+    made = await engine.forecaster.forecast(request.items, query, history=history, deadline=call.deadline)
     forecasts = [_forecast(item, served, dates) for item, served in zip(request.items, made.served, strict=True)]
     return ForecastAnswer.model_construct(
         forecasts=forecasts,

@@ -23,6 +23,11 @@ PLAUSIBLE_UNITS = 10  # and of a product that never sold a few pieces may still 
 def moving_average(history: SalesHistory, items: Sequence[Key], *, as_of: date, horizon_days: int) -> Floats:
     """Demand in units [n, horizon]; NaN in the rows of items without a known day of sales on or before `as_of`."""
     _, stable = history.stable(items, as_of=as_of)
+    return average_of(stable, horizon_days=horizon_days)
+
+
+def average_of(stable: Floats, *, horizon_days: int) -> Floats:
+    """The same from STABLE features [n, STABLE] that are at hand already."""
     columns = {name: stable[:, place] for place, name in enumerate(STABLE)}
     level = columns["level"] - LOWEST_LEVEL
     steps = (f"weekday_{step % 7 + 1}" for step in range(horizon_days))

@@ -24,19 +24,23 @@ from common.metrics import ChainMetrics
 from common.outcome import Reason
 from common.overrides import Override
 from common.workers import WorkerPool
-from supermegaretail.baseline import moving_average, plausible_maximum
+from supermegaretail.baseline import average_of, moving_average, plausible_maximum
 from supermegaretail.contract import Item
-from supermegaretail.features import FEATURES_VERSION
+from supermegaretail.features import FEATURES_VERSION, STABLE
 from supermegaretail.history import ModelInputs, SalesHistory
 from supermegaretail.model_contract import Features, Prediction, PredictionRequest, Predictions
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+Key: TypeAlias = tuple[str, str]  # store and sku
+
+STALE_DAYS = 28
 
 
 class RetailReason(StrEnum):
     """Why a tier did not serve, beside the codes of `common.outcome.Reason`."""
 
     UNKNOWN_ITEM = "unknown_item"  # not one day of sales is known
+    STALE_HISTORY = "stale_history"  # the sales of the last weeks before as_of are not there
     INPUTS_MISSING = "inputs_missing"  # prices or promotions of the target days are not planned yet
 
 
@@ -63,6 +67,16 @@ class Forecasts:
 
     served: list[Served[Demand]]
     versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the models need to know about the items of a request, one row each."""
+
+    rows: dict[Key, int]
+    inputs: ModelInputs
+    maxima: Floats  # [n] units a day that a plausible answer does not exceed
+    stale: npt.NDArray[np.bool_]  # [n] nothing was reported for weeks, from the chain as a whole: not an ended product
 
 
 Answers: TypeAlias = list[Demand | Refused | NotNeeded]
@@ -126,8 +140,8 @@ class Run:
         self._forecaster = forecaster
         self._query = query
         self._history = history
-        self._corrections: dict[tuple[str, str], Demand | Refused] = {}
-        self._maxima: dict[tuple[str, str], float] = {}
+        self._corrections: dict[Key, Demand | Refused] = {}
+        self._prepared: Prepared | None = None
         self.versions: dict[str, str] = {}
 
     async def override(self, items: Sequence[Item], _deadline: Deadline) -> Answers:
@@ -143,9 +157,13 @@ class Run:
     async def core(self, items: Sequence[Item], deadline: Deadline) -> Answers:
         if (reason := self._endpoint(len(items)).refusal(deadline)) is not None:
             raise TierFailed(reason)
-        inputs = await self._forecaster.pool.run(self._inputs, items, deadline=deadline)
-        known = [row for row in range(len(items)) if inputs.known[row]]
-        answers: Answers = [Refused(RetailReason.UNKNOWN_ITEM) for _ in items]
+        self._prepared = await self._forecaster.pool.run(self._prepare, items, deadline=deadline)
+        inputs, stale = self._prepared.inputs, self._prepared.stale
+        answers: Answers = [
+            Refused(RetailReason.STALE_HISTORY if inputs.known[row] else RetailReason.UNKNOWN_ITEM)
+            for row in range(len(items))
+        ]
+        known = np.flatnonzero(inputs.known & ~stale).tolist()
         if not known:
             return answers
         predictions = await self._ask_model(inputs, known, deadline)
@@ -164,7 +182,10 @@ class Run:
     async def moving_average(self, items: Sequence[Item], deadline: Deadline) -> Answers:
         query, keys = self._query, [_key(item) for item in items]
         average = partial(moving_average, as_of=query.as_of, horizon_days=query.horizon_days)
-        if query.as_of == self._history.last_day:  # a lookup in prepared arrays: quicker than the hop to a thread
+        if self._prepared is not None:  # on the way to the model everything was looked up already
+            rows = [self._prepared.rows[key] for key in keys]
+            demand = average_of(self._prepared.inputs.stable[rows], horizon_days=query.horizon_days)
+        elif query.as_of == self._history.last_day:  # a lookup in prepared arrays: quicker than the hop to a thread
             demand = average(self._history, keys)
         else:
             demand = await self._forecaster.fallback_pool.run(average, self._history, keys, deadline=deadline)
@@ -175,13 +196,22 @@ class Run:
 
     def plausible(self, item: Item, demand: Demand) -> str | None:
         """Refuses what no shop sells: negative demand, or many times the most that was ever sold here."""
+        assert self._prepared is not None
+        maximum = self._prepared.maxima[self._prepared.rows[_key(item)]]
         lowest, highest = float(demand.per_day.min()), float(demand.per_day.max())
-        return None if lowest >= 0 and highest <= self._maxima[_key(item)] else Reason.OUT_OF_RANGE
+        return None if lowest >= 0 and highest <= maximum else Reason.OUT_OF_RANGE
 
-    def _inputs(self, items: Sequence[Item]) -> ModelInputs:
-        query, keys = self._query, [_key(item) for item in items]
-        self._maxima = dict(zip(keys, plausible_maximum(self._history, keys, as_of=query.as_of).tolist(), strict=True))
-        return self._history.inputs(keys, as_of=query.as_of, horizon_days=query.horizon_days)
+    def _prepare(self, items: Sequence[Item]) -> Prepared:
+        query, history, keys = self._query, self._history, [_key(item) for item in items]
+        inputs = history.inputs(keys, as_of=query.as_of, horizon_days=query.horizon_days)
+        silent_days = inputs.stable[:, STABLE.index("days_since_report")]
+        chain_silent_days = query.as_of.toordinal() - history.reported_until
+        return Prepared(
+            rows={key: row for row, key in enumerate(keys)},
+            inputs=inputs,
+            maxima=plausible_maximum(history, keys, as_of=query.as_of),
+            stale=(silent_days >= STALE_DAYS) & (chain_silent_days >= STALE_DAYS),
+        )
 
     async def _ask_model(self, inputs: ModelInputs, known: Sequence[int], deadline: Deadline) -> Predictions:
         query = self._query
@@ -193,7 +223,7 @@ class Run:
             items=_features(inputs, known),
         )
         check = partial(_wrong_answer, request)
-        outcome = await self._endpoint(len(known))(request, deadline=deadline, check=check)
+        outcome = await self._endpoint(len(request.items))(request, deadline=deadline, check=check)
         if outcome.reason is not None:
             raise TierFailed(outcome.reason)
         return outcome.value
@@ -220,7 +250,7 @@ def override_target(store: str, sku: str) -> str:
     return f"{store}\n{sku}"  # neither part can hold a control character
 
 
-def _key(item: Item) -> tuple[str, str]:
+def _key(item: Item) -> Key:
     return item.store, item.sku
 
 

@@ -32,12 +32,14 @@ class ModelInputs:
 class SalesHistory:
     """All sales and plans up to now. Safe to read from many threads: `updated` makes another one."""
 
-    __slots__ = ("_last_day", "_latest", "panel")
+    __slots__ = ("_last_day", "_latest", "panel", "reported_until")
 
     def __init__(self, panel: Panel, last_day: int, latest: States) -> None:
         self.panel = panel
         self._last_day = last_day
         self._latest = latest
+        reports = [one.last_observed for one in panel.series if one.last_observed]
+        self.reported_until = int(np.median(reports)) if reports else 0  # ordinal: up to when most series report
 
     @classmethod
     def build(cls, table: pl.DataFrame) -> SalesHistory:

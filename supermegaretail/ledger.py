@@ -10,9 +10,11 @@ import polars as pl
 from sqlalchemy import Column, Engine, MetaData, String, Table, Text, select
 
 from common.state import create_tables, upsert
+from supermegaretail.columns import KEY
 from supermegaretail.contract import Plan, Sale
 from supermegaretail.table import clean
 
+KEY_AND_FIELD = (*KEY, "field")
 metadata = MetaData()
 
 
@@ -23,7 +25,8 @@ def _table(name: str) -> Table:
         Column("store", String(200), primary_key=True),
         Column("sku", String(200), primary_key=True),
         Column("date", String(10), primary_key=True),
-        Column("fields", Text, nullable=False),  # JSON of the canonical columns beside the key
+        Column("field", String(64), primary_key=True),  # a canonical column, so that a later row corrects what it tells
+        Column("value", Text, nullable=False),  # JSON
     )
 
 
@@ -56,7 +59,7 @@ class Ledger:
         with self._engine.connect() as connection:
             for table in (plans, sales):
                 for row in connection.execute(select(table)):
-                    days.setdefault((row.store, row.sku, row.date), {}).update(json.loads(row.fields))
+                    days.setdefault((row.store, row.sku, row.date), {})[row.field] = json.loads(row.value)
         return _canonical([{"store": s, "sku": k, "date": d, **fields} for (s, k, d), fields in days.items()])
 
     def _record(self, table: Table, rows: Sequence[Sale] | Sequence[Plan]) -> pl.DataFrame:
@@ -64,17 +67,12 @@ class Ledger:
         documents = [row.model_dump(mode="json", exclude_none=True) for row in latest.values()]
         canonical = _canonical(documents)
         insert = upsert(self._engine, table)
-        insert = insert.on_conflict_do_update(
-            index_elements=["store", "sku", "date"], set_={"fields": insert.excluded.fields}
-        )
+        insert = insert.on_conflict_do_update(index_elements=KEY_AND_FIELD, set_={"value": insert.excluded.value})
         values = [
-            {key: document[key] for key in ("store", "sku", "date")}
-            | {
-                "fields": json.dumps(
-                    {name: document[name] for name in document if name not in ("store", "sku", "date")}
-                )
-            }
+            {**{key: document[key] for key in KEY}, "field": name, "value": json.dumps(value)}
             for document in documents
+            for name, value in document.items()
+            if name not in KEY
         ]
         with self._engine.begin() as connection:
             connection.execute(insert, values)

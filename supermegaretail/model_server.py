@@ -68,7 +68,7 @@ def _router(slots: ModelSlots[Models], pool: WorkerPool) -> APIRouter:
             raise Problem(503, str(error)) from error
         except (PoolFull, TimeoutError) as error:
             raise Problem(503, "no time to predict within the deadline", headers={"Retry-After": "1"}) from error
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:  # features of another shape, days beyond the calendar
             raise Problem(422, str(error)) from error
         return json_response(answer)
 

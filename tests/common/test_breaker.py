@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from common.breaker import Breaker, BreakerPolicy
-from common.errors import BreakerOpen
+from common.errors import BreakerOpen, CallFailed
+from common.outcome import Reason
 
 
 class Clock:
@@ -107,6 +108,14 @@ def test_a_result_from_before_it_opened_comes_too_late_to_count() -> None:
         fail(breaker)
     slow.__exit__(None, None, None)
     assert breaker.state == "open"
+
+
+def test_our_own_bad_requests_do_not_open_it() -> None:
+    breaker = Breaker(clock=Clock())
+    for _ in range(20):
+        with pytest.raises(CallFailed), breaker.watch():
+            raise CallFailed(Reason.HTTP_STATUS, "422", our_fault=True)
+    assert breaker.state == "closed"
 
 
 class BreakerMachine(RuleBasedStateMachine):

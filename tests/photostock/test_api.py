@@ -321,3 +321,17 @@ async def test_a_filter_that_fails_means_an_error_and_never_unfiltered_photos(va
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://photos") as client:
             response = await client.get("/v1/search", params={"query": "dog"})
     assert (response.status_code, "results" in response.json()) == (500, False)
+
+
+async def test_equal_scores_leave_the_order_of_the_first_stage(var_dir: Path) -> None:
+    def indifferent(request: dict[str, Any]) -> Any:
+        answer = by_id_backwards(request)
+        for score in answer["rankings"][0]:
+            score["score"] = 1.0
+        return answer
+
+    with json_server(indifferent) as url:
+        async with service(var_dir, url) as client:
+            reranked = await search(client)
+    async with service(var_dir) as client:
+        assert ids(reranked) == ids(await search(client))

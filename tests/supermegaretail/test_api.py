@@ -341,3 +341,58 @@ async def test_rows_that_the_table_would_not_take_are_refused_and_not_half_store
         response = await client.post("/v1/sales", json={"sales": [good, good | bad]})
         assert response.status_code == 422, bad
     assert (await forecast(client, [{"store": "east", "sku": "tea"}]))["forecasts"][0]["served_by"] == "constant"
+
+
+async def test_forecasts_from_a_history_that_ended_weeks_ago_are_not_passed_off_as_the_best(var_dir: Path) -> None:
+    with json_server(sevens) as url:
+        async with service(var_dir, url) as client:
+            soon = await forecast(client, ALL, as_of=(LAST_DAY + timedelta(days=7)).isoformat())
+            late = await forecast(client, ALL, as_of=(LAST_DAY + timedelta(days=60)).isoformat())
+    assert {one["served_by"] for one in soon["forecasts"]} <= {"core", "correction"}
+    assert {(one["served_by"], one["reason"]) for one in late["forecasts"]} == {
+        ("moving_average", "core:stale_history")
+    }
+
+
+async def test_a_product_that_ended_while_the_others_go_on_is_not_stale(tmp_path: Path, table: pl.DataFrame) -> None:
+    ended = (pl.col("sku") == "bread") & (pl.col("date") > LAST_DAY - timedelta(days=40))
+    save_table(table.filter(~ended), tmp_path / "supermegaretail" / "sales.parquet")
+    with json_server(sevens) as url:
+        async with service(tmp_path, url) as client:
+            answer = await forecast(client, ALL)
+    assert {one["served_by"] for one in answer["forecasts"]} == {"correction"}
+
+
+async def test_a_callers_impossible_day_does_not_close_the_model_to_the_others(var_dir: Path) -> None:
+    asked: list[str] = []
+
+    def noting(request: dict[str, Any]) -> Any:
+        asked.append(request["as_of"])
+        return sevens(request)
+
+    with json_server(noting) as url:
+        async with service(var_dir, url) as client:
+            for _ in range(12):
+                bad = await client.post("/v1/forecasts", json={"items": ALL, "as_of": "9999-12-31"})
+                assert bad.status_code == 422
+            answer = await forecast(client, ALL)
+    assert (answer["degraded"], len(asked)) == (False, 1)
+
+
+async def test_a_later_plan_corrects_what_it_tells_and_leaves_the_rest_also_after_a_restart(var_dir: Path) -> None:
+    day = (LAST_DAY + timedelta(days=1)).isoformat()
+    seen: list[Any] = []
+
+    def noting(request: dict[str, Any]) -> Any:
+        seen.append(request["items"][0]["extended"][0])
+        return sevens(request)
+
+    with json_server(noting) as url:
+        async with service(var_dir, url) as client:
+            for plan in ({"price": 1.25, "promotion": 1}, {"promotion": 0}):
+                response = await client.post("/v1/plans", json={"plans": [{**ALL[0], "date": day, **plan}]})
+                assert response.status_code == 201
+            await forecast(client, ALL[:1])
+        async with service(var_dir, url) as client:
+            await forecast(client, ALL[:1])
+    assert seen[0] == seen[1]
