@@ -51,7 +51,7 @@ def _ids(document: Json, change: Callable[[Sequence[str]], list[str]]) -> Json:
         return change(document)
     if all(isinstance(value, dict) for value in document):
         return _with_ids_changed(document, change)
-    return document
+    return [_ids(value, change) for value in document]  # lists of lists: an answer to several questions
 
 
 def _with_ids_changed(objects: list[dict[str, Json]], change: Callable[[Sequence[str]], list[str]]) -> Json:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+from sqlalchemy.exc import SQLAlchemyError
 
 from supermegaretail.contract import Plan, Sale
 from supermegaretail.history import SalesHistory
@@ -22,21 +23,32 @@ class SalesBook:
         self.trouble: str | None = "not read yet"
         self._table_path = table_path
         self._ledger = ledger
-        self._table_stamp: tuple[int, int] | None = None
+        self._table_stamp: tuple[int, ...] | None = ()  # like no file
         self._writer = threading.Lock()
 
     def reload_if_changed(self) -> None:
-        """Reads the imported table when it is new; blocks for as long as that takes, so not on the event loop."""
+        """Reads the imported table when it is new; blocks for as long as that takes, so not on the event loop.
+
+        Without the state database what was imported is served all the same, and `trouble` says what is missing.
+        """
         stamp = _stamp(self._table_path)
         if stamp == self._table_stamp and self.trouble is None:
             return
         with self._writer:
-            try:
-                self.history = SalesHistory.build(whole_table(self._table_path, self._ledger))
-            except Exception as error:
-                self.trouble = f"{type(error).__name__}: {error}"
-                raise
-            self._table_stamp, self.trouble = stamp, None
+            arrived = self._arrived()
+            if arrived is None and stamp == self._table_stamp:
+                return  # nothing better is to be had yet
+            self.history = SalesHistory.build(_joined(self._table_path, arrived))
+            self._table_stamp = stamp
+
+    def _arrived(self) -> pl.DataFrame | None:
+        try:
+            arrived = self._ledger.rows()
+        except SQLAlchemyError as error:
+            self.trouble = f"sales and plans that arrived can't be read: {type(error).__name__}"
+            return None
+        self.trouble = None
+        return arrived
 
     def record_sales(self, rows: Sequence[Sale]) -> None:
         """Durable and visible to the next forecast when it returns."""
@@ -51,9 +63,12 @@ class SalesBook:
 
 def whole_table(table_path: Path, ledger: Ledger) -> pl.DataFrame:
     """What was imported and what arrived since, as one canonical table; empty when nothing is there."""
+    return _joined(table_path, ledger.rows())
+
+
+def _joined(table_path: Path, arrived: pl.DataFrame | None) -> pl.DataFrame:
     imported = load_table(table_path) if table_path.exists() else None
-    arrived = ledger.rows()
-    if arrived.is_empty():
+    if arrived is None or arrived.is_empty():
         return pl.DataFrame() if imported is None else imported
     return merge(imported, arrived)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -396,3 +397,16 @@ async def test_a_later_plan_corrects_what_it_tells_and_leaves_the_rest_also_afte
         async with service(var_dir, url) as client:
             await forecast(client, ALL[:1])
     assert seen[0] == seen[1]
+
+
+async def test_without_its_ledger_the_imported_sales_are_served_and_the_trouble_is_told(var_dir: Path) -> None:
+    async with service(var_dir):
+        pass
+    with sqlite3.connect(var_dir / "state.sqlite3") as database:
+        database.execute("ALTER TABLE supermegaretail_sales RENAME COLUMN value TO damaged")
+    database.close()
+    async with service(var_dir) as client:
+        answer = await forecast(client, ALL)
+        ready = (await client.get("/ready")).json()
+    assert {one["served_by"] for one in answer["forecasts"]} == {"moving_average"}
+    assert "can't be read" in ready["parts"]["sales"]["reason"]
