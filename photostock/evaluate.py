@@ -21,12 +21,11 @@ from photostock.catalogue import Photo
 from photostock.index.encoder import Encoder, OnnxEncoder, encode_all
 from photostock.index.vectors import VectorIndex
 from photostock.lexical import LexicalIndex
-from photostock.ranking import Rows
+from photostock.ranking import RERANK_DEPTH, Rows
 from photostock.reranker.model import Reranker
 from photostock.reranker.training_ids import trained_on
 
 DEEPEST = 50  # how far down a known photo is looked for
-RERANK_DEPTH = 20
 THREADS = 2
 
 
@@ -147,7 +146,7 @@ class _Stages:
         rows, cosines = self._nearest(query)
         block = rows[:RERANK_DEPTH]
         fused = reranker.score(query, [self._texts[row] for row in block], cosines[:RERANK_DEPTH].tolist())
-        return np.concatenate([block[np.lexsort((block, -fused))], rows[RERANK_DEPTH:]])
+        return np.concatenate([block[np.argsort(-fused, kind="stable")], rows[RERANK_DEPTH:]])
 
     def _nearest(self, query: str) -> tuple[Rows, np.ndarray[tuple[int], np.dtype[np.float32]]]:
         vector = self._encoder.encode([query])[0]

@@ -11,6 +11,10 @@ Rows: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Number = TypeVar("Number", bound=np.floating[Any])
 
+# Candidates that the reranker sees. On COCO 20 found no more (nDCG@10 .508 both), but took 150 ms of the 220 that a
+# search with a budget of 300 can give, so that any other load on the machine switched the reranker off.
+RERANK_DEPTH = 12
+
 
 def best(rows: Rows, scores: npt.NDArray[Number], *, limit: int) -> tuple[Rows, npt.NDArray[Number]]:
     """The first `limit` rows and their scores; sorts only what can be among them."""

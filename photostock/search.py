@@ -28,10 +28,10 @@ from photostock.contract import MAX_WINDOW, SearchFields
 from photostock.filter.filter import Conditions
 from photostock.hints import Hint, Hints
 from photostock.library import Library
+from photostock.ranking import RERANK_DEPTH
 from photostock.reranker_contract import Document, Ranking, RankingRequest, Rankings
 
 MAX_SCORE = 1_000.0  # a weighted cosine and a weighted logit: more is nonsense, and would overflow what follows
-RERANK_DEPTH = 20  # candidates that the reranker sees: on 50 it costs 2.5 times as much and finds hardly more
 SORTED_BY_DATE_OR_FAME = 200  # the most relevant photos among which `order_by` sorts
 
 Rows: TypeAlias = npt.NDArray[np.int64]

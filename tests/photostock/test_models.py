@@ -228,7 +228,7 @@ def test_an_evaluation_leaves_out_what_was_trained_on(registry: Registry) -> Non
     whole = evaluate(photos(), registry, max_queries=10_000)
     assert whole.left_out == 96
     assert whole.queries == 2 * 24
-    assert [stage.stage for stage in whole.stages] == ["lexical (BM25)", "semantic", "semantic + reranker on 20"]
+    assert [stage.stage for stage in whole.stages] == ["lexical (BM25)", "semantic", "semantic + reranker on 12"]
     few = evaluate(photos(), registry, max_queries=5, seed=2)
     assert few.queries == 5
 
