@@ -18,6 +18,7 @@ from photostock.catalogue import Photo
 from photostock.index.encoder import OnnxEncoder
 from photostock.index.export import model_folder, model_name
 from photostock.onnx_export import export_int8, libraries, prepare_torch
+from photostock.ranking import RERANK_DEPTH
 from photostock.reranker.fusion import Fusion, Judged, ndcg_10, tuned
 from photostock.reranker.lists import ListMaker, QueryList
 from photostock.reranker.model import Reranker
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 LAYERS = 4  # of the encoder's
 MAX_TOKENS = 128  # of a pair; attention pays for the square of it
 TUNING_QUERIES = 120
-TUNING_DEPTH = 20
 TRAINING_TIME_SHARE = 0.8  # of the budget; the rest is for export and tuning
 THREADS = 2
 
@@ -71,7 +71,7 @@ def train(
     with tempfile.TemporaryDirectory() as folder:
         draft = export(network, tokenizer, Path(folder), encoder_version=encoder.version)
         to_tune = range(to_learn, min(to_learn + TUNING_QUERIES, len(lists)))
-        judged = _judge(Reranker.load(draft), lists.as_served(to_tune, depth=TUNING_DEPTH))
+        judged = _judge(Reranker.load(draft), lists.as_served(to_tune, depth=RERANK_DEPTH))
         fusion = tuned(judged)
         return registry.publish(
             "reranker",
