@@ -1,17 +1,19 @@
 """A copy of something in the state database that requests read from memory.
 
-Requests never wait for the database; other processes' changes arrive within `every_ms`; and while the database can't be
-read, the last copy stays in force.
+Requests never wait for the database; other processes' changes arrive within `REFRESH_EVERY_MS`; and while the database
+can't be read, the last copy stays in force.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 import structlog
 
+REFRESH_EVERY_MS = 1_000
 Value = TypeVar("Value")
 log = structlog.get_logger(__name__)
 
@@ -37,12 +39,23 @@ class Snapshot(Generic[Value]):
             self.trouble = None
 
 
-async def keep_fresh(refresh: Callable[[], Awaitable[None]], *, every_ms: float) -> None:
-    """Calls `refresh` again and again, until cancelled; it must not raise for ever-present reasons such as a lost
-    database, which `Snapshot` takes care of."""
+@asynccontextmanager
+async def kept_fresh(refresh: Callable[[], None]) -> AsyncIterator[None]:
+    """Calls `refresh` again and again, in a thread, for as long as the `async with` block lasts.
+
+    It should not raise for lasting reasons such as a lost database, which `Snapshot` takes care of.
+    """
+    keeper = asyncio.create_task(_refresh_for_ever(refresh))
+    try:
+        yield
+    finally:
+        keeper.cancel()
+
+
+async def _refresh_for_ever(refresh: Callable[[], None]) -> None:
     while True:
         try:
-            await refresh()
+            await asyncio.to_thread(refresh)
         except Exception:
             log.exception("snapshot.bug")
-        await asyncio.sleep(every_ms / 1000)
+        await asyncio.sleep(REFRESH_EVERY_MS / 1000)

@@ -30,7 +30,7 @@ DEGRADED = " (degraded)"
 THRESHOLDS = Thresholds()
 
 
-class MeaningfulUser(FastHttpUser):  # type: ignore[misc]
+class MeaningfulUser(FastHttpUser):  # type: ignore[misc]  # locust is not typed
     """A caller with two requests a second, however long the answers take, who reads what comes back."""
 
     abstract = True
@@ -49,7 +49,7 @@ class MeaningfulUser(FastHttpUser):  # type: ignore[misc]
         """What this kind of user asks for."""
         raise NotImplementedError
 
-    @task  # type: ignore[untyped-decorator]
+    @task  # type: ignore[untyped-decorator]  # locust is not typed
     def ask(self) -> None:
         """One request, judged by its meaning."""
         ask = next(self._asks)
@@ -87,13 +87,13 @@ class PhotoStockUser(MeaningfulUser):
         return searches(subjects.queries, caller=caller, seed=seed)
 
 
-@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]  # locust is not typed
 def _defaults(parser: ArgumentParser) -> None:
     """So that `--headless` alone ends by itself."""
     parser.set_defaults(num_users=20, spawn_rate=10, run_time="30s")
 
 
-@events.quitting.add_listener  # type: ignore[untyped-decorator]
+@events.quitting.add_listener  # type: ignore[untyped-decorator]  # locust is not typed
 def _gate(environment: Any, **_: Any) -> None:
     """Judges the whole run; with distributed workers only their master does."""
     if isinstance(environment.runner, WorkerRunner):

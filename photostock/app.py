@@ -14,7 +14,7 @@ from common.known_versions import KnownVersions
 from common.registry import Registry
 from common.service import Part, Service
 from common.slots import CHAMPION, ModelSlots
-from common.snapshot import Snapshot, keep_fresh
+from common.snapshot import Snapshot, kept_fresh
 from common.state import open_state
 from common.workers import WorkerPool
 from common.writes import Writes
@@ -31,8 +31,6 @@ from photostock.picture_cache import PictureCache
 from photostock.reranker_contract import NO_RANKINGS, Rankings
 from photostock.search import Searcher
 from photostock.settings import PhotoSettings
-
-REFRESH_EVERY_MS = 1_000
 
 
 def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
@@ -111,11 +109,10 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(refresh)
-        keeper = asyncio.create_task(keep_fresh(lambda: asyncio.to_thread(refresh_all), every_ms=REFRESH_EVERY_MS))
         try:
-            yield
+            async with kept_fresh(refresh_all):
+                yield
         finally:
-            keeper.cancel()
             await upstream.aclose()
             pool.close()
             fallback_pool.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from common.client import Upstream, high_timeout, low_timeout
 from common.known_versions import KnownVersions
 from common.overrides import Override, OverrideStore
 from common.service import Part, Service
-from common.snapshot import Snapshot, keep_fresh
+from common.snapshot import Snapshot, kept_fresh
 from common.state import open_state
 from common.workers import WorkerPool
 from common.writes import Writes
@@ -27,8 +26,6 @@ from supermegaretail.forecast import Forecaster
 from supermegaretail.ledger import Ledger
 from supermegaretail.model_contract import NO_PREDICTIONS, Predictions
 from supermegaretail.settings import RetailSettings
-
-REFRESH_EVERY_MS = 1_000
 
 
 def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI:
@@ -92,11 +89,10 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         refresh()
         engine.forecaster.warm_up(book.history)
-        keeper = asyncio.create_task(keep_fresh(lambda: asyncio.to_thread(refresh), every_ms=REFRESH_EVERY_MS))
         try:
-            yield
+            async with kept_fresh(refresh):
+                yield
         finally:
-            keeper.cancel()
             await upstream.aclose()
             pool.close()
             fallback_pool.close()

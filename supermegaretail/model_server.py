@@ -16,14 +16,12 @@ from common.problems import Problem
 from common.registry import Registry, RegistryError, UnknownVersion
 from common.service import CurrentCall, Part, Service, body_of, documented, json_response
 from common.slots import CHAMPION, ModelSlots
-from common.snapshot import keep_fresh
+from common.snapshot import kept_fresh
 from common.workers import WorkerPool
 from supermegaretail.features import FEATURES_VERSION
 from supermegaretail.model_contract import Prediction, PredictionRequest, Predictions
 from supermegaretail.models import Models, model_slots
 from supermegaretail.settings import RetailSettings
-
-REFRESH_EVERY_MS = 1_000
 
 
 def create_app(settings: RetailSettings) -> FastAPI:
@@ -37,11 +35,10 @@ def create_app(settings: RetailSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(slots.refresh)
-        keeper = asyncio.create_task(keep_fresh(lambda: asyncio.to_thread(slots.refresh), every_ms=REFRESH_EVERY_MS))
         try:
-            yield
+            async with kept_fresh(slots.refresh):
+                yield
         finally:
-            keeper.cancel()
             pool.close()
 
     return service.app(routers=[_router(slots, pool)], lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
