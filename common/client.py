@@ -16,10 +16,10 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from common.breaker import Breaker, BreakerPolicy
+from common.context import REQUEST_ID_HEADER, current_request_id
 from common.deadline import HEADER as TIMEOUT_HEADER
 from common.deadline import Deadline
 from common.errors import BreakerOpen, CallFailed
-from common.logs import REQUEST_ID_HEADER, current_request_id
 from common.outcome import Outcome, Reason
 
 if TYPE_CHECKING:

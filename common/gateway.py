@@ -14,9 +14,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.auth import Callers
+from common.context import REQUEST_ID_HEADER, acceptable_request_id
 from common.deadline import HEADER as TIMEOUT_HEADER
 from common.deadline import Deadline
-from common.logs import REQUEST_ID_HEADER, acceptable_request_id
 from common.metrics import HttpMetrics
 from common.problems import MEDIA_TYPE, Problem
 

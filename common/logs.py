@@ -1,7 +1,6 @@
 """JSON log lines that carry the request id, written by a thread of their own.
 
-The request id lies in a context variable: asyncio copies it into tasks, `WorkerPool` into threads, and the safe client
-into the next process. A sink that blocks (a full pipe, a slow disk) costs log lines, never a request.
+A sink that blocks (a full pipe, a slow disk) costs log lines, never a request.
 """
 
 from __future__ import annotations
@@ -9,27 +8,13 @@ from __future__ import annotations
 import atexit
 import logging
 import queue
-import re
 import sys
 import threading
-import uuid
 from typing import Any, TextIO
 
 import structlog
 
-REQUEST_ID_HEADER = "X-Request-ID"
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 QUEUED_LINES = 10_000
-
-
-def acceptable_request_id(given: str | None) -> str:
-    """The caller's request id, or a new one where there is none or it could smuggle something into a log."""
-    return given if given is not None and REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-def current_request_id() -> str:
-    """The request at work in this context; a new id outside of any."""
-    return str(structlog.contextvars.get_contextvars().get("request_id") or uuid.uuid4().hex)
 
 
 class LineWriter:

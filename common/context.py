@@ -1,0 +1,44 @@
+"""Whose request is at work: its id and its caller, in context variables.
+
+asyncio copies them into tasks, `WorkerPool` into threads, and the safe client into the next process; every log line
+carries them.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+REQUEST_ID_HEADER = "X-Request-ID"
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def acceptable_request_id(given: str | None) -> str:
+    """The caller's request id, or a new one where there is none or it could smuggle something into a log."""
+    return given if given is not None and REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def bound_request_id() -> str | None:
+    """The request at work in this context; None outside of any."""
+    return structlog.contextvars.get_contextvars().get("request_id")
+
+
+def current_request_id() -> str:
+    """The request at work in this context; a new id outside of any."""
+    return bound_request_id() or uuid.uuid4().hex
+
+
+@contextmanager
+def request_context(request_id: str | None = None, *, caller: str = "") -> Iterator[str]:
+    """Everything inside belongs to this request; yields its id, a new one if none is given.
+
+    A service's gateway does this for each request; a script or a job does it itself, once per unit of work.
+    """
+    request_id = acceptable_request_id(request_id)
+    fields = {"request_id": request_id, **({"caller": caller} if caller else {})}
+    with structlog.contextvars.bound_contextvars(**fields):
+        yield request_id
