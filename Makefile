@@ -4,11 +4,12 @@ VAR_DIR ?= var
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+PEERS := $(VENV)/peers-ready
 export VAR_DIR
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data train demo test lint format compose-check clean
+.PHONY: help install data train demo test lint format conformance bench-client compose-check clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +20,12 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing (the first time this downloads about 1 GB) …"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[retail,photos,train,loadtests,postgres,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[retail,photos,train,loadtests,postgres,celery,dev]'
+	@touch $@
+
+$(PEERS): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[peers]'
+	$(BIN)/python -m pip install --quiet --no-deps aio-request==0.2.9
 	@touch $@
 
 SALES := $(VAR_DIR)/supermegaretail/sales.parquet
@@ -57,6 +63,12 @@ lint: $(READY) ## ruff and mypy --strict
 format: $(READY) ## let ruff format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+conformance: $(PEERS) ## our client and others under every fault of the menu (about 15 minutes)
+	$(BIN)/python -m loadtests conformance
+
+bench-client: $(PEERS) ## what a call of our client costs, next to bare httpx and others
+	$(BIN)/python -m loadtests bench-client
 
 compose-check: ## build and run docker-compose.yml, kill a model container, see it recover
 	docker/check

@@ -4,33 +4,48 @@ These names are the face of the package. `common.service`, `common.state` and `c
 that a program which only makes calls loads neither a web framework nor a database.
 """
 
+from common.answers import AnswerLimits
+from common.attempts import AttemptPolicy
+from common.blocking import Portal
 from common.breaker import BreakerPolicy
-from common.client import SafeClient, Upstream, high_timeout, low_timeout
+from common.bulk import Bulk
+from common.client import SafeClient, high_timeout, low_timeout
+from common.context import request_context
 from common.contract import AnswerModel, RequestModel
 from common.deadline import Deadline
 from common.errors import NobodyAnswered, TierFailed
-from common.fallback import FallbackChain, NotNeeded, OptionalStage, Refused, Served, Substitute
+from common.fallback import FallbackChain, Served
 from common.outcome import Outcome, Reason
+from common.shadow import Shadow, ShadowPolicy
+from common.tiers import NotNeeded, OptionalStage, Refused, Substitute
+from common.upstream import Upstream
 from common.workers import WorkerPool
 
 __all__ = [
+    "AnswerLimits",
     "AnswerModel",
+    "AttemptPolicy",
     "BreakerPolicy",
+    "Bulk",
     "Deadline",
     "FallbackChain",
     "NobodyAnswered",
     "NotNeeded",
     "OptionalStage",
     "Outcome",
+    "Portal",
     "Reason",
     "Refused",
     "RequestModel",
     "SafeClient",
     "Served",
+    "Shadow",
+    "ShadowPolicy",
     "Substitute",
     "TierFailed",
     "Upstream",
     "WorkerPool",
     "high_timeout",
     "low_timeout",
+    "request_context",
 ]

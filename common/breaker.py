@@ -11,11 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from common.errors import BreakerOpen
 
 State = Literal["closed", "open", "half_open"]
+ForcedState = Literal["open", "closed", "observe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,63 +27,145 @@ class BreakerPolicy:
     window_calls: int = 20  # the last calls that are looked at
     min_failures: int = 5
     failure_share: float = 0.5
+    slow_ms: float = 2_000  # an answer that took longer counts as a failure, good as it may be
     open_ms: float = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """A person's decision over the breaker's head, which ends by itself.
+
+    "open": nobody is let through. "closed": everybody is. "observe": everybody is, and what the breaker would do
+    shows in its `state`.
+    """
+
+    state: ForcedState
+    owner: str
+    reason: str
+    ends_at: datetime
+
+
+class Admission:
+    """One call that was let through: what the breaker must know of it when it ends."""
+
+    __slots__ = ("budget_ms", "era", "probe", "started_s")
+
+    def __init__(self, *, era: int, probe: bool, budget_ms: float, started_s: float) -> None:
+        self.era = era
+        self.probe = probe
+        self.budget_ms = budget_ms
+        self.started_s = started_s
 
 
 class Breaker:
     """The state of one upstream, for one event loop (it is not locked).
 
-    A call runs inside `watch()`. An exception counts as a failure, unless it says that it is `our_fault`: else one
-    caller's bad requests could close an upstream to everybody. A cancellation by the caller says nothing about
-    the upstream and does not count. Whatever happens, a probe's slot is free again afterwards.
+    A call runs inside `watch()`, and what it raises decides:
+
+    - an exception is a failure, unless it says `our_fault`: one caller's bad requests must not close it to all;
+    - one that says `expired` is a failure if the call had a fair chance, see `_is_fair`;
+    - a cancellation by the caller says nothing about the upstream.
+
+    Whatever happens, a probe's slot is free again afterwards, and results from before the last change of state come
+    too late to count.
     """
 
-    def __init__(self, policy: BreakerPolicy | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    USUAL_WEIGHT = 0.2  # of the newest answer in the usual time of an answer
+    RECENT_MS = 2_000
+
+    def __init__(
+        self,
+        policy: BreakerPolicy | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.policy = policy or BreakerPolicy()
         self._clock = clock
+        self._now = now
+        self._forced: Forced | None = None
         self._failed: deque[bool] = deque(maxlen=self.policy.window_calls)
         self._opened_at_s: float | None = None
         self._probing = False
-        self._era = 0  # grows with each change of state: results of an earlier era come too late to count
+        self._era = 0  # grows with each change of state
+        self._usual_ms = 0.0
+        self._answered_at_s = float("-inf")
 
     @property
     def state(self) -> State:
+        """What the breaker itself thinks; `forced` may overrule it."""
         if self._opened_at_s is None:
             return "closed"
         waited_ms = (self._clock() - self._opened_at_s) * 1000
         return "half_open" if waited_ms >= self.policy.open_ms else "open"
 
     @property
+    def forced(self) -> Forced | None:
+        """The decision of a person that is in force now."""
+        if self._forced is not None and self._now() >= self._forced.ends_at:
+            self._forced = None
+        return self._forced
+
+    @property
     def admits(self) -> bool:
         """Whether a call would be let through now."""
-        return self.state == "closed" or (self.state == "half_open" and not self._probing)
+        if (forced := self.forced) is not None:
+            return forced.state != "open"
+        return self._opened_at_s is None or (self.state == "half_open" and not self._probing)
+
+    def force(self, state: ForcedState, *, owner: str, reason: str, ends_at: datetime) -> None:
+        """Overrules the breaker until `ends_at` (with a time zone), or until `release`."""
+        self._forced = Forced(state, owner, reason, ends_at)
+
+    def release(self) -> None:
+        """The breaker decides by itself again."""
+        self._forced = None
 
     @contextmanager
-    def watch(self) -> Iterator[None]:
-        """Lets the enclosed call through and learns from it; raises `BreakerOpen` instead when it must not be made."""
-        era, probe = self._admit()
+    def watch(self, budget_ms: float = float("inf")) -> Iterator[Admission]:
+        """Lets the enclosed call through and learns from it; raises `BreakerOpen` instead when it must not be made.
+
+        `budget_ms` is the time that the call has.
+        """
+        admission = self._admit(budget_ms)
         try:
-            yield
+            yield admission
         except Exception as error:
-            self._record(era, failed=not getattr(error, "our_fault", False))
+            if not getattr(error, "expired", False) or self._is_fair(budget_ms):
+                self._record(admission, failed=not getattr(error, "our_fault", False))
             raise
         else:
-            self._record(era, failed=False)
+            self._record(admission, failed=self._took(admission) > self.policy.slow_ms)
         finally:
-            if probe and era == self._era:  # neither succeeded nor failed: the caller went away
+            if admission.probe and admission.era == self._era:  # it neither succeeded nor failed
                 self._probing = False
 
-    def _admit(self) -> tuple[int, bool]:
+    def _admit(self, budget_ms: float) -> Admission:
         if not self.admits:
             raise BreakerOpen
-        self._probing = self.state == "half_open"
-        return self._era, self._probing
+        probe = self._opened_at_s is not None and self.state == "half_open" and not self._probing
+        self._probing = self._probing or probe
+        return Admission(era=self._era, probe=probe, budget_ms=budget_ms, started_s=self._clock())
 
-    def _record(self, era: int, *, failed: bool) -> None:
-        if era != self._era:
+    def _is_fair(self, budget_ms: float) -> bool:
+        """An upstream that answers, usually in 30 ms, is not unwell because somebody had only 5 ms left for it."""
+        silent_ms = (self._clock() - self._answered_at_s) * 1000
+        return silent_ms > self.RECENT_MS or budget_ms >= 1.5 * self._usual_ms
+
+    def _took(self, admission: Admission) -> float:
+        """Milliseconds that a good answer took; they shape the usual time."""
+        took_ms = (self._clock() - admission.started_s) * 1000
+        self._usual_ms += (took_ms - self._usual_ms) * (self.USUAL_WEIGHT if self._usual_ms else 1)
+        self._answered_at_s = self._clock()
+        return took_ms
+
+    def _record(self, admission: Admission, *, failed: bool) -> None:
+        if admission.era != self._era:
             return
-        if self._probing:
+        if admission.probe:
             self._change(open_=failed)
+            return
+        if self._opened_at_s is not None:  # let through by force: what it learns comes from probes alone
             return
         self._failed.append(failed)
         failures = sum(self._failed)

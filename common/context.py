@@ -14,12 +14,23 @@ from contextlib import contextmanager
 import structlog
 
 REQUEST_ID_HEADER = "X-Request-ID"
+ON_BEHALF_HEADER = "X-On-Behalf-Of"  # the caller whom the caller works for; told to the log, trusted by nobody
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def acceptable_request_id(given: str | None) -> str:
     """The caller's request id, or a new one where there is none or it could smuggle something into a log."""
     return given if given is not None and REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def acceptable_caller(given: str | None) -> str:
+    """The name in `ON_BEHALF_HEADER`; empty where there is none or it could smuggle something into a log."""
+    return given if given is not None and REQUEST_ID.fullmatch(given) else ""
+
+
+def bound_caller() -> str | None:
+    """The caller of the request at work in this context; None where nobody is known."""
+    return structlog.contextvars.get_contextvars().get("caller")
 
 
 def bound_request_id() -> str | None:

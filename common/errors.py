@@ -15,13 +15,25 @@ from common.outcome import Reason
 
 
 class CallFailed(Exception):
-    """An attempt that brought no usable answer; `our_fault` if the upstream is well and refused what we sent."""
+    """An attempt that brought no usable answer.
 
-    def __init__(self, reason: Reason, detail: str = "", *, our_fault: bool = False) -> None:
+    Args:
+        detail: for the log; never a value that the upstream sent, which may be somebody's.
+        our_fault: the upstream is well, and refused what we sent or was not even asked.
+        transient: another attempt may well succeed.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "", *, our_fault: bool = False, transient: bool = False) -> None:
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
         self.our_fault = our_fault
+        self.transient = transient
+
+    @property
+    def expired(self) -> bool:
+        """Whether it is time that ran out."""
+        return self.reason is Reason.TIMEOUT
 
 
 class BreakerOpen(Exception):

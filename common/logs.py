@@ -1,86 +1,129 @@
-"""JSON log lines that carry the request id, written by a thread of their own.
+"""JSON log lines on standard error: with the request id and the caller, sampled, redacted, and in nobody's way.
 
-A sink that blocks (a full pipe, a slow disk) costs log lines, never a request.
+    sampling → request id, caller → level, time → traceback → redacted, bounded JSON → queue → thread → standard error
+
+Lines of libraries go the same way.
 """
 
 from __future__ import annotations
 
-import atexit
 import logging
-import queue
-import sys
-import threading
-from typing import Any, TextIO
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
+from structlog.typing import EventDict, Processor
 
-QUEUED_LINES = 10_000
+from common.log_lines import add_traceback, render_line
+from common.log_sampling import Sampling
+from common.log_writer import LineWriter
 
-
-class LineWriter:
-    """A file-like sink that never blocks: it queues lines for a thread and counts those that it had to drop."""
-
-    def __init__(self, sink: TextIO) -> None:
-        self.dropped = 0
-        self._sink = sink
-        self._lines: queue.Queue[str | None] = queue.Queue(QUEUED_LINES)
-        self._thread = threading.Thread(target=self._write, name="log-writer", daemon=True)
-        self._thread.start()
-
-    def write(self, text: str) -> None:
-        try:
-            self._lines.put_nowait(text)
-        except queue.Full:
-            self.dropped += 1
-
-    def flush(self) -> None:
-        """The thread flushes; a caller never waits for it."""
-
-    def close(self, timeout_s: float = 1) -> None:
-        """Writes what is queued, for at most `timeout_s`."""
-        self.write_end()
-        self._thread.join(timeout_s)
-
-    def write_end(self) -> None:
-        try:
-            self._lines.put_nowait(None)
-        except queue.Full:
-            self.dropped += 1
-
-    def _write(self) -> None:
-        while (line := self._lines.get()) is not None:
-            try:
-                self._sink.write(line)
-                if self._lines.empty():
-                    self._sink.flush()
-            except (OSError, ValueError):
-                self.dropped += 1
+STANDARD_ERROR = 2
+LEVELS = (
+    (logging.CRITICAL, "critical"),
+    (logging.ERROR, "error"),
+    (logging.WARNING, "warning"),
+    (logging.INFO, "info"),
+)
 
 
-def configure_logs(*, level: int = logging.INFO, sink: TextIO | None = None) -> LineWriter:
-    """Sends every log line of this process, those of libraries too, to `sink` (standard error) as JSON.
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Lines that were not written, since the process began."""
 
-    For the start of a process: called once, by a command line.
+    dropped: int = 0
+    suppressed: int = 0
+
+
+def configure_logs(*, level: int = logging.INFO, sink: int = STANDARD_ERROR) -> LineWriter:
+    """Sends every log line of this process, those of libraries too, to the file descriptor `sink` as JSON.
+
+    For the start of a process: called once, by a command line. A forked child goes on by itself; a spawned one is a
+    process of its own and calls this itself. `multiprocessing` ends its children without the usual farewell: there,
+    close the writer at the end.
     """
-    writer = LineWriter(sink or sys.stderr)
-    atexit.register(writer.close)
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
+    sampling, dressing = Sampling(), _dressing()
+    writer = LineWriter(sink, remarks=_Remarks(sampling, dressing))
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[sampling, structlog.contextvars.merge_contextvars, *dressing],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=writer),  # type: ignore[arg-type]  # it writes and flushes
+        logger_factory=_Lines(writer, sampling),
         cache_logger_on_first_use=True,
     )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
-    )
-    handler = logging.StreamHandler(writer)
-    handler.setFormatter(formatter)
+    handler = _LibraryHandler(structlog.get_logger())
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
     return writer
+
+
+def losses() -> Losses:
+    """What the log of this process has lost; nothing, where `configure_logs` was not called."""
+    lines = structlog.get_config()["logger_factory"]
+    return Losses(lines.writer.dropped, lines.sampling.suppressed) if isinstance(lines, _Lines) else Losses()
+
+
+def _dressing() -> list[Processor]:
+    """From an event that will be written to its line."""
+    return [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_traceback,
+        render_line,
+    ]
+
+
+class _Lines:
+    """structlog's logger at the end of the chain, and the factory that hands it out: it is the same for all."""
+
+    def __init__(self, writer: LineWriter, sampling: Sampling) -> None:
+        self.writer = writer
+        self.sampling = sampling
+        self.debug = self.info = self.warning = self.error = self.critical = writer.write
+
+    def __call__(self, *_: Any) -> _Lines:
+        return self
+
+
+class _Remarks:
+    """What the log says about itself; these lines are not sampled and belong to no request."""
+
+    def __init__(self, sampling: Sampling, dressing: list[Processor]) -> None:
+        self._sampling = sampling
+        self._dressing = dressing
+
+    def dropped(self, count: int) -> str:
+        log = self._log()
+        line: str = log.warning("log.dropped", count=count)
+        return line
+
+    def suppressed(self, *, at_end: bool) -> list[str]:
+        log = self._log()
+        return [
+            log.warning("log.suppressed", suppressed=burst.suppressed, **burst.fields)
+            for burst in self._sampling.bursts(at_end=at_end)
+        ]
+
+    def _log(self) -> Any:
+        """A logger that returns its lines."""
+        return structlog.wrap_logger(structlog.testing.ReturnLogger(), self._dressing, structlog.BoundLogger)
+
+
+class _LibraryHandler(logging.Handler):
+    """Hands the records of `logging` to structlog. The kind of such a line is the place in the code that wrote it."""
+
+    def __init__(self, log: Any) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: EventDict = {"logger": record.name, "place": f"{record.filename}:{record.lineno}"}
+        if record.exc_info:
+            fields["exc_info"] = record.exc_info
+        method = next((name for level, name in LEVELS if record.levelno >= level), "debug")
+        getattr(self._log, method)(_message(record), **fields)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001  its arguments don't fit, or can't be shown
+        return str(record.msg)

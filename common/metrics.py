@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from common.breaker import State
-from common.outcome import Reason
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import CounterMetricFamily as ReadCounter
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from common.breaker import Breaker, State
+from common.logs import losses
+from common.outcome import Outcome
 
 BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 3)
 BREAKER_STATES: dict[State, int] = {"closed": 0, "half_open": 1, "open": 2}
+TIER_STATES = {"in_service": 0, "probation": 1, "demoted": 2}
+SWITCH_POSITIONS = {"auto": 0, "on": 1, "closed": 1, "off": 2, "open": 2, "observe": 3}
 
 
 class HttpMetrics:
@@ -43,11 +52,38 @@ class ClientMetrics:
         self._breaker = Gauge(
             "client_breaker_state", "0 closed, 1 half open, 2 open.", ("upstream",), registry=registry
         )
+        self._forced = Gauge(
+            "client_breaker_forced", "1 while a person overrules the breaker.", ("upstream",), registry=registry
+        )
+        self._untested = Counter(
+            "client_untested_versions_total",
+            "Answers of a version that this caller was not tested with.",
+            ("upstream",),
+            registry=registry,
+        )
+        self._loops = Counter(
+            "client_loops_total", "Requests that called an endpoint item by item.", ("upstream",), registry=registry
+        )
+        self._extra = Counter(
+            "client_extra_requests_total",
+            "Retries, hedges and shadow calls, sent or refused by their budget.",
+            ("upstream", "kind", "granted"),
+            registry=registry,
+        )
 
-    def observe(self, upstream: str, reason: Reason | None, seconds: float, breaker: State) -> None:
-        self._calls.labels(upstream, reason or "ok").inc()
-        self._seconds.labels(upstream).observe(seconds)
-        self._breaker.labels(upstream).set(BREAKER_STATES[breaker])
+    def observe(self, upstream: str, outcome: Outcome[Any], breaker: Breaker) -> None:
+        self._calls.labels(upstream, outcome.reason or "ok").inc()
+        self._seconds.labels(upstream).observe(outcome.elapsed_ms / 1000)
+        self._breaker.labels(upstream).set(BREAKER_STATES[breaker.state])
+        self._forced.labels(upstream).set(breaker.forced is not None)
+        if outcome.untested_version:
+            self._untested.labels(upstream).inc()
+
+    def loop(self, upstream: str) -> None:
+        self._loops.labels(upstream).inc()
+
+    def extra_request(self, upstream: str, kind: str, *, granted: bool) -> None:
+        self._extra.labels(upstream, kind, "true" if granted else "false").inc()
 
 
 class ChainMetrics:
@@ -69,3 +105,60 @@ class ChainMetrics:
 
     def refused(self, tier: str, reason: str, *, items: int = 1) -> None:
         self._refused.labels(tier, reason).inc(items)
+
+
+class SwitchMetrics:
+    """How tiers stand and what operators switched; read when somebody looks, so that an end shows by itself."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._tiers = Gauge(
+            "fallback_tier_state", "Automatic: 0 in service, 1 on probation, 2 demoted.", ("tier",), registry=registry
+        )
+        self._switches = Gauge(
+            "switch_position",
+            "Manual: 0 auto, 1 on or closed, 2 off or open, 3 observe.",
+            ("target",),
+            registry=registry,
+        )
+
+    def watch_tier(self, tier: str, state: Callable[[], str]) -> None:
+        self._tiers.labels(tier).set_function(lambda: TIER_STATES[state()])
+
+    def watch_switch(self, target: str, position: Callable[[], str]) -> None:
+        self._switches.labels(target).set_function(lambda: SWITCH_POSITIONS[position()])
+
+
+class ShadowMetrics:
+    """What a shadow saw of the calls of its primary."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._compared = Counter(
+            "shadow_pairs_total",
+            "Pairs of answers that were compared.",
+            ("upstream", "agreed"),
+            registry=registry,
+        )
+        self._missing = Counter(
+            "shadow_missing_total",
+            "Copies of calls that were dropped or not answered, by reason.",
+            ("upstream", "reason"),
+            registry=registry,
+        )
+
+    def compared(self, upstream: str, difference: float) -> None:
+        self._compared.labels(upstream, "false" if difference else "true").inc()
+
+    def missing(self, upstream: str, reason: str) -> None:
+        self._missing.labels(upstream, reason).inc()
+
+
+class LogMetrics(Collector):
+    """Log lines that were not written, as the log of this process counts them; read when Prometheus asks."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        lost = losses()
+        yield ReadCounter("log_lines_dropped_total", "Log lines that the sink did not take in time.", lost.dropped)
+        yield ReadCounter("log_lines_suppressed_total", "Log lines of a kind that came too often.", lost.suppressed)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
+Part = TypeVar("Part")
 
 
 class Reason(StrEnum):
@@ -29,11 +30,16 @@ class Reason(StrEnum):
     SCHEMA = "schema"  # not JSON, another shape, another type, NaN or infinity
     MEANING = "meaning"  # right shape, but not an answer to this question: ids, count, range
     VERSION = "version"  # another version than the one that was asked for
+    UNTESTED_VERSION = "untested_version"  # a version that this caller was never tested with
     # a tier of a fallback chain
     BUG = "bug"  # our own mistake; logged with its traceback and counted apart
     OVERLOADED = "overloaded"  # our own workers are busy
     NOT_LOADED = "not_loaded"  # its artifact is missing, damaged or incompatible
     OUT_OF_RANGE = "out_of_range"  # finite, but not plausible
+    UNCERTAIN = "uncertain"  # the tier itself is not sure enough
+    DRIFT = "drift"  # asked about what it has not learnt from
+    SWITCHED_OFF = "switched_off"  # an operator's decision; see `common.switches`
+    DEMOTED = "demoted"  # refused so often lately that it was not asked; see `common.standing`
 
 
 @dataclass(frozen=True)
@@ -47,3 +53,17 @@ class Outcome(Generic[Value]):
     attempts: int  # requests that were sent
     elapsed_ms: float
     request_id: str
+    untested_version: bool = False  # it answered well, as a version that this caller was never tested with
+
+    def about(self, value: Part, reason: Reason | None) -> Outcome[Part]:
+        """The outcome for a part of what this call was about: the same story, another value."""
+        return Outcome(
+            value=value,
+            is_default=reason is not None,
+            reason=reason,
+            version=self.version,
+            attempts=self.attempts,
+            elapsed_ms=self.elapsed_ms,
+            request_id=self.request_id,
+            untested_version=self.untested_version,
+        )

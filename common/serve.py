@@ -1,4 +1,4 @@
-"""Runs an application under uvicorn, the same way for every process."""
+"""Runs an application under uvicorn, the same way for every process, and stops it without losing a request."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ import uvicorn
 from fastapi import FastAPI
 
 from common.logs import configure_logs
+from common.server import DrainingServer
 from common.settings import ServiceSettings
 
 MODEL_NICENESS = 10  # about a tenth of the processor time of a process that wants it as much
-DRAIN_S = 5  # how long requests may finish after SIGTERM
+DRAIN_S = 5  # how long requests at work may take to finish once nothing new is accepted
 
 
 def serve(create_app: Callable[[], FastAPI], settings: ServiceSettings, *, port: int, gives_way: bool = False) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes the requests at work.
+    """Serves until SIGTERM or SIGINT, then drains.
 
     `gives_way` is for models: where cores are short, the API that has a substitute for them goes first.
     """
     configure_logs()
     if gives_way and hasattr(os, "nice"):
         os.nice(MODEL_NICENESS)
+    app = create_app()
     config = uvicorn.Config(
-        create_app(),
+        app,
         host=settings.host,
         port=port,
         log_config=None,
@@ -34,4 +36,4 @@ def serve(create_app: Callable[[], FastAPI], settings: ServiceSettings, *, port:
         timeout_graceful_shutdown=DRAIN_S,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    uvicorn.Server(config).run()
+    DrainingServer(config, drain=app.state.drain, notice_ms=settings.drain_notice_ms).run()

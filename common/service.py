@@ -7,8 +7,8 @@ app = service.app(routers=[...], lifespan=...)
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
@@ -19,11 +19,16 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from common.auth import AdminGate, Callers
+from common.drain import Drain
+from common.errors import NobodyAnswered
 from common.gateway import CALL, Call, Gateway
-from common.metrics import ChainMetrics, ClientMetrics, HttpMetrics
+from common.json_limits import holds_more_values, most_values, whole_schema
+from common.metrics import ChainMetrics, ClientMetrics, HttpMetrics, LogMetrics
 from common.problems import MEDIA_TYPE, Problem, invalid, invalid_body
+from common.query import refuse_unknown_query
 from common.settings import ServiceSettings
 
+QUICKLY_READ = 10_000  # JSON values; up to so many a model says more exactly what is wrong with them
 Model = TypeVar("Model", bound=BaseModel)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -52,20 +57,26 @@ class Service:
         self.http_metrics = HttpMetrics(self.registry)
         self.client_metrics = ClientMetrics(self.registry)
         self.chain_metrics = ChainMetrics(self.registry)
+        LogMetrics(self.registry)
         self.callers = Callers(self.settings.api_keys)
+        self.drain = Drain()
 
     def app(self, *, routers: list[APIRouter], lifespan: Lifespan, default_budget_ms: int) -> FastAPI:
         """The application: the shared endpoints, then the service's own, behind the gateway."""
-        app = FastAPI(title=self.name, version=self.version, lifespan=lifespan)
+        strict = [Depends(refuse_unknown_query)]
+        app = FastAPI(title=self.name, version=self.version, lifespan=_warm(lifespan), dependencies=strict)
+        app.state.drain = self.drain  # `common.serve` begins it
         for router in [self._operations(), *routers]:
             app.include_router(router)
         app.add_exception_handler(Problem, _answer_problem)
+        app.add_exception_handler(NobodyAnswered, _answer_nobody)
         app.add_exception_handler(RequestValidationError, _answer_validation)
         app.add_exception_handler(HTTPException, _answer_http)
         app.add_middleware(
             Gateway,
             callers=self.callers,
             metrics=self.http_metrics,
+            drain=self.drain,
             max_in_flight=self.settings.max_in_flight,
             default_budget_ms=default_budget_ms,
         )
@@ -82,8 +93,9 @@ class Service:
         @router.get("/ready")
         async def ready() -> Response:
             """Whether requests can be answered, with a reason for each part that is unwell."""
-            reasons = {part.name: part.reason() for part in self.parts}
-            able = all(reasons[part.name] is None for part in self.parts if part.required)
+            all_parts = [*self.parts, Part("process", self.drain.reason, required=True)]
+            reasons = {part.name: part.reason() for part in all_parts}
+            able = all(reasons[part.name] is None for part in all_parts if part.required)
             parts = {name: {"ok": reason is None, "reason": reason} for name, reason in reasons.items()}
             document = {"ready": able, "parts": parts}
             return Response(json.dumps(document), 200 if able else 503, media_type="application/json")
@@ -111,7 +123,20 @@ def admin_router(settings: ServiceSettings) -> APIRouter:
     return APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=[Depends(admit)])
 
 
-def _call_of(request: Request) -> Call:
+def _warm(lifespan: Lifespan) -> Lifespan:
+    """With routes that are ready, too: FastAPI builds them at the first request that has to look for one."""
+
+    @asynccontextmanager
+    async def warm(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan(app):
+            for route in app.routes:
+                route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
+            yield
+
+    return warm
+
+
+async def _call_of(request: Request) -> Call:  # async, for FastAPI would send a plain function to a thread
     call: Call = request.scope[CALL]
     return call
 
@@ -120,11 +145,20 @@ CurrentCall = Annotated[Call, Depends(_call_of)]
 
 
 def body_of(model: type[Model]) -> Any:
-    """A dependency that reads the body as strict JSON: no NaN, no numbers in strings, no unknown fields."""
+    """A dependency that reads the body as strict JSON: no NaN, no numbers in strings, no unknown fields.
+
+    Reading blocks the event loop, and pydantic reads on after a mistake: so it is not even given a body with more
+    values than the model has room for.
+    """
+    most = max(most_values(model), QUICKLY_READ)
 
     async def read(request: Request) -> Model:
+        body = await request.body()
+        if holds_more_values(body, most):
+            what = f"more than {most:.0f} values, and no valid request has so many"
+            raise Problem(422, f"body: {what}", errors=[{"where": "body", "what": what}])
         try:
-            return model.model_validate_json(await request.body())
+            return model.model_validate_json(body)
         except ValidationError as error:
             raise invalid_body(error) from error
 
@@ -133,10 +167,7 @@ def body_of(model: type[Model]) -> Any:
 
 def documented(model: type[BaseModel]) -> dict[str, Any]:
     """`openapi_extra` for a route whose body is read by `body_of`."""
-    schema = model.model_json_schema()
-    definitions = schema.pop("$defs", {})
-    inlined = _inline(schema, definitions)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": inlined}}}}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": whole_schema(model)}}}}
 
 
 def json_response(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -149,16 +180,6 @@ def provenance_headers(served_by: list[str], *, degraded: bool) -> dict[str, str
     return {"X-Served-By": ",".join(served_by), "X-Degraded": "true" if degraded else "false"}
 
 
-def _inline(schema: Any, definitions: dict[str, Any]) -> Any:
-    if isinstance(schema, list):
-        return [_inline(part, definitions) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inline(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {key: _inline(part, definitions) for key, part in schema.items()}
-
-
 def _problem_response(request: Request, problem: Problem) -> Response:
     call = request.scope.get(CALL)
     body = problem.body(call.request_id if call else "")
@@ -168,6 +189,10 @@ def _problem_response(request: Request, problem: Problem) -> Response:
 async def _answer_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return _problem_response(request, error)
+
+
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    return _problem_response(request, Problem(503, f"nobody could answer: {error}"))
 
 
 async def _answer_validation(request: Request, error: Exception) -> Response:

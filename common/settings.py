@@ -29,6 +29,7 @@ class ServiceSettings(BaseSettings):
     # Callers, `name:key,…`. A caller with an empty key is admitted without one: openness has to be written down.
     api_keys: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict, repr=False)
     max_in_flight: int = Field(64, ge=1)  # requests at work at a time; more are told to come back (429)
+    drain_notice_ms: int = Field(500, ge=0, le=60_000)  # after SIGTERM callers are told to go elsewhere for so long
 
     @field_validator("api_keys", mode="before")
     @classmethod

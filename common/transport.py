@@ -1,59 +1,84 @@
-"""The port to the network: the one place that knows what carries our requests. Now: httpx's API over aiohttp.
+"""The port to the network: the one place where a request becomes HTTP, and an HTTP answer becomes bytes or a reason.
 
-httpx's own connection pool can be wedged for good by cancelled calls and scans all its requests on every change;
+It speaks httpx's transport API. httpx's client, one floor up, would merge cookies, redirects and authentication that no
+call of ours has, and its own pool of connections can be wedged for good by cancelled calls;
 `docs/decisions/0002-http-transport.md` has the measurements.
 """
 
 from __future__ import annotations
 
-import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
+from collections.abc import Mapping
 
+import httpx
+
+from common.carrier import AiohttpCarrier, Carrier
 from common.errors import CallFailed
 from common.outcome import Reason
 
 OUR_FAULT = frozenset({400, 404, 409, 413, 422})  # says nothing about the health of the upstream
+TRANSIENT = frozenset({500, 502, 503, 504})
 
 
 class HttpTransport:
     """Connections to one upstream. It follows no redirects, reads no proxy settings and asks for no compression."""
 
-    def __init__(self, base_url: str, *, max_connections: int, api_key: str | None) -> None:
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": "application/json"}
-        if api_key is not None:
-            headers["Authorization"] = f"Bearer {api_key}"
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            headers=headers,
-            transport=AiohttpTransport(limits=httpx.Limits(max_connections=max_connections, keepalive_expiry=15)),
-            timeout=None,  # noqa: S113  the caller's deadline bounds the whole call; these would bound each read
-            follow_redirects=False,
-            trust_env=False,
+    def __init__(self, base_url: str, *, api_key: str | None, carrier: Carrier = AiohttpCarrier) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._urls: dict[str, httpx.URL] = {}
+        self._carrier = carrier()
+        self._headers = httpx.Headers(
+            {
+                "Host": httpx.URL(base_url).netloc.decode(),
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "Content-Type": "application/json",
+                **({} if api_key is None else {"Authorization": f"Bearer {api_key}"}),
+            }
         )
 
-    async def post(self, path: str, content: bytes, headers: dict[str, str], *, max_bytes: int) -> bytes:
+    async def post(self, path: str, content: bytes, headers: Mapping[str, str], *, max_bytes: int) -> bytes:
         """The body of a 200 answer of at most `max_bytes`, else `CallFailed`. The caller bounds the time."""
         try:
-            return await self._exchange(path, content, headers, max_bytes)
-        except (httpx.ConnectError, httpx.ConnectTimeout, OSError) as error:
-            raise CallFailed(Reason.UNREACHABLE, type(error).__name__) from error
-        except (httpx.HTTPError, aiohttp.ClientError) as error:  # the adapter does not translate all of aiohttp's
-            raise CallFailed(Reason.DISCONNECTED, type(error).__name__) from error
+            response = await self._carrier.handle_async_request(self._request(path, content, headers))
+            try:
+                return await _body(response, max_bytes)
+            finally:
+                await response.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise CallFailed(Reason.UNREACHABLE, str(error), transient=True) from None
+        except httpx.HTTPError as error:
+            raise CallFailed(Reason.DISCONNECTED, str(error), transient=True) from None
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        await self._carrier.aclose()
 
-    async def _exchange(self, path: str, content: bytes, headers: dict[str, str], max_bytes: int) -> bytes:
-        async with self._http.stream("POST", path, content=content, headers=headers) as response:
-            if response.status_code != httpx.codes.OK:
-                status = response.status_code
-                raise CallFailed(Reason.HTTP_STATUS, str(status), our_fault=status in OUR_FAULT)
-            if response.headers.get("content-encoding", "identity") != "identity":
-                raise CallFailed(Reason.ENCODING)
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > max_bytes:
-                    raise CallFailed(Reason.TOO_LARGE, f"over {max_bytes} bytes")
-            return bytes(body)
+    def _request(self, path: str, content: bytes, headers: Mapping[str, str]) -> httpx.Request:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = httpx.URL(self._base_url + path)
+        # Given a stream, httpx takes the headers as they are; given the content, it would go through all of them again.
+        request = httpx.Request("POST", url, headers=self._headers, stream=httpx.ByteStream(content))
+        for name, value in headers.items():
+            request.headers[name] = value
+        request.headers["Content-Length"] = str(len(content))
+        request.read()
+        return request
+
+
+async def _body(response: httpx.Response, max_bytes: int) -> bytes:
+    if (status := response.status_code) != httpx.codes.OK:
+        raise CallFailed(Reason.HTTP_STATUS, str(status), our_fault=status in OUR_FAULT, transient=status in TRANSIENT)
+    told = {name.lower(): value for name, value in response.headers.raw}
+    if told.get(b"content-encoding", b"identity") != b"identity":
+        raise CallFailed(Reason.ENCODING)
+    length = told.get(b"content-length", b"")
+    if length.isdigit() and int(length) > max_bytes:
+        raise CallFailed(Reason.TOO_LARGE, f"over {max_bytes} bytes")
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    pieces, size = [], 0
+    async for piece in response.stream:
+        pieces.append(piece)
+        size += len(piece)
+        if size > max_bytes:
+            raise CallFailed(Reason.TOO_LARGE, f"over {max_bytes} bytes")
+    return b"".join(pieces)

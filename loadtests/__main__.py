@@ -1,4 +1,4 @@
-"""`python -m loadtests`: the tour of the demo, the chaos proxy, and the menu of faults."""
+"""`python -m loadtests`: the tour of the demo, the chaos proxy, the menu of faults, and clients put to the test."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+import loadtests.bench.command as bench
+import loadtests.conformance.command as conformance
+from loadtests import request_ids
 from loadtests.demo import run_demo
 from loadtests.faults import MENU
 from loadtests.processes import ProcessError
@@ -45,6 +48,11 @@ def parser() -> argparse.ArgumentParser:
     proxy.add_argument("--fault", choices=names, metavar="NAME", help="see `faults`; without one it only forwards")
 
     _command(commands, "faults", _faults, "list the menu of faults")
+    conformance.add_arguments(_command(commands, "conformance", conformance.run, "clients under every fault"))
+    bench.add_arguments(_command(commands, "bench-client", bench.run, "what a call costs on a healthy server"))
+    request_ids.add_arguments(
+        _command(commands, "request-ids", request_ids.command, "does every log line carry the id of its own request?")
+    )
     return whole
 
 

@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 from loadtests.faults import find_fault
@@ -24,7 +25,7 @@ CANNED: Json = {"items": [{"id": "a", "value": 1.5}, {"id": "b", "value": 2.5}],
 
 
 class ChaosProxy:
-    """Listens on `host:port` (0: any free one) and answers as `fault` says (None: healthy)."""
+    """Listens on `host:port` (0: any free one) and answers every `every`th request as `fault` says (None: healthy)."""
 
     def __init__(
         self,
@@ -33,9 +34,11 @@ class ChaosProxy:
         host: str = "127.0.0.1",
         port: int = 0,
         fault: str | None = None,
+        every: int = 1,
         canned: Json = CANNED,
         timing: Timing | None = None,
     ) -> None:
+        self._every = every
         self.host, self.port, self.fault, self.requests = host, port, _checked(fault), 0
         self._upstream, self._canned, self._timing = upstream, canned, timing or Timing()
         self._socket: socket.socket | None = None
@@ -128,7 +131,8 @@ class ChaosProxy:
 
         exchange = Exchange(request, self.requests, reader, writer, right_answer, self._canned, self._timing)
         self.requests += 1
-        return await BEHAVIOURS.get(self.fault or "", behave)(exchange)
+        fault = self.fault if self.requests % self._every == 0 else None
+        return await BEHAVIOURS.get(fault or "", behave)(exchange)
 
 
 class Upstream:
@@ -195,17 +199,9 @@ class RunningProxy:
 
 
 @contextmanager
-def proxy_in_thread(
-    *,
-    upstream: str | None = None,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    fault: str | None = None,
-    canned: Json = CANNED,
-    timing: Timing | None = None,
-) -> Iterator[RunningProxy]:
-    """A misbehaving server for the length of a `with` block, also inside of a running event loop."""
-    proxy = ChaosProxy(upstream=upstream, host=host, port=port, fault=fault, canned=canned, timing=timing)
+def proxy_in_thread(**options: Any) -> Iterator[RunningProxy]:
+    """A `ChaosProxy` of these options for the length of a `with` block, also inside of a running event loop."""
+    proxy = ChaosProxy(**options)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="chaos-proxy", daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""What operators do over HTTP, under `/v1/admin`: hints so far."""
+"""What operators do over HTTP, under `/v1/admin`: hints and switches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 from common.problems import Problem
 from common.service import CurrentCall, admin_router, body_of, documented
 from common.settings import ServiceSettings
+from common.switches_api import add_switches
 from photostock.contract import NewHint
 from photostock.engine import Engine
 from photostock.hints import Hint
@@ -16,6 +17,7 @@ from photostock.hints import Hint
 
 def router(engine: Engine, settings: ServiceSettings) -> APIRouter:
     routes = admin_router(settings)
+    add_switches(routes, engine.controls, engine.writes)
 
     @routes.get("/hints")
     async def listed() -> dict[str, Any]:

@@ -9,17 +9,20 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from common.client import Upstream, low_timeout
+from common.client import low_timeout
+from common.controls import Controls
 from common.known_versions import KnownVersions
 from common.registry import Registry
 from common.service import Part, Service
 from common.slots import CHAMPION, ModelSlots
 from common.snapshot import Snapshot, kept_fresh
 from common.state import open_state
+from common.upstream import Upstream
 from common.workers import WorkerPool
 from common.writes import Writes
 from photostock import admin, api
 from photostock.catalogue import Catalogue
+from photostock.contract import TIERS
 from photostock.engine import Engine
 from photostock.feedback import FeedbackStore
 from photostock.filter.filter import FILTER_VERSION
@@ -51,6 +54,17 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     upstream = Upstream(
         "photostock-reranker", settings.upstream_url, api_key=settings.outgoing_key, metrics=service.client_metrics
     )
+    controls = Controls(
+        state,
+        "photostock",
+        tiers=("filter", *TIERS),
+        required={
+            "filter": "it enforces licence, safety and erasure, and an unfiltered photo is worse than no answer",
+            "popular": "it is the last tier, and without it there would be no answer",
+        },
+        breakers={upstream.name: upstream.breaker},
+        registry=service.registry,
+    )
 
     def own_versions() -> dict[str, str]:
         return {
@@ -64,10 +78,13 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     engine = Engine(
         searcher=Searcher(
             library=library,
-            rerank=low_timeout(upstream, settings).endpoint("/v1/rankings", answer=Rankings, default=NO_RANKINGS),
+            rerank=low_timeout(upstream, timeout_ms=settings.low_timeout_ms).endpoint(
+                "/v1/rankings", answer=Rankings, default=NO_RANKINGS
+            ),
             hints=lambda: active_hints.value,
             pool=pool,
             fallback_pool=fallback_pool,
+            standing=controls.standing,
             metrics=service.chain_metrics,
             raise_bugs=raise_bugs,
         ),
@@ -75,6 +92,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         versions=versions,
         hints=hints,
         active_hints=active_hints,
+        controls=controls,
         feedback=FeedbackStore(state),
         pictures=pictures,
         writes=writes,
@@ -88,6 +106,8 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         Part("catalogue", lambda: library.trouble),
         Part("encoder", lambda: encoders.trouble or (None if library.encoder else "photos are being encoded")),
         Part("hints", lambda: active_hints.trouble),
+        Part("switches", lambda: controls.trouble),
+        Part("tiers", lambda: controls.standing.trouble),
         Part("versions", lambda: versions.snapshot.trouble),
         Part(
             "reranker", lambda: None if upstream.breaker.state == "closed" else f"breaker is {upstream.breaker.state}"
@@ -96,6 +116,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
 
     def refresh() -> None:
         active_hints.refresh()
+        controls.refresh()
         versions.snapshot.refresh()
         library.refresh()
 
@@ -109,6 +130,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(refresh)
+        await upstream.warm_up()
         try:
             async with kept_fresh(refresh_all):
                 yield

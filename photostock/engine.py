@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from common.controls import Controls
 from common.known_versions import KnownVersions
 from common.snapshot import Snapshot
 from common.writes import Writes
@@ -24,6 +25,7 @@ class Engine:
     versions: KnownVersions
     hints: HintStore
     active_hints: Snapshot[Hints]
+    controls: Controls
     feedback: FeedbackStore
     pictures: PictureCache
     writes: Writes

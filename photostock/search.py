@@ -19,10 +19,12 @@ import numpy.typing as npt
 
 from common.client import Endpoint
 from common.deadline import Deadline
+from common.demotion import DemotionPolicy
 from common.errors import TierFailed
 from common.fallback import FallbackChain, NotNeeded, OptionalStage, Refused, Served, Substitute
 from common.metrics import ChainMetrics
 from common.outcome import Reason
+from common.standing import Standing
 from common.workers import WorkerPool
 from photostock.contract import MAX_WINDOW, SearchFields
 from photostock.filter.filter import Conditions
@@ -33,6 +35,9 @@ from photostock.reranker_contract import Document, Ranking, RankingRequest, Rank
 
 MAX_SCORE = 1_000.0  # a weighted cosine and a weighted logit: more is nonsense, and would overflow what follows
 SORTED_BY_DATE_OR_FAME = 200  # the most relevant photos among which `order_by` sorts
+
+# Pauses are short because every answer is checked anyway: a demoted model costs quality for longer than it was unwell.
+DEMOTION = DemotionPolicy(pause_s=1, longest_pause_s=8, probation_one_in=5, good_in_a_row=3)
 
 Rows: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -89,17 +94,19 @@ class Searcher:
     hints: Callable[[], Hints]
     pool: WorkerPool  # encoding and index: the dear part
     fallback_pool: WorkerPool  # the lexical search's own, so that it never waits behind the encoder
+    standing: Standing | None = None
     metrics: ChainMetrics | None = None
     raise_bugs: bool = False
 
     def chain(self, run: Run) -> Chain:
         return FallbackChain(
             [
-                Substitute(name="semantic", answer=run.semantic, leaves_ms=40),
-                Substitute(name="lexical", answer=run.lexical, leaves_ms=20),
-                Substitute(name="popular", answer=run.popular),
+                Substitute(name="semantic", answer=run.semantic, leaves_ms=20, demotion=DEMOTION),
+                Substitute(name="lexical", answer=run.lexical),
+                Substitute(name="popular", answer=run.popular, at_most_ms=10),
             ],
-            [OptionalStage(name="reranker", after="semantic", improve=run.reranked, leaves_ms=80)],
+            [OptionalStage(name="reranker", after="semantic", improve=run.reranked, leaves_ms=70, demotion=DEMOTION)],
+            standing=self.standing,
             metrics=self.metrics,
             raise_bugs=self.raise_bugs,
         )

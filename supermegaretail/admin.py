@@ -1,4 +1,4 @@
-"""What operators do over HTTP, under `/v1/admin`: overrides so far."""
+"""What operators do over HTTP, under `/v1/admin`: overrides and switches."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from common.overrides import Override
 from common.problems import Problem
 from common.service import CurrentCall, admin_router, body_of, documented
 from common.settings import ServiceSettings
+from common.switches_api import add_switches
 from supermegaretail.contract import NewOverride
 from supermegaretail.engine import Engine
 from supermegaretail.forecast import override_target
@@ -18,6 +19,7 @@ from supermegaretail.forecast import override_target
 
 def router(engine: Engine, settings: ServiceSettings) -> APIRouter:
     routes = admin_router(settings)
+    add_switches(routes, engine.controls, engine.writes)
 
     @routes.get("/overrides")
     async def listed() -> dict[str, Any]:

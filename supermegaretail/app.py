@@ -10,16 +10,19 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from prometheus_client import Counter
 
-from common.client import Upstream, high_timeout, low_timeout
+from common.client import high_timeout, low_timeout
+from common.controls import Controls
 from common.known_versions import KnownVersions
 from common.overrides import Override, OverrideStore
 from common.service import Part, Service
 from common.snapshot import Snapshot, kept_fresh
 from common.state import open_state
+from common.upstream import Upstream
 from common.workers import WorkerPool
 from common.writes import Writes
 from supermegaretail import admin, api
 from supermegaretail.book import SalesBook
+from supermegaretail.contract import TIERS
 from supermegaretail.engine import Engine
 from supermegaretail.features import FEATURES_VERSION
 from supermegaretail.forecast import Forecaster
@@ -45,7 +48,18 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
     upstream = Upstream(
         "supermegaretail-model", settings.upstream_url, api_key=settings.outgoing_key, metrics=service.client_metrics
     )
-    clients = {"low_timeout": low_timeout(upstream, settings), "high_timeout": high_timeout(upstream, settings)}
+    controls = Controls(
+        state,
+        "supermegaretail",
+        tiers=TIERS,
+        required={"constant": "it is the last tier, and without it there would be no answer"},
+        breakers={upstream.name: upstream.breaker},
+        registry=service.registry,
+    )
+    clients = {
+        "low_timeout": low_timeout(upstream, timeout_ms=settings.low_timeout_ms),
+        "high_timeout": high_timeout(upstream, timeout_ms=settings.high_timeout_ms),
+    }
     engine = Engine(
         forecaster=Forecaster(
             predict={
@@ -55,6 +69,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
             overrides=lambda: overrides.value,
             pool=pool,
             fallback_pool=fallback_pool,
+            standing=controls.standing,
             metrics=service.chain_metrics,
             constant_demand=settings.constant_demand,
             raise_bugs=raise_bugs,
@@ -63,6 +78,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         versions=versions,
         overrides=store,
         active_overrides=overrides,
+        controls=controls,
         writes=writes,
         deprecated_calls=Counter(
             "deprecated_calls_total", "Calls of old endpoints.", ("route", "caller"), registry=service.registry
@@ -76,12 +92,15 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
     service.parts += [
         Part("sales", lambda: book.trouble),
         Part("overrides", lambda: overrides.trouble),
+        Part("switches", lambda: controls.trouble),
+        Part("tiers", lambda: controls.standing.trouble),
         Part("versions", lambda: versions.snapshot.trouble),
         Part("model", lambda: None if upstream.breaker.state == "closed" else f"breaker is {upstream.breaker.state}"),
     ]
 
     def refresh() -> None:
         overrides.refresh()
+        controls.refresh()
         versions.snapshot.refresh()
         book.reload_if_changed()
 
@@ -89,6 +108,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         refresh()
         engine.forecaster.warm_up(book.history)
+        await upstream.warm_up()
         try:
             async with kept_fresh(refresh):
                 yield

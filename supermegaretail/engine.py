@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter
 
+from common.controls import Controls
 from common.known_versions import KnownVersions
 from common.overrides import Override, OverrideStore
 from common.snapshot import Snapshot
@@ -23,6 +24,7 @@ class Engine:
     versions: KnownVersions
     overrides: OverrideStore
     active_overrides: Snapshot[dict[str, Override]]
+    controls: Controls
     writes: Writes
     deprecated_calls: Counter
     own_versions: dict[str, str]

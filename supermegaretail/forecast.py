@@ -18,11 +18,13 @@ import numpy.typing as npt
 
 from common.client import Endpoint
 from common.deadline import Deadline
+from common.demotion import DemotionPolicy
 from common.errors import TierFailed
 from common.fallback import FallbackChain, NotNeeded, OptionalStage, Refused, Served, Substitute
 from common.metrics import ChainMetrics
 from common.outcome import Reason
 from common.overrides import Override
+from common.standing import Standing
 from common.workers import WorkerPool
 from supermegaretail.baseline import average_of, moving_average, plausible_maximum
 from supermegaretail.contract import Item
@@ -34,6 +36,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Key: TypeAlias = tuple[str, str]  # store and sku
 
 STALE_DAYS = 28
+
+# Pauses are short because every answer is checked anyway: a demoted model costs quality for longer than it was unwell.
+DEMOTION = DemotionPolicy(pause_s=1, longest_pause_s=8, probation_one_in=5, good_in_a_row=3)
 
 
 class RetailReason(StrEnum):
@@ -91,6 +96,7 @@ class Forecaster:
     overrides: Callable[[], dict[str, Override]]
     pool: WorkerPool  # features: the dear part
     fallback_pool: WorkerPool  # the moving average's own, so that it never waits behind features
+    standing: Standing | None = None
     metrics: ChainMetrics | None = None
     constant_demand: float = 0.0
     raise_bugs: bool = False
@@ -99,15 +105,21 @@ class Forecaster:
         return FallbackChain(
             [
                 Substitute(name="override", answer=run.override),
-                Substitute(name="core", answer=run.core, accept=run.plausible, leaves_ms=80),
-                Substitute(name="moving_average", answer=run.moving_average, leaves_ms=10),
-                Substitute(name="constant", answer=run.constant),
+                Substitute(name="core", answer=run.core, accept=run.plausible, leaves_ms=60, demotion=DEMOTION),
+                Substitute(name="moving_average", answer=run.moving_average),
+                Substitute(name="constant", answer=run.constant, at_most_ms=10),
             ],
             [
                 OptionalStage(
-                    name="correction", after="core", improve=run.correction, accept=run.plausible, leaves_ms=10
+                    name="correction",
+                    after="core",
+                    improve=run.correction,
+                    accept=run.plausible,
+                    leaves_ms=10,
+                    demotion=DEMOTION,
                 )
             ],
+            standing=self.standing,
             metrics=self.metrics,
             raise_bugs=self.raise_bugs,
         )

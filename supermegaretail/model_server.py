@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, FastAPI, Response
 
-from common.errors import PoolFull
+from common.model_host import ModelHost
 from common.problems import Problem
-from common.registry import Registry, RegistryError, UnknownVersion
+from common.registry import Registry
 from common.service import CurrentCall, Part, Service, body_of, documented, json_response
 from common.slots import CHAMPION, ModelSlots
-from common.snapshot import kept_fresh
 from common.workers import WorkerPool
 from supermegaretail.features import FEATURES_VERSION
 from supermegaretail.model_contract import Prediction, PredictionRequest, Predictions
@@ -28,23 +24,13 @@ def create_app(settings: RetailSettings) -> FastAPI:
     """The model process over `settings`; it starts without a single model, and says so in `/ready`."""
     service = Service("supermegaretail model", version=version("murphy-ml-integration"), settings=settings)
     slots = model_slots(Registry(settings.registry_dir))
-    pool = WorkerPool("predict", threads=2, queue=8)
+    host = ModelHost(slots, WorkerPool("predict", threads=2, queue=8))
     service.parts.append(Part("core", lambda: slots.trouble, required=True))
     service.components = lambda: _versions(slots)
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(slots.refresh)
-        try:
-            async with kept_fresh(slots.refresh):
-                yield
-        finally:
-            pool.close()
-
-    return service.app(routers=[_router(slots, pool)], lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
+    return service.app(routers=[_router(host)], lifespan=host.lifespan, default_budget_ms=settings.high_timeout_ms)
 
 
-def _router(slots: ModelSlots[Models], pool: WorkerPool) -> APIRouter:
+def _router(host: ModelHost[Models]) -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/v1/predictions", response_model=Predictions, openapi_extra=documented(PredictionRequest))
@@ -54,17 +40,9 @@ def _router(slots: ModelSlots[Models], pool: WorkerPool) -> APIRouter:
         """Core and correction for every item, or a plain reason why not."""
         if request.features_version != FEATURES_VERSION:
             raise Problem(409, f"this model reads features {FEATURES_VERSION}, not {request.features_version}")
+        _version, models = await host.model(request.version, call.deadline)
         try:
-            loaded = slots.get(request.version)
-            if loaded is None:
-                loaded = await pool.run(slots.load, request.version, deadline=call.deadline)
-            answer = await pool.run(predict, loaded[1], request, deadline=call.deadline)
-        except UnknownVersion as error:
-            raise Problem(404, str(error)) from error
-        except RegistryError as error:
-            raise Problem(503, str(error)) from error
-        except (PoolFull, TimeoutError) as error:
-            raise Problem(503, "no time to predict within the deadline", headers={"Retry-After": "1"}) from error
+            answer = await host.run(predict, models, request, deadline=call.deadline)
         except (ValueError, OverflowError) as error:  # features of another shape, days beyond the calendar
             raise Problem(422, str(error)) from error
         return json_response(answer)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
+import numpy as np
 import structlog
 
 from common.outcome import Reason
@@ -11,7 +13,9 @@ from common.registry import Registry, RegistryError
 from common.slots import CHAMPION, ModelSlots
 from supermegaretail.core.model import CoreModel
 from supermegaretail.correction.model import CorrectionModel
+from supermegaretail.features import EXTENDED, STABLE
 
+A_DAY = date(2026, 6, 28)  # any one
 log = structlog.get_logger(__name__)
 
 
@@ -42,13 +46,16 @@ def model_slots(registry: Registry) -> ModelSlots[Models]:
 
 
 def read(registry: Registry, version: str) -> Models:
-    """Loads a core and its correction; without a usable correction the core serves alone."""
+    """Loads and warms a core and its correction; without a usable correction the core serves alone."""
     core = CoreModel.load(registry.load("core", version))
+    stable, extended = np.zeros((1, len(STABLE))), np.zeros((1, 1, len(EXTENDED)))
+    demand = core.predict(stable, as_of=A_DAY, horizon_days=1)  # a first prediction takes many times the later ones
     wanted = correction_for(registry, version)
     if wanted is None:
         return Models(version, core)
     try:
         correction = CorrectionModel.load(registry.load("correction", wanted))
+        correction.predict(stable, extended, demand, as_of=A_DAY, horizon_days=1)
     except (RegistryError, ValueError) as error:
         log.warning("model.not_loaded", component="correction", version=wanted, error=str(error))
         return Models(version, core, wanted)

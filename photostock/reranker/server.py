@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Response
 
 from common.deadline import Deadline
-from common.errors import PoolFull
+from common.model_host import ModelHost
 from common.problems import Problem
-from common.registry import Registry, RegistryError, UnknownVersion
+from common.registry import Registry
 from common.service import CurrentCall, Part, Service, body_of, documented, json_response
 from common.slots import ModelSlots
-from common.snapshot import kept_fresh
 from common.workers import WorkerPool
 from photostock.reranker.model import Reranker
 from photostock.reranker_contract import Ranking, RankingRequest, Rankings, Score
@@ -28,43 +24,23 @@ def create_app(settings: PhotoSettings) -> FastAPI:
     service = Service("photostock reranker", version=version("murphy-ml-integration"), settings=settings)
     registry = Registry(settings.registry_dir)
     slots = ModelSlots("reranker", registry, lambda number: Reranker.load(registry.load("reranker", number)))
-    pool = WorkerPool("rerank", threads=1, queue=4)
+    host = ModelHost(slots, WorkerPool("rerank", threads=1, queue=4))
     service.parts.append(Part("reranker", lambda: slots.trouble, required=True))
     service.components = slots.versions
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(slots.refresh)
-        try:
-            async with kept_fresh(slots.refresh):
-                yield
-        finally:
-            pool.close()
-
-    return service.app(routers=[_router(slots, pool)], lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
+    return service.app(routers=[_router(host)], lifespan=host.lifespan, default_budget_ms=settings.high_timeout_ms)
 
 
-def _router(slots: ModelSlots[Reranker], pool: WorkerPool) -> APIRouter:
+def _router(host: ModelHost[Reranker]) -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/v1/rankings", response_model=Rankings, openapi_extra=documented(RankingRequest))
     async def rankings(call: CurrentCall, request: Annotated[RankingRequest, body_of(RankingRequest)]) -> Response:
         """The fused score of every candidate of every ranking that there is time for."""
-        try:
-            loaded = slots.get(request.version)
-            if loaded is None:
-                loaded = await pool.run(slots.load, request.version, deadline=call.deadline)
-            number, model = loaded
-            if model.encoder_version != request.encoder:
-                detail = f"reranker {number} was made for encoder {model.encoder_version}, not {request.encoder}"
-                raise Problem(409, detail)
-            scores = await pool.run(rank, model, request.rankings, call.deadline, deadline=call.deadline)
-        except UnknownVersion as error:
-            raise Problem(404, str(error)) from error
-        except RegistryError as error:
-            raise Problem(503, str(error)) from error
-        except (PoolFull, TimeoutError) as error:
-            raise Problem(503, "no time to rank within the deadline", headers={"Retry-After": "1"}) from error
+        number, model = await host.model(request.version, call.deadline)
+        if model.encoder_version != request.encoder:
+            detail = f"reranker {number} was made for encoder {model.encoder_version}, not {request.encoder}"
+            raise Problem(409, detail)
+        scores = await host.run(rank, model, request.rankings, call.deadline, deadline=call.deadline)
         return json_response(Rankings(version=number, rankings=scores))
 
     return routes

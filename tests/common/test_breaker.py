@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext, suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from common.breaker import Breaker, BreakerPolicy
+from common.breaker import Breaker, BreakerPolicy, ForcedState
 from common.errors import BreakerOpen, CallFailed
 from common.outcome import Reason
 
@@ -116,6 +117,85 @@ def test_our_own_bad_requests_do_not_open_it() -> None:
         with pytest.raises(CallFailed), breaker.watch():
             raise CallFailed(Reason.HTTP_STATUS, "422", our_fault=True)
     assert breaker.state == "closed"
+
+
+def expire(breaker: Breaker, budget_ms: float) -> None:
+    with pytest.raises(CallFailed), breaker.watch(budget_ms):
+        raise CallFailed(Reason.TIMEOUT)
+
+
+def answer(breaker: Breaker, clock: Clock, *, took_ms: float) -> None:
+    with breaker.watch():
+        clock.now_s += took_ms / 1000
+
+
+def test_expired_calls_open_it() -> None:
+    breaker = Breaker(clock=Clock())
+    for _ in range(breaker.policy.min_failures):
+        expire(breaker, 20)
+    assert breaker.state == "open"
+
+
+def test_callers_in_too_much_of_a_hurry_do_not_close_a_working_upstream_to_the_others() -> None:
+    clock = Clock()
+    breaker = Breaker(clock=clock)
+    answer(breaker, clock, took_ms=30)
+    for _ in range(100):
+        expire(breaker, 5)
+    assert breaker.state == "closed"
+
+
+def test_an_upstream_that_fell_silent_has_no_such_excuse() -> None:
+    clock = Clock()
+    breaker = Breaker(clock=clock)
+    answer(breaker, clock, took_ms=30)
+    clock.now_s += 3
+    for _ in range(breaker.policy.min_failures):
+        expire(breaker, 5)
+    assert breaker.state == "open"
+
+
+def test_good_answers_that_take_too_long_open_it() -> None:
+    clock = Clock()
+    breaker = Breaker(BreakerPolicy(slow_ms=500), clock=clock)
+    for _ in range(breaker.policy.min_failures):
+        answer(breaker, clock, took_ms=600)
+    assert breaker.state == "open"
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def forced(breaker: Breaker, state: ForcedState) -> Breaker:
+    breaker.force(state, owner="anna", reason="a test", ends_at=NOW + timedelta(minutes=5))
+    return breaker
+
+
+def test_forced_open_lets_nobody_through_however_well_the_upstream_is() -> None:
+    breaker = forced(Breaker(clock=Clock(), now=lambda: NOW), "open")
+    with pytest.raises(BreakerOpen), breaker.watch():
+        pass
+    assert (breaker.admits, breaker.state) == (False, "closed")
+
+
+@pytest.mark.parametrize("state", ["closed", "observe"])
+def test_forced_closed_or_observing_lets_everybody_through_and_tells_what_the_breaker_thinks(
+    state: ForcedState,
+) -> None:
+    breaker = forced(Breaker(clock=Clock(), now=lambda: NOW), state)
+    for _ in range(20):
+        fail(breaker)
+    assert (breaker.admits, breaker.state) == (True, "open")
+
+
+def test_a_forced_state_ends_by_itself_or_when_it_is_released() -> None:
+    moment = NOW
+    breaker = forced(Breaker(clock=Clock(), now=lambda: moment), "open")
+    moment = NOW + timedelta(minutes=6)
+    assert (breaker.forced, breaker.admits) == (None, True)
+    moment = NOW
+    forced(breaker, "open").release()
+    assert breaker.admits
 
 
 class BreakerMachine(RuleBasedStateMachine):

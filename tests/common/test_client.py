@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from common.client import SafeClient, Upstream
+from common.answers import AnswerLimits
+from common.client import SafeClient
 from common.contract import AnswerModel, RequestModel
 from common.deadline import Deadline
 from common.outcome import Outcome, Reason
+from common.upstream import Upstream
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Serve = Callable[[Handler], Awaitable[str]]
@@ -92,7 +94,7 @@ async def flooding(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 async def call(url: str, **options: Any) -> Outcome[Doubled]:
     upstream = Upstream("doubler", url)
     endpoint = SafeClient(upstream, timeout_ms=TIMEOUT_MS).endpoint(
-        "/double", answer=Doubled, default=DEFAULT, max_bytes=100_000
+        "/double", answer=Doubled, default=DEFAULT, limits=AnswerLimits(max_bytes=100_000)
     )
     try:
         return await endpoint(Question(number=1), deadline=Deadline.after_ms(5_000), **options)
@@ -187,7 +189,7 @@ async def test_hangs_open_the_breaker_and_later_calls_do_not_wait(serve: Serve) 
 
 
 async def test_a_full_bulkhead_refuses_at_once(serve: Serve) -> None:
-    upstream = Upstream("doubler", await serve(hanging), max_in_flight=2)
+    upstream = Upstream("doubler", await serve(hanging), max_in_flight=2, max_waiting=0)
     endpoint = SafeClient(upstream, timeout_ms=TIMEOUT_MS).endpoint("/double", answer=Doubled, default=DEFAULT)
     calls = [endpoint(Question(number=1), deadline=Deadline.after_ms(5_000)) for _ in range(5)]
     reasons = [outcome.reason for outcome in await asyncio.gather(*calls)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -10,6 +11,7 @@ from typing import Annotated
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Response
+from pydantic import Field
 
 from common.contract import AnswerModel, RequestModel
 from common.service import CurrentCall, Part, Service, body_of, documented, json_response
@@ -18,6 +20,10 @@ from common.settings import ServiceSettings
 
 class Sum(RequestModel):
     numbers: list[float]
+
+
+class Pair(RequestModel):
+    pair: Annotated[list[float], Field(max_length=2)]
 
 
 class Total(AnswerModel):
@@ -37,6 +43,10 @@ def make_app(**options: object) -> FastAPI:
     async def add(call: CurrentCall, request: Annotated[Sum, body_of(Sum)]) -> Response:
         answer = Total(total=sum(request.numbers), remaining_ms=call.deadline.remaining_ms, caller=call.caller)
         return json_response(answer)
+
+    @routes.post("/v1/pairs")
+    async def pairs(request: Annotated[Pair, body_of(Pair)]) -> Response:
+        return Response()
 
     @routes.get("/v1/bug")
     async def bug() -> Response:
@@ -135,6 +145,19 @@ async def test_metrics_and_versions_are_shown(client: httpx.AsyncClient) -> None
     metrics = (await client.get("/metrics")).text
     assert 'http_requests_total{method="POST",route="/v1/sums",status="200"} 1.0' in metrics
     assert (await client.get("/version")).json()["components"] == {"core": "1.0.0"}
+
+
+async def test_a_request_is_answered_without_a_hop_to_a_thread(client: httpx.AsyncClient) -> None:
+    await client.post("/v1/sums", json={"numbers": [1]})
+    assert [thread.name for thread in threading.enumerate() if "AnyIO" in thread.name] == []
+
+
+async def test_a_body_with_more_values_than_any_valid_one_is_told_so() -> None:
+    app = make_app()
+    async with client_of(app) as client:
+        response = await client.post("/v1/pairs", content=b'{"pair": [' + b"0," * 10_000 + b"0]}")
+    assert (response.status_code, response.json()["errors"][0]["where"]) == (422, "body")
+    assert "more than 10000 values" in response.json()["detail"]
 
 
 async def test_too_many_at_once_are_told_to_come_back() -> None:

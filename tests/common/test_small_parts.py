@@ -1,10 +1,8 @@
-"""Deadline, worker pool, overrides, snapshots, logs: the small parts, each by its promise."""
+"""Deadline, worker pool, overrides, snapshots: the small parts, each by its promise."""
 
 from __future__ import annotations
 
 import asyncio
-import io
-import json
 import subprocess
 import sys
 import threading
@@ -18,7 +16,6 @@ import common
 from common.auth import AdminGate
 from common.deadline import Deadline
 from common.errors import PoolFull
-from common.logs import LineWriter
 from common.overrides import OverrideStore
 from common.problems import Problem
 from common.settings import ServiceSettings
@@ -116,30 +113,6 @@ def test_the_admin_token_is_kept_as_a_hash_and_shown_once(tmp_path: Path, capsys
         gate.admit("Bearer guess")
     assert wrong.value.status == 403
     assert all(token not in path.read_text() for path in tmp_path.iterdir())
-
-
-def test_a_sink_that_blocks_costs_lines_and_no_time() -> None:
-    class Blocked(io.StringIO):
-        def write(self, _text: str) -> int:
-            threading.Event().wait(30)
-            return 0
-
-    writer = LineWriter(Blocked())
-    for _ in range(20_000):
-        writer.write("line\n")
-    assert writer.dropped >= 9_999
-
-
-def test_log_lines_are_json_with_the_request_id() -> None:
-    program = (
-        "import logging, structlog; from common.logs import configure_logs; writer = configure_logs()\n"
-        "with structlog.contextvars.bound_contextvars(request_id='order-7'):\n"
-        "    structlog.get_logger('x').info('it.happened', count=1)\n"
-        "    logging.getLogger('library').warning('odd')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert [(line["event"], line["request_id"]) for line in lines] == [("it.happened", "order-7"), ("odd", "order-7")]
 
 
 def test_the_public_names_are_those_that_exist_in_order() -> None:
