@@ -35,9 +35,9 @@ def _healthy(arguments: argparse.Namespace) -> int:
 
 
 def _overrides(arguments: argparse.Namespace) -> int:
-    from common.overrides import OverrideStore
     from common.settings import ServiceSettings
-    from common.state import open_state
+    from common.state.database import open_state
+    from common.state.overrides import OverrideStore
 
     store = OverrideStore(open_state(ServiceSettings()), arguments.scope)
     for override in store.active(now=datetime.now(UTC)).values():
@@ -46,8 +46,8 @@ def _overrides(arguments: argparse.Namespace) -> int:
 
 
 def _registry(_arguments: argparse.Namespace) -> int:
-    from common.registry import Registry, RegistryError
     from common.settings import ServiceSettings
+    from common.versions.registry import Registry, RegistryError
 
     registry, damaged = Registry(ServiceSettings().registry_dir), 0
     for component in registry.components():

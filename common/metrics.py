@@ -10,8 +10,8 @@ from prometheus_client.metrics_core import CounterMetricFamily as ReadCounter
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from common.breaker import Breaker, State
-from common.logs import losses
+from common.calls.breaker import Breaker, State
+from common.logs.configure import losses
 from common.outcome import Outcome
 
 BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 3)

@@ -38,8 +38,8 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out_of_range"  # finite, but not plausible
     UNCERTAIN = "uncertain"  # the tier itself is not sure enough
     DRIFT = "drift"  # asked about what it has not learnt from
-    SWITCHED_OFF = "switched_off"  # an operator's decision; see `common.switches`
-    DEMOTED = "demoted"  # refused so often lately that it was not asked; see `common.standing`
+    SWITCHED_OFF = "switched_off"  # an operator's decision; see `common.chain.switches`
+    DEMOTED = "demoted"  # refused so often lately that it was not asked; see `common.chain.standing`
 
 
 @dataclass(frozen=True)

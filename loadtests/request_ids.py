@@ -24,15 +24,15 @@ import structlog
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
-from common.client import SafeClient
+from common.calls.client import SafeClient
+from common.calls.upstream import Upstream
 from common.context import request_context
 from common.deadline import Deadline
-from common.log_writer import QUEUED_LINES, LineWriter
-from common.logs import configure_logs
-from common.serve import serve
-from common.service import Service, body_of
+from common.logs.configure import configure_logs
+from common.logs.writer import QUEUED_LINES, LineWriter
+from common.service.app import Service, body_of
+from common.service.serve import serve
 from common.settings import ServiceSettings
-from common.upstream import Upstream
 from common.workers import WorkerPool
 from loadtests.processes import Fleet, Program, free_port
 

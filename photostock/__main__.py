@@ -48,7 +48,7 @@ def _usage(usage_of: argparse.ArgumentParser) -> int:
 
 
 def _api(_arguments: argparse.Namespace) -> int:
-    from common.serve import serve
+    from common.service.serve import serve
     from photostock.app import create_app
 
     settings = PhotoSettings()
@@ -57,7 +57,7 @@ def _api(_arguments: argparse.Namespace) -> int:
 
 
 def _reranker(_arguments: argparse.Namespace) -> int:
-    from common.serve import serve
+    from common.service.serve import serve
     from photostock.reranker.server import create_app
 
     settings = PhotoSettings()
@@ -100,7 +100,7 @@ def _keep(photos: Sequence[Photo]) -> None:
 
 
 def _catalogue() -> Catalogue:
-    from common.state import open_state
+    from common.state.database import open_state
     from photostock.catalogue import Catalogue
 
     return Catalogue(open_state(PhotoSettings()))
@@ -114,7 +114,7 @@ def _photos() -> list[Photo]:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from common.registry import Registry
+    from common.versions.registry import Registry
     from photostock.index.encoder import OnnxEncoder
     from photostock.index.export import publish_encoder
     from photostock.library import Library
@@ -141,7 +141,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from common.registry import Registry
+    from common.versions.registry import Registry
     from photostock.evaluate import evaluate, render
 
     registry = Registry(PhotoSettings().registry_dir)

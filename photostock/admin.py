@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 
-from common.problems import Problem
-from common.service import CurrentCall, admin_router, body_of, documented
+from common.service.app import CurrentCall, admin_router, body_of, documented
+from common.service.problems import Problem
 from common.settings import ServiceSettings
-from common.switches_api import add_switches
+from common.state.switches_api import add_switches
 from photostock.contract import NewHint
 from photostock.engine import Engine
 from photostock.hints import Hint

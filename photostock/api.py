@@ -10,11 +10,11 @@ from typing import Annotated, Any, cast
 import numpy as np
 from fastapi import APIRouter, Query, Response
 
+from common.chain.fallback import Served
 from common.errors import PoolFull
-from common.fallback import Served
-from common.gateway import Call
-from common.problems import Problem
-from common.service import CurrentCall, body_of, documented, json_response, provenance_headers
+from common.service.app import CurrentCall, body_of, documented, json_response, provenance_headers
+from common.service.gateway import Call
+from common.service.problems import Problem
 from photostock.catalogue import Photo
 from photostock.contract import (
     TIERS,

@@ -9,17 +9,17 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from common.client import low_timeout
-from common.controls import Controls
-from common.known_versions import KnownVersions
-from common.registry import Registry
-from common.service import Part, Service
-from common.slots import CHAMPION, ModelSlots
-from common.snapshot import Snapshot, kept_fresh
-from common.state import open_state
-from common.upstream import Upstream
+from common.calls.client import low_timeout
+from common.calls.upstream import Upstream
+from common.service.app import Part, Service
+from common.state.controls import Controls
+from common.state.database import open_state
+from common.state.snapshot import Snapshot, kept_fresh
+from common.state.writes import Writes
+from common.versions.known_versions import KnownVersions
+from common.versions.registry import Registry
+from common.versions.slots import CHAMPION, ModelSlots
 from common.workers import WorkerPool
-from common.writes import Writes
 from photostock import admin, api
 from photostock.catalogue import Catalogue
 from photostock.contract import TIERS

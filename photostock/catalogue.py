@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, Engine, Row, Select, delete, func, select, update
 
-from common.state import create_tables, upsert
+from common.state.database import create_tables, upsert
 from photostock.photo import Orientation, Photo, problem_of
 from photostock.tables import FIELDS, PHOTOS, REVISION, TABLES, TOMBSTONES, VECTORS
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from common.controls import Controls
-from common.known_versions import KnownVersions
-from common.snapshot import Snapshot
-from common.writes import Writes
+from common.state.controls import Controls
+from common.state.snapshot import Snapshot
+from common.state.writes import Writes
+from common.versions.known_versions import KnownVersions
 from photostock.feedback import FeedbackStore
 from photostock.hints import Hints, HintStore
 from photostock.library import Library

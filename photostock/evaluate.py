@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.progress import Reporter, progress
-from common.registry import Registry, UnknownVersion
+from common.versions.registry import Registry, UnknownVersion
 from photostock.catalogue import Photo
 from photostock.index.encoder import Encoder, OnnxEncoder, encode_all
 from photostock.index.vectors import VectorIndex

@@ -7,7 +7,7 @@ from datetime import UTC
 
 from sqlalchemy import Column, Engine, MetaData, String, Table
 
-from common.state import create_tables, upsert
+from common.state.database import create_tables, upsert
 from photostock.contract import Event
 
 metadata = MetaData()

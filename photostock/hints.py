@@ -15,7 +15,7 @@ from functools import cached_property
 
 from sqlalchemy import Column, Engine, MetaData, String, Table, Text, delete, insert, select
 
-from common.state import create_tables
+from common.state.database import create_tables
 
 MAX_HINTS = 10_000
 MAX_QUERY_CHARS = 600  # of a query with its hints

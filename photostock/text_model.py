@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
-from common.registry import ArtifactError, Manifest, Release
+from common.versions.registry import ArtifactError, Manifest, Release
 
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"

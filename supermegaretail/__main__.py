@@ -43,7 +43,7 @@ def _usage(usage_of: argparse.ArgumentParser) -> int:
 
 
 def _api(_arguments: argparse.Namespace) -> int:
-    from common.serve import serve
+    from common.service.serve import serve
     from supermegaretail.app import create_app
 
     settings = RetailSettings()
@@ -52,7 +52,7 @@ def _api(_arguments: argparse.Namespace) -> int:
 
 
 def _model(_arguments: argparse.Namespace) -> int:
-    from common.serve import serve
+    from common.service.serve import serve
     from supermegaretail.model_server import create_app
 
     settings = RetailSettings()
@@ -103,7 +103,7 @@ def _keep(rows: pl.DataFrame, *, replace: bool = False) -> None:
 
 
 def _sales() -> pl.DataFrame:
-    from common.state import open_state
+    from common.state.database import open_state
     from supermegaretail.book import whole_table
     from supermegaretail.ledger import Ledger
 
@@ -115,7 +115,7 @@ def _sales() -> pl.DataFrame:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from common.registry import Registry
+    from common.versions.registry import Registry
     from supermegaretail.training import train
 
     trained = train(_sales(), Registry(RetailSettings().registry_dir), seed=arguments.seed, threads=arguments.threads)

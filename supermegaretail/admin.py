@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 
-from common.overrides import Override
-from common.problems import Problem
-from common.service import CurrentCall, admin_router, body_of, documented
+from common.service.app import CurrentCall, admin_router, body_of, documented
+from common.service.problems import Problem
 from common.settings import ServiceSettings
-from common.switches_api import add_switches
+from common.state.overrides import Override
+from common.state.switches_api import add_switches
 from supermegaretail.contract import NewOverride
 from supermegaretail.engine import Engine
 from supermegaretail.forecast import override_target

@@ -12,11 +12,11 @@ import numpy as np
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from common.chain.fallback import Served
 from common.contract import Text
-from common.fallback import Served
-from common.gateway import Call
-from common.problems import Problem
-from common.service import CurrentCall, body_of, documented, json_response, provenance_headers
+from common.service.app import CurrentCall, body_of, documented, json_response, provenance_headers
+from common.service.gateway import Call
+from common.service.problems import Problem
 from supermegaretail.contract import (
     MAX_HORIZON_DAYS,
     TIERS,

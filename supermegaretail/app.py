@@ -10,16 +10,16 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from prometheus_client import Counter
 
-from common.client import high_timeout, low_timeout
-from common.controls import Controls
-from common.known_versions import KnownVersions
-from common.overrides import Override, OverrideStore
-from common.service import Part, Service
-from common.snapshot import Snapshot, kept_fresh
-from common.state import open_state
-from common.upstream import Upstream
+from common.calls.client import high_timeout, low_timeout
+from common.calls.upstream import Upstream
+from common.service.app import Part, Service
+from common.state.controls import Controls
+from common.state.database import open_state
+from common.state.overrides import Override, OverrideStore
+from common.state.snapshot import Snapshot, kept_fresh
+from common.state.writes import Writes
+from common.versions.known_versions import KnownVersions
 from common.workers import WorkerPool
-from common.writes import Writes
 from supermegaretail import admin, api
 from supermegaretail.book import SalesBook
 from supermegaretail.contract import TIERS

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from common.registry import Manifest
+from common.versions.registry import Manifest
 from supermegaretail.features import FEATURES_VERSION, Floats
 
 MODEL_FILE = "model.txt"

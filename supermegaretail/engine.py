@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter
 
-from common.controls import Controls
-from common.known_versions import KnownVersions
-from common.overrides import Override, OverrideStore
-from common.snapshot import Snapshot
-from common.writes import Writes
+from common.state.controls import Controls
+from common.state.overrides import Override, OverrideStore
+from common.state.snapshot import Snapshot
+from common.state.writes import Writes
+from common.versions.known_versions import KnownVersions
 from supermegaretail.book import SalesBook
 from supermegaretail.forecast import Forecaster
 

@@ -16,15 +16,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from common.client import Endpoint
+from common.calls.client import Endpoint
+from common.chain.demotion import DemotionPolicy
+from common.chain.fallback import FallbackChain, NotNeeded, OptionalStage, Refused, Served, Substitute
+from common.chain.standing import Standing
 from common.deadline import Deadline
-from common.demotion import DemotionPolicy
 from common.errors import TierFailed
-from common.fallback import FallbackChain, NotNeeded, OptionalStage, Refused, Served, Substitute
 from common.metrics import ChainMetrics
 from common.outcome import Reason
-from common.overrides import Override
-from common.standing import Standing
+from common.state.overrides import Override
 from common.workers import WorkerPool
 from supermegaretail.baseline import average_of, moving_average, plausible_maximum
 from supermegaretail.contract import Item

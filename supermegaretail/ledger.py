@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Column, Engine, MetaData, String, Table, Text, select
 
-from common.state import create_tables, upsert
+from common.state.database import create_tables, upsert
 from supermegaretail.columns import KEY
 from supermegaretail.contract import Plan, Sale
 from supermegaretail.table import clean

@@ -9,8 +9,8 @@ import numpy as np
 import structlog
 
 from common.outcome import Reason
-from common.registry import Registry, RegistryError
-from common.slots import CHAMPION, ModelSlots
+from common.versions.registry import Registry, RegistryError
+from common.versions.slots import CHAMPION, ModelSlots
 from supermegaretail.core.model import CoreModel
 from supermegaretail.correction.model import CorrectionModel
 from supermegaretail.features import EXTENDED, STABLE

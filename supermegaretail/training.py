@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from common.progress import progress
-from common.registry import Manifest, Registry
+from common.versions.registry import Manifest, Registry
 from supermegaretail.boosting import MODEL_FILE, libraries
 from supermegaretail.core import train as core_training
 from supermegaretail.core.model import CoreModel

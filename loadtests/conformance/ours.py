@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from common.client import SafeClient
+from common.calls.client import SafeClient
+from common.calls.upstream import Upstream
 from common.contract import AnswerModel, RequestModel
 from common.deadline import Deadline
-from common.logs import configure_logs
+from common.logs.configure import configure_logs
 from common.outcome import Reason
-from common.upstream import Upstream
 from loadtests.conformance.contract import DEFAULT, MAX_VALUE, PATH, Answer, Predict
 from loadtests.mutations import Json
 

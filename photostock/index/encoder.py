@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.progress import progress
-from common.registry import ArtifactError, Release
+from common.versions.registry import ArtifactError, Release
 from photostock.text_model import TextModel, check_manifest, number
 
 Vectors: TypeAlias = npt.NDArray[np.float32]

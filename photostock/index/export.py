@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from common.progress import progress
-from common.registry import Manifest, Registry, Release, sha256_of
+from common.versions.registry import Manifest, Registry, Release, sha256_of
 from photostock.index.encoder import OnnxEncoder, Vectors
 from photostock.onnx_export import export_int8, libraries, prepare_torch
 from photostock.text_model import MODEL, TOKENIZER

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from common.registry import ArtifactError, Release
+from common.versions.registry import ArtifactError, Release
 from photostock.reranker.pace import Pace
 from photostock.text_model import TextModel, check_manifest, number
 

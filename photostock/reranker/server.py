@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Response
 
 from common.deadline import Deadline
-from common.model_host import ModelHost
-from common.problems import Problem
-from common.registry import Registry
-from common.service import CurrentCall, Part, Service, body_of, documented, json_response
-from common.slots import ModelSlots
+from common.service.app import CurrentCall, Part, Service, body_of, documented, json_response
+from common.service.model_host import ModelHost
+from common.service.problems import Problem
+from common.versions.registry import Registry
+from common.versions.slots import ModelSlots
 from common.workers import WorkerPool
 from photostock.reranker.model import Reranker
 from photostock.reranker_contract import Ranking, RankingRequest, Rankings, Score

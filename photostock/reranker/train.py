@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tokenizers import Tokenizer
 
 from common.progress import progress
-from common.registry import Manifest, Registry, Release, sha256_of
+from common.versions.registry import Manifest, Registry, Release, sha256_of
 from photostock.catalogue import Photo
 from photostock.index.encoder import OnnxEncoder
 from photostock.index.export import model_folder, model_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from common.registry import Release
+from common.versions.registry import Release
 from photostock.catalogue import Photo
 
 TRAINING_IDS = "training_ids.json"

@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from common.registry import Release
+from common.versions.registry import Release
 from supermegaretail.boosting import MODEL_FILE, Trees, check_features
 from supermegaretail.features import CORE_DESIGN, STABLE, Floats, core_design, moving_average_of, per_target_day
 

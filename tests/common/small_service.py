@@ -14,8 +14,8 @@ from fastapi import APIRouter, FastAPI, Query, Response
 from pydantic import Field
 
 from common.contract import AnswerModel, RequestModel
-from common.serve import serve
-from common.service import CurrentCall, Service, body_of, json_response
+from common.service.app import CurrentCall, Service, body_of, json_response
+from common.service.serve import serve
 from common.settings import ServiceSettings
 from loadtests.processes import Program, free_port
 

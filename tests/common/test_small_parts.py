@@ -13,14 +13,14 @@ import pytest
 import structlog
 
 import common
-from common.auth import AdminGate
 from common.deadline import Deadline
 from common.errors import PoolFull
-from common.overrides import OverrideStore
-from common.problems import Problem
+from common.service.auth import AdminGate
+from common.service.problems import Problem
 from common.settings import ServiceSettings
-from common.snapshot import Snapshot
-from common.state import open_state
+from common.state.database import open_state
+from common.state.overrides import OverrideStore
+from common.state.snapshot import Snapshot
 from common.workers import WorkerPool
 from tests.common.conftest import FakeClock
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from common.registry import Registry
+from common.versions.registry import Registry
 from loadtests.processes import Fleet, Program, free_port
 from supermegaretail.table import save_table
 from supermegaretail.training import train

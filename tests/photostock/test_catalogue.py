@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from common.settings import ServiceSettings
-from common.state import open_state
+from common.state.database import open_state
 from photostock.catalogue import Catalogue, InvalidPhoto, Photo
 from photostock.tables import TABLES
 

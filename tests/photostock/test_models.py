@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from common.registry import ArtifactError, Registry, Release
+from common.versions.registry import ArtifactError, Registry, Release
 from photostock.catalogue import Photo
 from photostock.evaluate import StageQuality, evaluate, render
 from photostock.index.encoder import OnnxEncoder, encode_all

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from common.registry import Manifest, Release
+from common.versions.registry import Manifest, Release
 from supermegaretail.boosting import MODEL_FILE, FeatureMismatch
 from supermegaretail.core import train as core_training
 from supermegaretail.core.model import CoreModel

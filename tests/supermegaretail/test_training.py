@@ -7,7 +7,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from common.registry import Manifest, Registry
+from common.versions.registry import Manifest, Registry
 from supermegaretail.evaluate import evaluate
 from supermegaretail.history import SalesHistory
 from supermegaretail.model_contract import Features, PredictionRequest

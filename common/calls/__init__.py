@@ -1,0 +1,1 @@
+"""Calling a service that may fail."""

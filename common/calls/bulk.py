@@ -1,0 +1,106 @@
+"""Thousands of items under one deadline: split into requests of bounded size, a few side by side, an answer for each.
+
+Fifteen calls of two seconds, one after the other and each within its five-second timeout, are thirty seconds and
+fifteen points of failure. Here there is one deadline, and a request that fails takes only its own items down.
+
+scores = Bulk(client.endpoint("/v1/scores", answer=Scores, default=NO_SCORES),
+              ask=lambda texts: ScoreRequest(items=[Text(id=key, text=text) for key, text in texts.items()]),
+              take=lambda answer: [(score.id, score.value) for score in answer.scores], default=0.0, max_items=100)
+outcomes = await scores.call_many({"a": "a good film", "b": "…"}, deadline=deadline)    # {"a": Outcome(…), …}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from common.calls.client import Endpoint
+from common.deadline import Deadline
+from common.outcome import Outcome, Reason
+
+Key = TypeVar("Key", bound=Hashable)
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+Answer = TypeVar("Answer", bound=BaseModel)
+
+PATIENCE = 4  # one request may take so many times its fair share of the time: slow is not hung
+
+
+@dataclass(frozen=True, kw_only=True)  # slots and generics of Python 3.11 do not go together
+class Bulk(Generic[Key, Item, Answer, Value]):
+    """An endpoint that takes many items, and how to talk to it about them.
+
+    Args:
+        ask: makes one request out of some items.
+        take: the keys and values in an answer. A key that was not asked for, or twice, spoils the whole answer: whoever
+            mixes up items can't be believed about any.
+        default: for an item without an answer; decided now, like that of the endpoint.
+        max_items: in one request. What is parsed at once holds up the event loop, so this bounds it.
+        side_by_side: requests at a time.
+        in_order: whether the service answers in the order asked, so that another order means that it mixed up items.
+        check: looks at the meaning of one value and names what is wrong with it, if anything.
+    """
+
+    endpoint: Endpoint[Answer]
+    ask: Callable[[Mapping[Key, Item]], BaseModel]
+    take: Callable[[Answer], Iterable[tuple[Key, Value]]]
+    default: Value
+    max_items: int = 100
+    side_by_side: int = 4
+    in_order: bool = False
+    check: Callable[[Key, Value], Reason | None] = lambda _key, _value: None
+
+    async def call_many(
+        self, items: Mapping[Key, Item], *, deadline: Deadline | None = None
+    ) -> dict[Key, Outcome[Value]]:
+        """An outcome for every key, in the order of `items`, within one deadline: the caller's, else the client's."""
+        deadline = deadline or Deadline.after_ms(self.endpoint.timeout_ms)
+        pieces = list(_pieces(items, self.max_items))
+        queue, found = iter(enumerate(pieces)), dict[Key, Outcome[Value]]()
+
+        async def work() -> None:
+            for number, piece in queue:
+                share = _share(deadline, len(pieces) - number, self.side_by_side)
+                found.update(await self._call(piece, share))
+
+        await asyncio.gather(*(work() for _ in range(min(self.side_by_side, len(pieces)))))
+        return {key: found[key] for key in items}
+
+    async def _call(self, piece: Mapping[Key, Item], deadline: Deadline) -> dict[Key, Outcome[Value]]:
+        """One request, and what came of it for each of its items."""
+        judged: dict[Key, tuple[Value, Reason | None]] = {}
+
+        def judge(answer: Answer) -> Reason | None:
+            given = list(self.take(answer))
+            values = dict(given)
+            if len(values) < len(given) or not values.keys() <= piece.keys():
+                return Reason.MEANING
+            if self.in_order and list(values) != [key for key in piece if key in values]:
+                return Reason.MEANING
+            judged.update((key, (value, self.check(key, value))) for key, value in values.items())
+            return None
+
+        whole = await self.endpoint.one(self.ask(piece), deadline=deadline, check=judge)
+        if whole.reason is not None:
+            return dict.fromkeys(piece, whole.about(self.default, whole.reason))
+        return {key: self._outcome(whole, *judged.get(key, (self.default, Reason.MEANING))) for key in piece}
+
+    def _outcome(self, whole: Outcome[Answer], value: Value, reason: Reason | None) -> Outcome[Value]:
+        return whole.about(value if reason is None else self.default, reason)
+
+
+def _pieces(items: Mapping[Key, Item], max_items: int) -> Iterator[dict[Key, Item]]:
+    keys = list(items)
+    for start in range(0, len(keys), max_items):
+        yield {key: items[key] for key in keys[start : start + max_items]}
+
+
+def _share(deadline: Deadline, pieces_left: int, side_by_side: int) -> Deadline:
+    """What one request may take, so that one that hangs does not use up the time of those behind it."""
+    rounds_left = math.ceil(pieces_left / side_by_side)
+    return deadline.at_most_ms(deadline.remaining_ms * PATIENCE / max(PATIENCE, rounds_left))

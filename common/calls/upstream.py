@@ -1,0 +1,166 @@
+"""One service that we call: its connections, breaker, bulkhead and budget, shared by all who call it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from common.calls.answers import AnswerReader, Check
+from common.calls.breaker import Breaker, BreakerPolicy
+from common.calls.budget import ExtraBudget
+from common.calls.bulkhead import Bulkhead
+from common.context import ON_BEHALF_HEADER, REQUEST_ID_HEADER
+from common.deadline import HEADER as TIMEOUT_HEADER
+from common.deadline import Deadline
+from common.errors import BreakerOpen, CallFailed
+from common.outcome import Reason
+
+if TYPE_CHECKING:
+    import httpx
+
+    from common.calls.transport import HttpTransport
+    from common.metrics import ClientMetrics
+
+Answer = TypeVar("Answer", bound=BaseModel)
+MIN_BUDGET_MS = 5  # with less than this left, sending would only make work that nobody waits for
+
+
+@dataclass(slots=True)
+class Call(Generic[Answer]):
+    """One call under way; the policies hold settings, this holds its state."""
+
+    path: str
+    content: bytes
+    request_id: str
+    caller: str
+    deadline: Deadline
+    reader: AnswerReader[Answer]
+    check: Check[Answer] | None
+    attempts: int = 0  # requests that were sent
+
+    def headers(self) -> dict[str, str]:
+        """What travels on: whose request it is, and how much time is left for it."""
+        headers = {
+            REQUEST_ID_HEADER: self.request_id,
+            TIMEOUT_HEADER: str(max(1, int(self.deadline.remaining_ms))),
+        }
+        return headers | {ON_BEHALF_HEADER: self.caller} if self.caller else headers
+
+
+class Upstream:
+    """Made once per process, used on one event loop at a time; nothing is opened before the first call.
+
+    Args:
+        name: for logs and metrics.
+        base_url: such as "http://127.0.0.1:8002".
+        api_key: sent as a bearer token.
+        max_in_flight: requests at a time.
+        max_waiting: calls that may wait for their turn; more are refused at once.
+        breaker: when to leave it alone.
+        extra_share: how many retries, hedges and shadow calls it may cause per real call.
+        carrier: what carries requests: a factory of `httpx.AsyncBaseTransport`, for tests or another HTTP library.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        max_in_flight: int = 16,
+        max_waiting: int = 64,
+        breaker: BreakerPolicy | None = None,
+        extra_share: float = 0.2,
+        metrics: ClientMetrics | None = None,
+        carrier: Callable[[], httpx.AsyncBaseTransport] | None = None,
+    ) -> None:
+        address = urlsplit(base_url)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise ValueError(f"{name}: {base_url!r} is not the address of a service, such as http://127.0.0.1:8002")
+        # httpx and aiohttp: only a process that makes calls loads them.
+        from common.calls.carrier import AiohttpCarrier
+        from common.calls.transport import HttpTransport
+
+        self.name = name
+        self.breaker = Breaker(breaker)
+        self.extra = ExtraBudget(share=extra_share)
+        self.metrics = metrics
+        self._new_transport = partial(HttpTransport, base_url, api_key=api_key, carrier=carrier or AiohttpCarrier)
+        self._new_bulkhead = partial(Bulkhead, max_in_flight=max_in_flight, max_waiting=max_waiting)
+        self._bulkhead = self._new_bulkhead()
+        self._transport: HttpTransport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._discarding: set[asyncio.Task[None]] = set()
+
+    def refusal(self) -> Reason | None:
+        """Why a call would be refused at once."""
+        if self._bulkhead.is_full:
+            return Reason.BULKHEAD_FULL
+        return None if self.breaker.admits else Reason.BREAKER_OPEN
+
+    async def ask(self, call: Call[Answer]) -> Answer:
+        """One attempt: a checked answer, within the deadline; raises `CallFailed`."""
+        if not self.breaker.admits:
+            raise CallFailed(Reason.BREAKER_OPEN, our_fault=True)
+        self._settle_on_this_loop()
+        bulkhead = self._bulkhead
+        await bulkhead.enter(call.deadline)
+        try:
+            with self.breaker.watch(call.deadline.remaining_ms) as admission:
+                # Behind an open breaker may be an upstream that has moved, or connections of ours that are no good.
+                transport = self._renewed() if admission.probe else self._connected()
+                return call.reader.read(await self._send(transport, call), call.check)
+        except BreakerOpen:  # while it waited for its slot
+            raise CallFailed(Reason.BREAKER_OPEN, our_fault=True) from None
+        finally:
+            bulkhead.leave()
+
+    async def warm_up(self) -> None:
+        """Loads and builds what the first call needs, so that it is as quick as the second; asks nobody anything."""
+        self._settle_on_this_loop()
+        self._connected()
+
+    async def aclose(self) -> None:
+        """Closes the connections; a later call opens new ones."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
+        await asyncio.gather(*self._discarding)
+
+    async def _send(self, transport: HttpTransport, call: Call[Answer]) -> bytes:
+        left_ms = call.deadline.remaining_ms
+        if left_ms < MIN_BUDGET_MS:
+            raise CallFailed(Reason.NO_TIME, our_fault=True)
+        call.attempts += 1
+        try:
+            async with asyncio.timeout(left_ms / 1000):
+                return await transport.post(
+                    call.path, call.content, call.headers(), max_bytes=call.reader.limits.max_bytes
+                )
+        except TimeoutError:
+            raise CallFailed(Reason.TIMEOUT) from None
+
+    def _settle_on_this_loop(self) -> None:
+        """Connections and queues belong to one event loop; those of a loop that has ended are of no use to the next."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._transport, self._bulkhead = loop, None, self._new_bulkhead()
+
+    def _connected(self) -> HttpTransport:
+        if self._transport is None:
+            self._transport = self._new_transport()
+        return self._transport
+
+    def _renewed(self) -> HttpTransport:
+        if self._transport is not None:
+            task = asyncio.create_task(self._transport.aclose())
+            self._discarding.add(task)
+            task.add_done_callback(self._discarding.discard)
+        self._transport = self._new_transport()
+        return self._transport

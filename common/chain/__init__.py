@@ -1,0 +1,1 @@
+"""Answering though a tier fails."""

@@ -1,0 +1,205 @@
+"""What both services share: the same first lines of `create_app`, the same endpoints for operators, the same errors.
+
+service = Service("supermegaretail api", version=API_VERSION, settings=settings)
+app = service.app(routers=[...], lifespan=...)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+
+from common.errors import NobodyAnswered
+from common.metrics import ChainMetrics, ClientMetrics, HttpMetrics, LogMetrics
+from common.service.auth import AdminGate, Callers
+from common.service.drain import Drain
+from common.service.gateway import CALL, Call, Gateway
+from common.service.json_limits import holds_more_values, most_values, whole_schema
+from common.service.problems import MEDIA_TYPE, Problem, invalid, invalid_body
+from common.service.query import refuse_unknown_query
+from common.settings import ServiceSettings
+
+QUICKLY_READ = 10_000  # JSON values; up to so many a model says more exactly what is wrong with them
+Model = TypeVar("Model", bound=BaseModel)
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the service that can be unwell. `reason()` says why, or None; only a required one makes it unready."""
+
+    name: str
+    reason: Callable[[], str | None]
+    required: bool = False
+
+
+@dataclass
+class Service:
+    """The parts that every service has, made before its own."""
+
+    name: str
+    version: str
+    settings: ServiceSettings
+    parts: list[Part] = field(default_factory=list)
+    components: Callable[[], dict[str, str]] = dict  # versions of everything that shapes an answer
+
+    def __post_init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.http_metrics = HttpMetrics(self.registry)
+        self.client_metrics = ClientMetrics(self.registry)
+        self.chain_metrics = ChainMetrics(self.registry)
+        LogMetrics(self.registry)
+        self.callers = Callers(self.settings.api_keys)
+        self.drain = Drain()
+
+    def app(self, *, routers: list[APIRouter], lifespan: Lifespan, default_budget_ms: int) -> FastAPI:
+        """The application: the shared endpoints, then the service's own, behind the gateway."""
+        strict = [Depends(refuse_unknown_query)]
+        app = FastAPI(title=self.name, version=self.version, lifespan=_warm(lifespan), dependencies=strict)
+        app.state.drain = self.drain  # `common.service.serve` begins it
+        for router in [self._operations(), *routers]:
+            app.include_router(router)
+        app.add_exception_handler(Problem, _answer_problem)
+        app.add_exception_handler(NobodyAnswered, _answer_nobody)
+        app.add_exception_handler(RequestValidationError, _answer_validation)
+        app.add_exception_handler(HTTPException, _answer_http)
+        app.add_middleware(
+            Gateway,
+            callers=self.callers,
+            metrics=self.http_metrics,
+            drain=self.drain,
+            max_in_flight=self.settings.max_in_flight,
+            default_budget_ms=default_budget_ms,
+        )
+        return app
+
+    def _operations(self) -> APIRouter:
+        router = APIRouter(tags=["operations"])
+
+        @router.get("/live")
+        async def live() -> dict[str, bool]:
+            """The process answers."""
+            return {"live": True}
+
+        @router.get("/ready")
+        async def ready() -> Response:
+            """Whether requests can be answered, with a reason for each part that is unwell."""
+            all_parts = [*self.parts, Part("process", self.drain.reason, required=True)]
+            reasons = {part.name: part.reason() for part in all_parts}
+            able = all(reasons[part.name] is None for part in all_parts if part.required)
+            parts = {name: {"ok": reason is None, "reason": reason} for name, reason in reasons.items()}
+            document = {"ready": able, "parts": parts}
+            return Response(json.dumps(document), 200 if able else 503, media_type="application/json")
+
+        @router.get("/version")
+        async def version() -> dict[str, Any]:
+            """The version of the service and of everything that shapes its answers."""
+            return {"service": self.name, "version": self.version, "components": self.components()}
+
+        @router.get("/metrics")
+        async def metrics() -> Response:
+            """Numbers for Prometheus."""
+            return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
+
+        return router
+
+
+def admin_router(settings: ServiceSettings) -> APIRouter:
+    """Where a service hangs its routes for operators: under `/v1/admin`, behind the admin token."""
+    gate = AdminGate(settings)
+
+    async def admit(request: Request) -> None:
+        gate.admit(request.headers.get("authorization"))
+
+    return APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=[Depends(admit)])
+
+
+def _warm(lifespan: Lifespan) -> Lifespan:
+    """With routes that are ready, too: FastAPI builds them at the first request that has to look for one."""
+
+    @asynccontextmanager
+    async def warm(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan(app):
+            for route in app.routes:
+                route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
+            yield
+
+    return warm
+
+
+async def _call_of(request: Request) -> Call:  # async, for FastAPI would send a plain function to a thread
+    call: Call = request.scope[CALL]
+    return call
+
+
+CurrentCall = Annotated[Call, Depends(_call_of)]
+
+
+def body_of(model: type[Model]) -> Any:
+    """A dependency that reads the body as strict JSON: no NaN, no numbers in strings, no unknown fields.
+
+    Reading blocks the event loop, and pydantic reads on after a mistake: so it is not even given a body with more
+    values than the model has room for.
+    """
+    most = max(most_values(model), QUICKLY_READ)
+
+    async def read(request: Request) -> Model:
+        body = await request.body()
+        if holds_more_values(body, most):
+            what = f"more than {most:.0f} values, and no valid request has so many"
+            raise Problem(422, f"body: {what}", errors=[{"where": "body", "what": what}])
+        try:
+            return model.model_validate_json(body)
+        except ValidationError as error:
+            raise invalid_body(error) from error
+
+    return Depends(read)
+
+
+def documented(model: type[BaseModel]) -> dict[str, Any]:
+    """`openapi_extra` for a route whose body is read by `body_of`."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": whole_schema(model)}}}}
+
+
+def json_response(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Serialised once, by pydantic; FastAPI would validate and convert it a second time."""
+    return Response(model.model_dump_json(), status, headers, "application/json")
+
+
+def provenance_headers(served_by: list[str], *, degraded: bool) -> dict[str, str]:
+    """`X-Served-By` names each tier that served a part of the answer, best first."""
+    return {"X-Served-By": ",".join(served_by), "X-Degraded": "true" if degraded else "false"}
+
+
+def _problem_response(request: Request, problem: Problem) -> Response:
+    call = request.scope.get(CALL)
+    body = problem.body(call.request_id if call else "")
+    return Response(body, problem.status, problem.headers, MEDIA_TYPE)
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return _problem_response(request, error)
+
+
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    return _problem_response(request, Problem(503, f"nobody could answer: {error}"))
+
+
+async def _answer_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _problem_response(request, invalid(list(error.errors())))
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _problem_response(request, Problem(error.status_code, str(error.detail), headers=error.headers))

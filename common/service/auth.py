@@ -1,0 +1,84 @@
+"""Who may call: API keys for callers, one token for operators. Secrets are compared in constant time and not stored."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from common.service.problems import Problem
+from common.settings import ServiceSettings
+
+ANYBODY = "anonymous"
+TOKEN_FILE = "admin-token.sha256"  # noqa: S105  the name of a file, not a secret
+
+
+class Callers:
+    """Maps API keys to names. Without any keys the service is open, which only a loopback address allows."""
+
+    def __init__(self, api_keys: dict[str, str]) -> None:
+        self._open = not api_keys
+        self._keyless = next((name for name, key in api_keys.items() if not key), None)
+        self._names = {_digest(key): name for name, key in api_keys.items() if key}
+
+    def identify(self, authorization: str | None) -> str:
+        """The caller's name; `Problem` 401 for a missing or unknown key."""
+        if self._open:
+            return ANYBODY
+        key = bearer(authorization)
+        if key is None and self._keyless is not None:
+            return self._keyless
+        name = self._names.get(_digest(key)) if key is not None else None
+        if name is None:
+            raise Problem(
+                401, "send a known API key: Authorization: Bearer KEY", headers={"WWW-Authenticate": "Bearer"}
+            )
+        return name
+
+
+class AdminGate:
+    """Admits operators. The token is made at the first start, printed once, and kept only as a hash."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._digest = _digest(settings.admin_token) if settings.admin_token else _stored_digest(settings.var_dir)
+
+    def admit(self, authorization: str | None) -> None:
+        """Returns for the right token; `Problem` 401 without one, 403 for a wrong one."""
+        token = bearer(authorization)
+        if token is None:
+            raise Problem(
+                401, "operators send Authorization: Bearer ADMIN_TOKEN", headers={"WWW-Authenticate": "Bearer"}
+            )
+        if not secrets.compare_digest(_digest(token), self._digest):
+            raise Problem(403, "this is not the admin token")
+
+
+def bearer(authorization: str | None) -> str | None:
+    """The credentials of a `Bearer` header, None if there are none."""
+    scheme, _, credentials = (authorization or "").partition(" ")
+    return credentials.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _stored_digest(var_dir: Path) -> str:
+    """The hash of the token in `var_dir`; two services that start together agree on one file."""
+    var_dir.mkdir(parents=True, exist_ok=True)
+    path = var_dir / TOKEN_FILE
+    token = secrets.token_urlsafe(24)
+    draft = var_dir / f".{TOKEN_FILE}.{os.getpid()}"
+    draft.write_text(_digest(token))
+    draft.chmod(0o600)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return path.read_text().strip()
+    else:
+        print(f"ADMIN_TOKEN (shown once, only its hash is kept): {token}", file=sys.stderr, flush=True)
+        return _digest(token)
+    finally:
+        draft.unlink()
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

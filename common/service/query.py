@@ -1,0 +1,38 @@
+"""A misspelt query parameter must not pass silently, just as a misspelt field of a body must not."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from fastapi._compat import ModelField
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from common.service.gateway import OPEN_TO_ALL
+from common.service.problems import Problem
+
+
+async def refuse_unknown_query(request: Request) -> None:
+    """A dependency of every route: `Problem` 422 for a parameter that the route does not declare."""
+    if not request.scope["query_string"]:
+        return
+    route = request.scope.get("route")
+    declared = _declared(route) if isinstance(route, APIRoute) and route.path not in OPEN_TO_ALL else None
+    if declared is None:
+        return
+    unknown = [name for name in request.query_params if name not in declared]
+    if unknown:
+        errors = [{"where": f"query.{name[:128]}", "what": "there is no such parameter"} for name in unknown[:20]]
+        raise Problem(422, f"{errors[0]['where']}: {errors[0]['what']}", errors=errors)
+
+
+def _declared(route: APIRoute) -> frozenset[str] | None:
+    """The names of a route's query parameters; None if a model of its own looks after them."""
+    fields = _query_fields(route.dependant)
+    if any(isinstance(kind := field.field_info.annotation, type) and issubclass(kind, BaseModel) for field in fields):
+        return None
+    return frozenset(field.alias for field in fields)
+
+
+def _query_fields(dependant: Dependant) -> list[ModelField]:
+    return [*dependant.query_params, *(field for part in dependant.dependencies for field in _query_fields(part))]

@@ -1,0 +1,60 @@
+"""`/v1/admin/switches`: tiers on, off or automatic, and breakers open, closed or only observing; in both services."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from common.chain.switches import Position, Switch
+from common.contract import RequestModel, Text
+from common.service.app import CurrentCall, body_of, documented
+from common.service.problems import Problem
+from common.state.controls import Controls, UnknownTarget, WrongState
+from common.state.writes import Writes
+
+
+class NewSwitch(RequestModel):
+    """What an operator decides about one target, until `ends_at`."""
+
+    state: Position
+    owner: Text
+    reason: Annotated[str, Field(min_length=3, max_length=2_000)]
+    ends_at: datetime
+
+
+def add_switches(routes: APIRouter, controls: Controls, writes: Writes) -> None:
+    """Hangs the routes on a service's router for operators."""
+
+    @routes.get("/switches")
+    async def switches() -> dict[str, Any]:
+        """Everything that can be switched: by whom it was, and how it stands by itself."""
+        return {"switches": controls.as_json()}
+
+    @routes.put("/switches/{target}", openapi_extra=documented(NewSwitch))
+    async def switch(call: CurrentCall, target: str, wish: Annotated[NewSwitch, body_of(NewSwitch)]) -> dict[str, Any]:
+        """Durable, and in force here, once this answers 200; on other replicas within a second."""
+        wanted = Switch(target=target, state=wish.state, owner=wish.owner, reason=wish.reason, ends_at=wish.ends_at)
+        try:
+            await writes.run(partial(controls.put, wanted), deadline=call.deadline)
+        except UnknownTarget as error:
+            raise Problem(404, str(error)) from error
+        except WrongState as error:
+            raise Problem(422, f"state: {error}") from error
+        except ValueError as error:
+            raise Problem(422, f"ends_at: {error}") from error
+        return controls.shown(target)
+
+    @routes.delete("/switches/{target}", status_code=204)
+    async def release(call: CurrentCall, target: str) -> Response:
+        """Back to automatic."""
+        try:
+            removed = await writes.run(partial(controls.remove, target), deadline=call.deadline)
+        except UnknownTarget as error:
+            raise Problem(404, str(error)) from error
+        if not removed:
+            raise Problem(404, f"{target} is not switched")
+        return Response(status_code=204)

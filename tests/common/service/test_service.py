@@ -1,0 +1,226 @@
+"""What every endpoint of every service does, through a small application."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI, Response
+from pydantic import Field
+
+from common.contract import AnswerModel, RequestModel
+from common.service.app import CurrentCall, Part, Service, body_of, documented, json_response
+from common.settings import ServiceSettings
+
+
+class Sum(RequestModel):
+    numbers: list[float]
+
+
+class Pair(RequestModel):
+    pair: Annotated[list[float], Field(max_length=2)]
+
+
+class Total(AnswerModel):
+    total: float
+    remaining_ms: float
+    caller: str
+
+
+def make_app(**options: object) -> FastAPI:
+    settings = ServiceSettings.model_validate(options)
+    service = Service("adder", version="1.2.3", settings=settings)
+    service.parts += [Part("model", lambda: "breaker is open"), Part("database", lambda: None, required=True)]
+    service.components = lambda: {"core": "1.0.0"}
+    routes = APIRouter()
+
+    @routes.post("/v1/sums", openapi_extra=documented(Sum))
+    async def add(call: CurrentCall, request: Annotated[Sum, body_of(Sum)]) -> Response:
+        answer = Total(total=sum(request.numbers), remaining_ms=call.deadline.remaining_ms, caller=call.caller)
+        return json_response(answer)
+
+    @routes.post("/v1/pairs")
+    async def pairs(request: Annotated[Pair, body_of(Pair)]) -> Response:
+        return Response()
+
+    @routes.get("/v1/bug")
+    async def bug() -> Response:
+        raise ZeroDivisionError("secret")
+
+    @routes.get("/v1/wait")
+    async def wait() -> Response:
+        await asyncio.sleep(0.2)  # waits: long enough for the others to arrive
+        return Response()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    return service.app(routers=[routes], lifespan=lifespan, default_budget_ms=3_000)
+
+
+@asynccontextmanager
+async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://adder") as client:
+        yield client
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(make_app()) as client:
+        yield client
+
+
+async def test_a_request_id_is_echoed(client: httpx.AsyncClient) -> None:
+    response = await client.post("/v1/sums", json={"numbers": [1, 2]}, headers={"X-Request-ID": "order-7"})
+    assert (response.json()["total"], response.headers["X-Request-ID"]) == (3.0, "order-7")
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "ä", "x" * 129, "a\tb"])
+async def test_an_unacceptable_request_id_is_replaced(client: httpx.AsyncClient, bad: str) -> None:
+    headers = {"X-Request-ID": bad.encode("latin-1")}
+    response = await client.get("/live", headers=headers)  # type: ignore[arg-type]  # bytes are fine
+    assert len(response.headers["X-Request-ID"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b'{"numbers": ["1"]}', "numbers.0"),
+        (b'{"numbers": [NaN]}', "numbers.0"),
+        (b'{"numbers": [1e999]}', "numbers.0"),
+        (b'{"numbers": [true]}', "numbers.0"),
+        (b'{"numbers": [], "nubmers": []}', "nubmers"),
+        (b"{}", "numbers"),
+        (b"[]", "body"),
+        (b"", "body"),
+        (b"\xff", "body"),
+    ],
+)
+async def test_a_bad_body_is_told_what_is_wrong_and_where(client: httpx.AsyncClient, body: bytes, where: str) -> None:
+    response = await client.post("/v1/sums", content=body)
+    assert response.status_code == 422
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json()["errors"][0]["where"] == where
+    assert response.json()["request_id"] == response.headers["X-Request-ID"]
+
+
+async def test_a_body_over_the_limit_is_refused(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/v1/sums", content=b"x" * (4 * 1024 * 1024 + 1))).status_code == 413
+
+
+async def test_a_bug_is_a_problem_without_its_secrets(client: httpx.AsyncClient) -> None:
+    response = await client.get("/v1/bug")
+    assert (response.status_code, "secret" in response.text) == (500, False)
+
+
+async def test_an_unknown_path_is_a_problem(client: httpx.AsyncClient) -> None:
+    response = await client.get("/nowhere")
+    assert (response.status_code, response.json()["title"]) == (404, "Not Found")
+
+
+@pytest.mark.parametrize(("asked", "granted"), [("1", 20), ("500", 500), ("999999", 30_000)])
+async def test_the_budget_is_clipped(client: httpx.AsyncClient, asked: str, granted: int) -> None:
+    response = await client.post("/v1/sums", json={"numbers": []}, headers={"X-Timeout-Ms": asked})
+    assert 0 < response.json()["remaining_ms"] <= granted
+
+
+async def test_a_budget_that_is_no_number_is_refused(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/v1/bug", headers={"X-Timeout-Ms": "soon"})).status_code == 422
+
+
+async def test_what_is_unwell_is_named_but_only_a_required_part_makes_it_unready(client: httpx.AsyncClient) -> None:
+    response = await client.get("/ready")
+    assert response.status_code == 200
+    assert response.json()["parts"]["model"] == {"ok": False, "reason": "breaker is open"}
+
+
+async def test_metrics_and_versions_are_shown(client: httpx.AsyncClient) -> None:
+    await client.post("/v1/sums", json={"numbers": []})
+    metrics = (await client.get("/metrics")).text
+    assert 'http_requests_total{method="POST",route="/v1/sums",status="200"} 1.0' in metrics
+    assert (await client.get("/version")).json()["components"] == {"core": "1.0.0"}
+
+
+async def test_a_request_is_answered_without_a_hop_to_a_thread(client: httpx.AsyncClient) -> None:
+    await client.post("/v1/sums", json={"numbers": [1]})
+    assert [thread.name for thread in threading.enumerate() if "AnyIO" in thread.name] == []
+
+
+async def test_a_body_with_more_values_than_any_valid_one_is_told_so() -> None:
+    app = make_app()
+    async with client_of(app) as client:
+        response = await client.post("/v1/pairs", content=b'{"pair": [' + b"0," * 10_000 + b"0]}")
+    assert (response.status_code, response.json()["errors"][0]["where"]) == (422, "body")
+    assert "more than 10000 values" in response.json()["detail"]
+
+
+async def test_too_many_at_once_are_told_to_come_back() -> None:
+    async with client_of(make_app(max_in_flight=2)) as client:
+        responses = await asyncio.gather(*(client.get("/v1/wait") for _ in range(5)))
+    refused = [response for response in responses if response.status_code == 429]
+    assert len(refused) == 3
+    assert refused[0].headers["Retry-After"] == "1"
+
+
+async def test_with_keys_only_known_callers_are_let_in() -> None:
+    async with client_of(make_app(host="0.0.0.0", api_keys="shop:s3cret")) as client:
+        nobody = await client.post("/v1/sums", json={"numbers": []})
+        wrong = await client.post("/v1/sums", json={"numbers": []}, headers={"Authorization": "Bearer guess"})
+        shop = await client.post("/v1/sums", json={"numbers": []}, headers={"Authorization": "Bearer s3cret"})
+        health = await client.get("/live")
+    assert (nobody.status_code, wrong.status_code, shop.json()["caller"], health.status_code) == (401, 401, "shop", 200)
+
+
+async def test_a_caller_without_a_key_is_let_in_only_where_that_is_written_down() -> None:
+    async with client_of(make_app(host="0.0.0.0", api_keys="anonymous:")) as client:
+        assert (await client.post("/v1/sums", json={"numbers": []})).json()["caller"] == "anonymous"
+
+
+def test_a_service_that_strangers_can_reach_does_not_start_without_keys() -> None:
+    with pytest.raises(ValueError, match="API_KEYS is required"):
+        make_app(host="0.0.0.0")
+
+
+async def test_the_body_of_a_request_is_documented(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    schema = document["paths"]["/v1/sums"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["required"] == ["numbers"]
+
+
+async def test_work_for_a_caller_who_hangs_up_is_stopped() -> None:
+    begun, stopped = asyncio.Event(), asyncio.Event()
+    settings = ServiceSettings()
+    routes = APIRouter()
+
+    @routes.get("/v1/forever")
+    async def forever() -> Response:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        return Response()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    service = Service("patient", version="1", settings=settings)
+    app = service.app(routers=[routes], lifespan=lifespan, default_budget_ms=3_000)
+
+    async def receive() -> dict[str, object]:
+        await begun.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_message: object) -> None:
+        raise AssertionError("there is nobody to answer")
+
+    scope = {"type": "http", "method": "GET", "path": "/v1/forever", "headers": [], "query_string": b""}
+    await app(scope, receive, send)
+    assert stopped.is_set()
