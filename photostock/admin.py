@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 
 from common.service.app import CurrentCall, admin_router, body_of, documented
 from common.service.problems import Problem
+from common.service.shadow_report import add_shadow_report
 from common.settings import ServiceSettings
 from common.state.switches_api import add_switches
 from photostock.contract import NewHint
@@ -18,6 +19,7 @@ from photostock.hints import Hint
 def router(engine: Engine, settings: ServiceSettings) -> APIRouter:
     routes = admin_router(settings)
     add_switches(routes, engine.controls, engine.writes)
+    add_shadow_report(routes, engine.shadow)
 
     @routes.get("/hints")
     async def listed() -> dict[str, Any]:

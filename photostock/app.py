@@ -10,6 +10,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from common.calls.client import low_timeout
+from common.calls.shadow import Shadow
 from common.calls.upstream import Upstream
 from common.service.app import Part, Service
 from common.state.controls import Controls
@@ -31,7 +32,7 @@ from photostock.index.encoder import OnnxEncoder
 from photostock.index.vectors import INDEX_VERSION
 from photostock.library import Library
 from photostock.picture_cache import PictureCache
-from photostock.reranker_contract import NO_RANKINGS, Rankings
+from photostock.reranker_contract import NO_RANKINGS, Rankings, as_champion, difference
 from photostock.search import Searcher
 from photostock.settings import PhotoSettings
 
@@ -75,11 +76,12 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
             "api": api_version,
         }
 
+    shadow = _shadow(settings, service)
     engine = Engine(
         searcher=Searcher(
             library=library,
             rerank=low_timeout(upstream, timeout_ms=settings.low_timeout_ms).endpoint(
-                "/v1/rankings", answer=Rankings, default=NO_RANKINGS
+                "/v1/rankings", answer=Rankings, default=NO_RANKINGS, mirror=shadow
             ),
             hints=lambda: active_hints.value,
             pool=pool,
@@ -93,6 +95,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         hints=hints,
         active_hints=active_hints,
         controls=controls,
+        shadow=shadow,
         feedback=FeedbackStore(state),
         pictures=pictures,
         writes=writes,
@@ -135,6 +138,8 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
             async with kept_fresh(refresh_all):
                 yield
         finally:
+            if shadow is not None:
+                await shadow.drain()
             await upstream.aclose()
             pool.close()
             fallback_pool.close()
@@ -146,3 +151,16 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     app = service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
     app.state.engine = engine  # for tests and a debugger
     return app
+
+
+def _shadow(settings: PhotoSettings, service: Service) -> Shadow[Rankings] | None:
+    """A second reranker that sees a share of the calls, where one is set up; nobody uses what it answers."""
+    if settings.shadow_url is None:
+        return None
+    return Shadow(
+        Upstream("photostock-shadow", settings.shadow_url, api_key=settings.outgoing_key),
+        answer=Rankings,
+        prepare=as_champion,
+        difference=difference,
+        metrics=service.shadow_metrics,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from common.calls.shadow import Shadow
 from common.state.controls import Controls
 from common.state.snapshot import Snapshot
 from common.state.writes import Writes
@@ -13,6 +14,7 @@ from photostock.feedback import FeedbackStore
 from photostock.hints import Hints, HintStore
 from photostock.library import Library
 from photostock.picture_cache import PictureCache
+from photostock.reranker_contract import Rankings
 from photostock.search import Searcher
 
 
@@ -26,6 +28,7 @@ class Engine:
     hints: HintStore
     active_hints: Snapshot[Hints]
     controls: Controls
+    shadow: Shadow[Rankings] | None
     feedback: FeedbackStore
     pictures: PictureCache
     writes: Writes

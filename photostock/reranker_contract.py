@@ -46,3 +46,23 @@ class Rankings(AnswerModel):
 
 
 NO_RANKINGS = Rankings(version="", rankings=[])
+
+
+def as_champion(request: RankingRequest) -> RankingRequest:
+    """For a shadow: it is asked for its own champion, not for a version that only the primary has."""
+    return request.model_copy(update={"version": "champion"})
+
+
+def difference(primary: Rankings, shadow: Rankings) -> float:
+    """The share of places at which another photo would stand; rankings that either had no time for do not count."""
+    pairs = [
+        (_order(ours), _order(theirs))
+        for ours, theirs in zip(primary.rankings, shadow.rankings, strict=False)
+        if ours is not None and theirs is not None
+    ]
+    places = [a != b for ours, theirs in pairs for a, b in zip(ours, theirs, strict=False)]
+    return sum(places) / len(places) if places else 0.0
+
+
+def _order(ranking: list[Score]) -> list[str]:
+    return [score.id for score in sorted(ranking, key=lambda score: -score.score)]

@@ -15,6 +15,7 @@ class PhotoSettings(ServiceSettings):
     photostock_port: Port = 8003
     photostock_reranker_port: Port = 8004
     reranker_url: str | None = Field(None, validation_alias=AliasChoices("PHOTOSTOCK_RERANKER_URL", "reranker_url"))
+    shadow_url: str | None = Field(None, validation_alias=AliasChoices("PHOTOSTOCK_SHADOW_URL", "shadow_url"))
     encoder_model: str | None = Field(
         None, validation_alias=AliasChoices("PHOTOSTOCK_ENCODER_MODEL", "encoder_model")
     )  # a folder with a sentence-transformers model; the packaged MiniLM by default. Read by `train` only

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 
 from common.service.app import CurrentCall, admin_router, body_of, documented
 from common.service.problems import Problem
+from common.service.shadow_report import add_shadow_report
 from common.settings import ServiceSettings
 from common.state.overrides import Override
 from common.state.switches_api import add_switches
@@ -20,6 +21,7 @@ from supermegaretail.forecast import override_target
 def router(engine: Engine, settings: ServiceSettings) -> APIRouter:
     routes = admin_router(settings)
     add_switches(routes, engine.controls, engine.writes)
+    add_shadow_report(routes, engine.shadow)
 
     @routes.get("/overrides")
     async def listed() -> dict[str, Any]:

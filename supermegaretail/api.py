@@ -17,6 +17,7 @@ from common.contract import Text
 from common.service.app import CurrentCall, body_of, documented, json_response, provenance_headers
 from common.service.gateway import Call
 from common.service.problems import Problem
+from supermegaretail.asking import Question
 from supermegaretail.contract import (
     MAX_HORIZON_DAYS,
     TIERS,
@@ -34,7 +35,6 @@ from supermegaretail.contract import (
 )
 from supermegaretail.engine import Engine
 from supermegaretail.forecast import Demand
-from supermegaretail.forecast import Query as ForecastQuery
 from supermegaretail.ledger import BadRows
 
 DEMAND_DECIMALS = 4
@@ -140,8 +140,8 @@ async def answer(engine: Engine, request: ForecastRequest, call: Call) -> Foreca
     except OverflowError as error:
         raise Problem(422, f"as_of: {as_of} leaves no days to forecast") from error
     version = engine.versions.resolve("core", request.version)
-    query = ForecastQuery(as_of=as_of, horizon_days=request.horizon_days, version=version)
-    made = await engine.forecaster.forecast(request.items, query, history=history, deadline=call.deadline)
+    question = Question(as_of=as_of, horizon_days=request.horizon_days, version=version)
+    made = await engine.forecaster.forecast(request.items, question, history=history, deadline=call.deadline)
     forecasts = [_forecast(item, served, dates) for item, served in zip(request.items, made.served, strict=True)]
     return ForecastAnswer.model_construct(
         forecasts=forecasts,

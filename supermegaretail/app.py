@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from prometheus_client import Counter
 
 from common.calls.client import high_timeout, low_timeout
+from common.calls.shadow import Shadow
 from common.calls.upstream import Upstream
 from common.service.app import Part, Service
 from common.state.controls import Controls
@@ -21,6 +22,7 @@ from common.state.writes import Writes
 from common.versions.known_versions import KnownVersions
 from common.workers import WorkerPool
 from supermegaretail import admin, api
+from supermegaretail.asking import ModelProcess, as_champion, difference
 from supermegaretail.book import SalesBook
 from supermegaretail.contract import TIERS
 from supermegaretail.engine import Engine
@@ -56,16 +58,19 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         breakers={upstream.name: upstream.breaker},
         registry=service.registry,
     )
-    clients = {
-        "low_timeout": low_timeout(upstream, timeout_ms=settings.low_timeout_ms),
-        "high_timeout": high_timeout(upstream, timeout_ms=settings.high_timeout_ms),
-    }
+    shadow = _shadow(settings, service)
+    model = ModelProcess(
+        *(
+            client.endpoint("/v1/predictions", answer=Predictions, default=NO_PREDICTIONS, mirror=shadow)
+            for client in (
+                low_timeout(upstream, timeout_ms=settings.low_timeout_ms),
+                high_timeout(upstream, timeout_ms=settings.high_timeout_ms),
+            )
+        )
+    )
     engine = Engine(
         forecaster=Forecaster(
-            predict={
-                name: client.endpoint("/v1/predictions", answer=Predictions, default=NO_PREDICTIONS)
-                for name, client in clients.items()
-            },
+            model=model,
             overrides=lambda: overrides.value,
             pool=pool,
             fallback_pool=fallback_pool,
@@ -79,6 +84,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         overrides=store,
         active_overrides=overrides,
         controls=controls,
+        shadow=shadow,
         writes=writes,
         deprecated_calls=Counter(
             "deprecated_calls_total", "Calls of old endpoints.", ("route", "caller"), registry=service.registry
@@ -113,6 +119,8 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
             async with kept_fresh(refresh):
                 yield
         finally:
+            if shadow is not None:
+                await shadow.drain()
             await upstream.aclose()
             pool.close()
             fallback_pool.close()
@@ -123,3 +131,16 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
     app = service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
     app.state.engine = engine  # for tests and a debugger
     return app
+
+
+def _shadow(settings: RetailSettings, service: Service) -> Shadow[Predictions] | None:
+    """A second model process that sees a share of the calls, where one is set up; nobody uses what it answers."""
+    if settings.shadow_url is None:
+        return None
+    return Shadow(
+        Upstream("supermegaretail-shadow", settings.shadow_url, api_key=settings.outgoing_key),
+        answer=Predictions,
+        prepare=as_champion,
+        difference=difference,
+        metrics=service.shadow_metrics,
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter
 
+from common.calls.shadow import Shadow
 from common.state.controls import Controls
 from common.state.overrides import Override, OverrideStore
 from common.state.snapshot import Snapshot
@@ -13,6 +14,7 @@ from common.state.writes import Writes
 from common.versions.known_versions import KnownVersions
 from supermegaretail.book import SalesBook
 from supermegaretail.forecast import Forecaster
+from supermegaretail.model_contract import Predictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,7 @@ class Engine:
     overrides: OverrideStore
     active_overrides: Snapshot[dict[str, Override]]
     controls: Controls
+    shadow: Shadow[Predictions] | None
     writes: Writes
     deprecated_calls: Counter
     own_versions: dict[str, str]

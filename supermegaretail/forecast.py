@@ -8,29 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from common.calls.client import Endpoint
 from common.chain.demotion import DemotionPolicy
 from common.chain.fallback import FallbackChain, NotNeeded, OptionalStage, Refused, Served, Substitute
 from common.chain.standing import Standing
 from common.deadline import Deadline
 from common.errors import TierFailed
 from common.metrics import ChainMetrics
-from common.outcome import Reason
+from common.outcome import Outcome, Reason
 from common.state.overrides import Override
 from common.workers import WorkerPool
+from supermegaretail.asking import Heard, ModelProcess, Question
 from supermegaretail.baseline import average_of, moving_average, plausible_maximum
 from supermegaretail.contract import Item
-from supermegaretail.features import FEATURES_VERSION, STABLE
+from supermegaretail.features import STABLE
 from supermegaretail.history import ModelInputs, SalesHistory
-from supermegaretail.model_contract import Features, Prediction, PredictionRequest, Predictions
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Key: TypeAlias = tuple[str, str]  # store and sku
@@ -47,15 +46,6 @@ class RetailReason(StrEnum):
     UNKNOWN_ITEM = "unknown_item"  # not one day of sales is known
     STALE_HISTORY = "stale_history"  # the sales of the last weeks before as_of are not there
     INPUTS_MISSING = "inputs_missing"  # prices or promotions of the target days are not planned yet
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is asked about every item of a request."""
-
-    as_of: date
-    horizon_days: int
-    version: str  # of the core model
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +82,7 @@ Chain: TypeAlias = FallbackChain[Item, Demand]
 class Forecaster:
     """What forecasts are made from; shared by all requests, changed by none."""
 
-    predict: dict[str, Endpoint[Predictions]]  # by name of the client: "low_timeout", "high_timeout"
+    model: ModelProcess
     overrides: Callable[[], dict[str, Override]]
     pool: WorkerPool  # features: the dear part
     fallback_pool: WorkerPool  # the moving average's own, so that it never waits behind features
@@ -135,10 +125,10 @@ class Forecaster:
             moving_average(history, items, as_of=day, horizon_days=28)
 
     async def forecast(
-        self, items: Sequence[Item], query: Query, *, history: SalesHistory, deadline: Deadline
+        self, items: Sequence[Item], question: Question, *, history: SalesHistory, deadline: Deadline
     ) -> Forecasts:
         """One answer per item, in order, whatever happens to the model."""
-        run = Run(self, query, history)
+        run = Run(self, question, history)
         served = await self.chain(run).answer(items, deadline)
         return Forecasts(served, run.versions)
 
@@ -146,11 +136,9 @@ class Forecaster:
 class Run:
     """The state of one request: each tier as a method."""
 
-    HIGH_TIMEOUT_ROWS = 4_000  # items × days from which the model is known to need longer than the low timeout
-
-    def __init__(self, forecaster: Forecaster, query: Query, history: SalesHistory) -> None:
+    def __init__(self, forecaster: Forecaster, question: Question, history: SalesHistory) -> None:
         self._forecaster = forecaster
-        self._query = query
+        self._question = question
         self._history = history
         self._corrections: dict[Key, Demand | Refused] = {}
         self._prepared: Prepared | None = None
@@ -167,7 +155,8 @@ class Run:
         ]
 
     async def core(self, items: Sequence[Item], deadline: Deadline) -> Answers:
-        if (reason := self._endpoint(len(items)).refusal(deadline)) is not None:
+        rows_asked = len(items) * self._question.horizon_days
+        if (reason := self._forecaster.model.refusal(rows_asked, deadline)) is not None:
             raise TierFailed(reason)
         self._prepared = await self._forecaster.pool.run(self._prepare, items, deadline=deadline)
         inputs, stale = self._prepared.inputs, self._prepared.stale
@@ -176,15 +165,12 @@ class Run:
             for row in range(len(items))
         ]
         known = np.flatnonzero(inputs.known & ~stale).tolist()
-        if not known:
-            return answers
-        predictions = await self._ask_model(inputs, known, deadline)
-        for row, prediction in zip(known, predictions.predictions, strict=True):
-            answers[row] = _demand(prediction.core)
-            self._corrections[_key(items[row])] = self._corrected(prediction, predictions, inputs, row)
-        self.versions["core"] = predictions.version
-        if predictions.correction_version is not None:
-            self.versions["correction"] = predictions.correction_version
+        outcomes = await self._forecaster.model.predict(self._question, inputs, known, deadline) if known else []
+        for row, outcome in zip(known, outcomes, strict=True):
+            answers[row] = self._core(outcome)
+            self._corrections[_key(items[row])] = self._corrected(
+                outcome.value, planned=not inputs.planned_missing[row]
+            )
         return answers
 
     async def correction(self, items: Sequence[Item], _core: Sequence[Demand], _deadline: Deadline) -> Answers:
@@ -192,12 +178,12 @@ class Run:
         return [self._corrections[_key(item)] for item in items]
 
     async def moving_average(self, items: Sequence[Item], deadline: Deadline) -> Answers:
-        query, keys = self._query, [_key(item) for item in items]
-        average = partial(moving_average, as_of=query.as_of, horizon_days=query.horizon_days)
+        question, keys = self._question, [_key(item) for item in items]
+        average = partial(moving_average, as_of=question.as_of, horizon_days=question.horizon_days)
         if self._prepared is not None:  # on the way to the model everything was looked up already
             rows = [self._prepared.rows[key] for key in keys]
-            demand = average_of(self._prepared.inputs.stable[rows], horizon_days=query.horizon_days)
-        elif query.as_of == self._history.last_day:  # a lookup in prepared arrays: quicker than the hop to a thread
+            demand = average_of(self._prepared.inputs.stable[rows], horizon_days=question.horizon_days)
+        elif question.as_of == self._history.last_day:  # a lookup in prepared arrays: quicker than the hop to a thread
             demand = average(self._history, keys)
         else:
             demand = await self._forecaster.fallback_pool.run(average, self._history, keys, deadline=deadline)
@@ -214,47 +200,35 @@ class Run:
         return None if lowest >= 0 and highest <= maximum else Reason.OUT_OF_RANGE
 
     def _prepare(self, items: Sequence[Item]) -> Prepared:
-        query, history, keys = self._query, self._history, [_key(item) for item in items]
-        inputs = history.inputs(keys, as_of=query.as_of, horizon_days=query.horizon_days)
+        question, history, keys = self._question, self._history, [_key(item) for item in items]
+        inputs = history.inputs(keys, as_of=question.as_of, horizon_days=question.horizon_days)
         silent_days = inputs.stable[:, STABLE.index("days_since_report")]
-        chain_silent_days = query.as_of.toordinal() - history.reported_until
+        chain_silent_days = question.as_of.toordinal() - history.reported_until
         return Prepared(
             rows={key: row for row, key in enumerate(keys)},
             inputs=inputs,
-            maxima=plausible_maximum(history, keys, as_of=query.as_of),
+            maxima=plausible_maximum(history, keys, as_of=question.as_of),
             stale=(silent_days >= STALE_DAYS) & (chain_silent_days >= STALE_DAYS),
         )
 
-    async def _ask_model(self, inputs: ModelInputs, known: Sequence[int], deadline: Deadline) -> Predictions:
-        query = self._query
-        request = PredictionRequest.model_construct(
-            version=query.version,
-            features_version=FEATURES_VERSION,
-            as_of=query.as_of,
-            horizon_days=query.horizon_days,
-            items=_features(inputs, known),
-        )
-        check = partial(_wrong_answer, request)
-        outcome = await self._endpoint(len(request.items))(request, deadline=deadline, check=check)
+    def _core(self, outcome: Outcome[Heard]) -> Demand | Refused:
         if outcome.reason is not None:
-            raise TierFailed(outcome.reason)
-        return outcome.value
+            return Refused(outcome.reason)
+        if self.versions.setdefault("core", outcome.value.version) != outcome.value.version:
+            return Refused(Reason.VERSION)  # the champion changed between two pieces of this request
+        return _demand(outcome.value.prediction.core)
 
-    def _endpoint(self, items: int) -> Endpoint[Predictions]:
-        large = items * self._query.horizon_days > self.HIGH_TIMEOUT_ROWS
-        return self._forecaster.predict["high_timeout" if large else "low_timeout"]
-
-    def _corrected(
-        self, prediction: Prediction, answer: Predictions, inputs: ModelInputs, row: int
-    ) -> Demand | Refused:
-        if inputs.planned_missing[row]:
+    def _corrected(self, heard: Heard, *, planned: bool) -> Demand | Refused:
+        if not planned:
             return Refused(RetailReason.INPUTS_MISSING)
-        if prediction.correction is None:
-            return Refused(answer.correction_reason or Reason.NOT_LOADED)
-        return _demand(prediction.correction)
+        if heard.correction_version is None or heard.prediction.correction is None:
+            return Refused(heard.correction_reason or Reason.NOT_LOADED)
+        if self.versions.setdefault("correction", heard.correction_version) != heard.correction_version:
+            return Refused(Reason.VERSION)
+        return _demand(heard.prediction.correction)
 
     def _constant(self, demand_per_day: float, override_id: str | None) -> Demand:
-        return Demand(np.full(self._query.horizon_days, demand_per_day), override_id)
+        return Demand(np.full(self._question.horizon_days, demand_per_day), override_id)
 
 
 def override_target(store: str, sku: str) -> str:
@@ -268,31 +242,3 @@ def _key(item: Item) -> Key:
 
 def _demand(per_day: Sequence[float] | None) -> Demand | Refused:
     return Refused(Reason.MEANING) if per_day is None else Demand(np.asarray(per_day, dtype=np.float64))
-
-
-def _features(inputs: ModelInputs, known: Sequence[int]) -> list[Features]:
-    stable = _nullable(inputs.stable[known])
-    extended = _nullable(inputs.extended[known])
-    return [
-        Features.model_construct(
-            id=str(row), stable=stable[place], extended=None if inputs.planned_missing[row] else extended[place]
-        )
-        for place, row in enumerate(known)
-    ]
-
-
-def _nullable(values: Floats) -> list[Any]:
-    """Nested lists with None for NaN, which JSON does not know."""
-    nested = values.astype(object)
-    nested[np.isnan(values)] = None
-    return nested.tolist()  # type: ignore[no-any-return]
-
-
-def _wrong_answer(request: PredictionRequest, answer: Predictions) -> Reason | None:
-    """Checks that the answer is one to this question: version, ids in order, a number for each day."""
-    if request.version not in ("champion", answer.version):
-        return Reason.VERSION
-    if [prediction.id for prediction in answer.predictions] != [item.id for item in request.items]:
-        return Reason.MEANING
-    lengths = {len(days) for p in answer.predictions for days in (p.core, p.correction) if days is not None}
-    return None if lengths <= {request.horizon_days} else Reason.MEANING

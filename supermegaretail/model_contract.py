@@ -13,7 +13,9 @@ from pydantic import Field
 from common.contract import AnswerModel, RequestModel
 from supermegaretail.contract import MAX_HORIZON_DAYS, MAX_ITEMS, VersionName
 
-Row = list[float | None]  # features in the order that the manifest names; null where one is not known
+MAX_FEATURES = 200
+# Features in the order that the manifest names; null where one is not known.
+Row = Annotated[list[float | None], Field(max_length=MAX_FEATURES)]
 
 
 class Features(RequestModel):
@@ -21,7 +23,7 @@ class Features(RequestModel):
 
     id: str
     stable: Row
-    extended: list[Row] | None
+    extended: Annotated[list[Row], Field(max_length=MAX_HORIZON_DAYS)] | None
 
 
 class PredictionRequest(RequestModel):

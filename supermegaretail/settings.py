@@ -15,6 +15,7 @@ class RetailSettings(ServiceSettings):
     supermegaretail_port: Port = 8001
     supermegaretail_model_port: Port = 8002
     model_url: str | None = Field(None, validation_alias=AliasChoices("SUPERMEGARETAIL_MODEL_URL", "model_url"))
+    shadow_url: str | None = Field(None, validation_alias=AliasChoices("SUPERMEGARETAIL_SHADOW_URL", "shadow_url"))
     constant_demand: float = Field(0.0, ge=0)  # units per day for a product that nobody knows anything about
 
     @property

@@ -73,6 +73,7 @@ def test_the_docs_list_every_setting() -> None:
         "model_url",
         "reranker_url",
         "encoder_model",
+        "shadow_url",
     }
     names = {name.upper() for name in fields} | set(re.findall(r'AliasChoices\("([A-Z_]+)"', settings))
     assert {name for name in names if f"`{name}`" not in text} == set()

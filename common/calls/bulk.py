@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
+from common.calls.answers import Check
 from common.calls.client import Endpoint
 from common.deadline import Deadline
 from common.outcome import Outcome, Reason
@@ -43,7 +44,8 @@ class Bulk(Generic[Key, Item, Answer, Value]):
         max_items: in one request. What is parsed at once holds up the event loop, so this bounds it.
         side_by_side: requests at a time.
         in_order: whether the service answers in the order asked, so that another order means that it mixed up items.
-        check: looks at the meaning of one value and names what is wrong with it, if anything.
+        check_answer: looks at the meaning of a whole answer and names what is wrong with it, if anything.
+        check: the same for one value.
     """
 
     endpoint: Endpoint[Answer]
@@ -53,6 +55,7 @@ class Bulk(Generic[Key, Item, Answer, Value]):
     max_items: int = 100
     side_by_side: int = 4
     in_order: bool = False
+    check_answer: Check[Answer] = lambda _answer: None
     check: Callable[[Key, Value], Reason | None] = lambda _key, _value: None
 
     async def call_many(
@@ -76,6 +79,8 @@ class Bulk(Generic[Key, Item, Answer, Value]):
         judged: dict[Key, tuple[Value, Reason | None]] = {}
 
         def judge(answer: Answer) -> Reason | None:
+            if (problem := self.check_answer(answer)) is not None:
+                return problem
             given = list(self.take(answer))
             values = dict(given)
             if len(values) < len(given) or not values.keys() <= piece.keys():

@@ -134,9 +134,11 @@ class Endpoint(Generic[Answer]):
         except Exception:  # the promise of this class; a cancellation is no Exception and passes
             reason = Reason.BUG
             log.exception("client.bug", upstream=self.upstream.name)
-        return self._told(call, value, reason, (time.monotonic() - started_s) * 1000)
+        return self._told(call, payload, value, reason, (time.monotonic() - started_s) * 1000)
 
-    def _told(self, call: Call[Answer], value: Answer, reason: Reason | None, elapsed_ms: float) -> Outcome[Answer]:
+    def _told(
+        self, call: Call[Answer], payload: BaseModel, value: Answer, reason: Reason | None, elapsed_ms: float
+    ) -> Outcome[Answer]:
         """The outcome, counted and mirrored."""
         upstream = self.upstream
         outcome = Outcome(
@@ -154,7 +156,7 @@ class Endpoint(Generic[Answer]):
         if outcome.untested_version:
             log.warning("client.untested_version", upstream=upstream.name, version=outcome.version)
         if self._mirror is not None:
-            self._mirror.offer(Pair(call.path, call.content, outcome), upstream.extra)
+            self._mirror.offer(Pair(call.path, payload, call.content, outcome), upstream.extra)
         return outcome
 
 

@@ -18,7 +18,8 @@ class Pair(Generic[Answer]):
     """A call that was made, and what came of it: one half of a comparison."""
 
     path: str
-    content: bytes  # the JSON that was sent
+    payload: BaseModel
+    content: bytes  # the payload as the JSON that was sent
     primary: Outcome[Answer]
 
 

@@ -109,6 +109,7 @@ class Shadow(Generic[Answer]):
     Args:
         upstream: the shadow's own, never the primary's: its connections, slots and breaker are used up by nobody else.
         difference: how far two answers are apart, 0 if they agree; by default 0 or 1.
+        prepare: makes the shadow's request out of the primary's, where it is not the same.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Shadow(Generic[Answer]):
         answer: type[Answer],
         policy: ShadowPolicy | None = None,
         difference: Difference[Answer] = lambda primary, shadow: float(primary != shadow),
+        prepare: Callable[[Any], BaseModel] | None = None,
         limits: AnswerLimits | None = None,
         metrics: ShadowMetrics | None = None,
     ) -> None:
@@ -126,6 +128,7 @@ class Shadow(Generic[Answer]):
         self._upstream = upstream
         self._reader = AnswerReader(answer, limits or AnswerLimits())
         self._difference = difference
+        self._prepare = prepare
         self._metrics = metrics
         self._tasks: set[asyncio.Task[None]] = set()
         self._bytes = 0
@@ -165,8 +168,9 @@ class Shadow(Generic[Answer]):
         return self._upstream.refusal()
 
     async def _compare(self, pair: Pair[Answer]) -> None:
-        call = shadow_call(pair.path, pair.content, pair.primary.request_id, self._reader, self.policy.timeout_ms)
         try:
+            content = self._prepare(pair.payload).model_dump_json().encode() if self._prepare else pair.content
+            call = shadow_call(pair.path, content, pair.primary.request_id, self._reader, self.policy.timeout_ms)
             answer = await self._upstream.ask(call)
             difference = self._difference(pair.primary.value, answer)
             self.report.add(pair, answer, difference)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from common.errors import NobodyAnswered
-from common.metrics import ChainMetrics, ClientMetrics, HttpMetrics, LogMetrics
+from common.metrics import ChainMetrics, ClientMetrics, HttpMetrics, LogMetrics, ShadowMetrics
 from common.service.auth import AdminGate, Callers
 from common.service.drain import Drain
 from common.service.gateway import CALL, Call, Gateway
@@ -57,6 +57,7 @@ class Service:
         self.http_metrics = HttpMetrics(self.registry)
         self.client_metrics = ClientMetrics(self.registry)
         self.chain_metrics = ChainMetrics(self.registry)
+        self.shadow_metrics = ShadowMetrics(self.registry)
         LogMetrics(self.registry)
         self.callers = Callers(self.settings.api_keys)
         self.drain = Drain()

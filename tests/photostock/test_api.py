@@ -16,6 +16,7 @@ from photostock.app import create_app
 from photostock.settings import PhotoSettings
 from tests.json_server import Answer, json_server
 from tests.photostock.conftest import PHOTOS, WordEncoder, by_id_backwards
+from tests.waiting import eventually
 
 ADMIN = {"Authorization": "Bearer operator-token"}
 NOBODY = "http://127.0.0.1:1"
@@ -23,11 +24,12 @@ NOBODY = "http://127.0.0.1:1"
 
 @asynccontextmanager
 async def service(
-    var_dir: Path, reranker_url: str = NOBODY, *, encoder: bool = True
+    var_dir: Path, reranker_url: str = NOBODY, *, encoder: bool = True, **options: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The application with a small catalogue, started and stopped as a server would."""
     settings = PhotoSettings.model_validate(
         {"var_dir": var_dir, "reranker_url": reranker_url, "admin_token": "operator-token", "low_timeout_ms": 2_000}
+        | options
     )
     app = create_app(settings, raise_bugs=True)
     async with app.router.lifespan_context(app):
@@ -55,6 +57,33 @@ async def search(client: httpx.AsyncClient, query: str = "dog on a beach", **fie
 
 def ids(answer: dict[str, Any]) -> list[str]:
     return [result["id"] for result in answer["results"]]
+
+
+async def test_a_shadow_reranker_is_compared_and_never_used(var_dir: Path) -> None:
+    def forwards(request: dict[str, Any]) -> Any:
+        assert request["version"] == "champion"
+        document = by_id_backwards(request)
+        for ranking in document["rankings"]:
+            for score in ranking:
+                score["score"] = -score["score"]
+        return document
+
+    async def report(client: httpx.AsyncClient) -> Any:
+        return (await client.get("/v1/admin/shadow", headers=ADMIN)).json()["shadow"]
+
+    async def compared(client: httpx.AsyncClient) -> Any:
+        seen = await report(client)
+        return seen if seen["compared"] else None
+
+    with json_server(by_id_backwards) as url, json_server(forwards) as other:
+        async with service(var_dir, url) as client:
+            alone = await search(client)
+            assert await report(client) is None
+        async with service(var_dir, url, shadow_url=other) as client:
+            beside = await search(client)
+            seen = await eventually(lambda: compared(client))
+    assert ids(beside) == ids(alone)
+    assert 0 < seen["mean_difference"] <= 1
 
 
 async def test_the_reranker_puts_the_photos_in_its_order_and_nothing_is_degraded(var_dir: Path) -> None:

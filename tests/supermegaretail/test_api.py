@@ -18,6 +18,7 @@ from supermegaretail.settings import RetailSettings
 from supermegaretail.table import save_table
 from tests.json_server import Answer, json_server
 from tests.supermegaretail.conftest import ITEMS, LAST_DAY, NEVER_SOLD, sevens
+from tests.waiting import eventually
 
 ADMIN = {"Authorization": "Bearer operator-token"}
 NOBODY = "http://127.0.0.1:1"
@@ -26,10 +27,10 @@ UNKNOWN = {"store": "north", "sku": "unicorn"}
 
 
 @asynccontextmanager
-async def service(var_dir: Path, model_url: str = NOBODY) -> AsyncIterator[httpx.AsyncClient]:
+async def service(var_dir: Path, model_url: str = NOBODY, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The application over whatever lies in `var_dir`, started and stopped as a server would."""
     settings = RetailSettings.model_validate(
-        {"var_dir": var_dir, "model_url": model_url, "admin_token": "operator-token", "low_timeout_ms": 2_000}
+        {"var_dir": var_dir, "model_url": model_url, "admin_token": "operator-token", "low_timeout_ms": 2_000} | options
     )
     app = create_app(settings, raise_bugs=True)
     async with (
@@ -116,6 +117,78 @@ def too_few(request: dict[str, Any]) -> Any:
     return document
 
 
+async def test_an_item_that_the_model_forgot_falls_back_alone(var_dir: Path) -> None:
+    with json_server(too_few) as url:
+        async with service(var_dir, url) as client:
+            answer = await forecast(client, ALL)
+    told = [(f["served_by"], f["reason"]) for f in answer["forecasts"]]
+    assert told == [("correction", None), ("correction", None), ("moving_average", "core:meaning")]
+
+
+async def test_a_large_request_reaches_the_model_in_pieces_and_comes_back_whole(var_dir: Path) -> None:
+    sizes: list[int] = []
+
+    def counted(request: dict[str, Any]) -> Any:
+        sizes.append(len(request["items"]))
+        return sevens(request)
+
+    with json_server(counted) as url:
+        async with service(var_dir, url) as client:
+            answer = await forecast(client, ALL * 60, horizon_days=28)
+    assert {(f["served_by"], len(f["demand"])) for f in answer["forecasts"]} == {("correction", 28)}
+    assert len(answer["forecasts"]) == 180
+    assert max(sizes) * (2 * 28 + 4) <= 4_000
+
+
+async def test_pieces_answered_by_two_versions_are_not_mixed(var_dir: Path) -> None:
+    def another_each_time(request: dict[str, Any]) -> Any:
+        first = request["items"][0]["id"] == "0"
+        return sevens(request) | {"version": "1.0.0" if first else "2.0.0"}
+
+    with json_server(another_each_time) as url:
+        async with service(var_dir, url) as client:
+            answer = await forecast(client, ALL * 60, horizon_days=28)
+    assert answer["versions"]["core"] == "1.0.0"
+    assert {f["reason"] for f in answer["forecasts"]} == {None, "core:version"}
+
+
+async def test_a_shadow_sees_the_calls_and_operators_see_how_it_differs(var_dir: Path) -> None:
+    def eights(request: dict[str, Any]) -> Any:
+        assert request["version"] == "champion"
+        document = sevens(request) | {"version": "9.0.0"}
+        for prediction in document["predictions"]:
+            prediction["correction"] = [8.0] * request["horizon_days"]
+        return document
+
+    with json_server(sevens) as url, json_server(eights) as other:
+        async with service(var_dir, url, shadow_url=other) as client:
+            answer = await forecast(client, ALL)
+            report = await eventually(lambda: compared(client))
+    assert answer["versions"]["core"] == "1.0.0"
+    assert {f["demand"][0] for f in answer["forecasts"]} == {7.0}
+    assert report["mean_difference"] == pytest.approx(1 / 7)
+
+
+async def test_a_shadow_that_is_dead_changes_nothing(var_dir: Path) -> None:
+    with json_server(sevens) as url:
+        async with service(var_dir, url, shadow_url=NOBODY) as client:
+            answer = await forecast(client, ALL)
+    assert {f["served_by"] for f in answer["forecasts"]} == {"correction"}
+
+
+async def test_without_a_shadow_there_is_nothing_to_report(client: httpx.AsyncClient) -> None:
+    assert await shadow_report(client) is None
+
+
+async def compared(client: httpx.AsyncClient) -> Any:
+    report = await shadow_report(client)
+    return report if report["compared"] else None
+
+
+async def shadow_report(client: httpx.AsyncClient) -> Any:
+    return (await client.get("/v1/admin/shadow", headers=ADMIN)).json()["shadow"]
+
+
 @pytest.mark.parametrize(
     ("lie", "reason"),
     [
@@ -124,7 +197,6 @@ def too_few(request: dict[str, Any]) -> Any:
         (with_one(core=[6.0] * 6), "core:meaning"),
         (with_one(id="99"), "core:meaning"),
         (reversed_items, "core:meaning"),
-        (too_few, "core:meaning"),
         (lambda _: [], "core:schema"),
         (lambda _: {"demand": []}, "core:schema"),
     ],

@@ -8,14 +8,20 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx
 import pytest
+import structlog
+from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from common.calls.answers import AnswerLimits
-from common.calls.client import SafeClient
+from common.calls.breaker import BreakerPolicy
+from common.calls.client import SafeClient, low_timeout
 from common.calls.upstream import Upstream
+from common.context import request_context
 from common.contract import AnswerModel, RequestModel
 from common.deadline import Deadline
+from common.metrics import ClientMetrics
 from common.outcome import Outcome, Reason
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -220,3 +226,141 @@ def test_a_default_that_breaks_the_contract_is_found_when_the_client_is_built() 
 
     with pytest.raises(ValidationError):
         asyncio.run(build())
+
+
+async def ask_as(version: str, serve: Serve, **options: Any) -> tuple[Outcome[Doubled], CollectorRegistry]:
+    registry = CollectorRegistry()
+    body = json.dumps({"doubled": 2, "version": version}).encode()
+    upstream = Upstream("doubler", await serve(answering(response(body))), metrics=ClientMetrics(registry))
+    endpoint = low_timeout(upstream, timeout_ms=2_000).endpoint("/", answer=Doubled, default=DEFAULT, **options)
+    outcome = await endpoint(Question(number=1))
+    await upstream.aclose()
+    return outcome, registry
+
+
+async def test_a_version_that_was_tested_with_is_nothing_to_tell(serve: Serve) -> None:
+    outcome, registry = await ask_as("1.2.0", serve, tested_with=["1.2.0", "1.3.0"])
+    assert (outcome.reason, outcome.untested_version) == (None, False)
+    assert registry.get_sample_value("client_untested_versions_total", {"upstream": "doubler"}) is None
+
+
+async def test_another_version_is_used_told_and_counted(serve: Serve) -> None:
+    outcome, registry = await ask_as("2.0.0", serve, tested_with=["1.2.0"])
+    assert (outcome.value.doubled, outcome.reason, outcome.untested_version) == (2.0, None, True)
+    assert registry.get_sample_value("client_untested_versions_total", {"upstream": "doubler"}) == 1
+
+
+async def test_another_version_counts_as_a_failure_where_that_was_chosen(serve: Serve) -> None:
+    outcome, _ = await ask_as("2.0.0", serve, tested_with=["1.2.0"], refuse_untested=True)
+    assert (outcome.value, outcome.reason) == (DEFAULT, Reason.UNTESTED_VERSION)
+
+
+async def test_who_calls_in_a_loop_is_told_once_and_counted_each_time(serve: Serve) -> None:
+    registry = CollectorRegistry()
+    good = answering(response(b'{"doubled": 2}'))
+    upstream = Upstream("doubler", await serve(good), metrics=ClientMetrics(registry))
+    endpoint = low_timeout(upstream, timeout_ms=2_000).endpoint("/double", answer=Doubled, default=DEFAULT)
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            with request_context():
+                for number in range(15):
+                    await endpoint(Question(number=number))
+    await upstream.aclose()
+    (line,) = [line for line in lines if line["event"] == "client.called_in_a_loop"]
+    assert "call_many" in line["instead"]
+    assert registry.get_sample_value("client_loops_total", {"upstream": "doubler"}) == 3
+
+
+async def test_calls_of_many_requests_are_no_loop(serve: Serve) -> None:
+    registry = CollectorRegistry()
+    good = answering(response(b'{"doubled": 2}'))
+    upstream = Upstream("doubler", await serve(good), metrics=ClientMetrics(registry))
+    endpoint = low_timeout(upstream, timeout_ms=2_000).endpoint("/double", answer=Doubled, default=DEFAULT)
+    for _ in range(20):
+        with request_context():
+            await endpoint(Question(number=1))
+    await upstream.aclose()
+    assert registry.get_sample_value("client_loops_total", {"upstream": "doubler"}) is None
+
+
+class Wedged(httpx.AsyncBaseTransport):
+    """A pool that never hands out a connection any more."""
+
+    async def handle_async_request(self, _request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_wedged_connections_are_noticed_and_replaced() -> None:
+    made: list[httpx.AsyncBaseTransport] = []
+
+    def carrier() -> httpx.AsyncBaseTransport:
+        healthy = httpx.MockTransport(lambda _: httpx.Response(200, json={"doubled": 2.0}))
+        made.append(healthy if made else Wedged())
+        return made[-1]
+
+    upstream = Upstream("doubler", "http://doubler", breaker=BreakerPolicy(open_ms=0), carrier=carrier)
+    endpoint = SafeClient(upstream, timeout_ms=20).endpoint("/", answer=Doubled, default=DEFAULT)
+    reasons = [(await endpoint(Question(number=1))).reason for _ in range(6)]
+    await upstream.aclose()
+    assert reasons == [Reason.TIMEOUT] * 5 + [None]
+    assert len(made) == 2
+
+
+async def test_waiting_for_a_slot_counts_towards_the_deadline(serve: Serve) -> None:
+    upstream = Upstream("doubler", await serve(hanging), max_in_flight=1, max_waiting=1)
+    endpoint = SafeClient(upstream, timeout_ms=50).endpoint("/", answer=Doubled, default=DEFAULT)
+    outcomes = await asyncio.gather(*(endpoint(Question(number=1)) for _ in range(3)))
+    await upstream.aclose()
+    assert [outcome.reason for outcome in outcomes] in (
+        [Reason.TIMEOUT, Reason.BULKHEAD_FULL, Reason.BULKHEAD_FULL],
+        [Reason.TIMEOUT, Reason.NO_TIME, Reason.BULKHEAD_FULL],  # its turn came in the very end
+    )
+    assert [outcome.attempts for outcome in outcomes] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"payload": {"number": 1}}, "payload"),
+        ({"payload": Question(number=1), "deadline": 5}, "deadline"),
+        ({"payload": Question(number=1), "check": 5}, "check"),
+    ],
+)
+async def test_a_mistake_in_the_call_is_told_by_name(arguments: dict[str, Any], named: str) -> None:
+    endpoint = low_timeout(Upstream("doubler", "http://127.0.0.1:1")).endpoint("/", answer=Doubled, default=DEFAULT)
+    with pytest.raises(TypeError, match=named):
+        await endpoint(**arguments)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8002", "ftp://host", "", "http://"])
+def test_an_impossible_address_is_told_when_the_upstream_is_made(address: str) -> None:
+    with pytest.raises(ValueError, match="not the address of a service"):
+        Upstream("doubler", address)
+
+
+def test_one_client_serves_one_event_loop_after_another() -> None:
+    upstream = Upstream(
+        "doubler",
+        "http://doubler",
+        carrier=lambda: httpx.MockTransport(lambda _: httpx.Response(200, json={"doubled": 2.0})),
+    )
+    endpoint = low_timeout(upstream).endpoint("/", answer=Doubled, default=DEFAULT)
+    outcomes = [asyncio.run(endpoint(Question(number=1))) for _ in range(2)]
+    assert [outcome.reason for outcome in outcomes] == [None, None]
+
+
+HOSTILE = {
+    "a million numbers": b'{"doubled": 2, "more": [' + b"0," * 200_000 + b"0]}",
+    "a hundred thousand empty objects": b'{"doubled": 2, "more": [' + b"{}," * 100_000 + b"{}]}",
+    "more than it may send": b'{"doubled": 2, "more": "' + b"x" * 600_000 + b'"}',
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE)
+async def test_an_answer_that_would_hold_up_the_loop_is_not_even_parsed(body: str, serve: Serve) -> None:
+    upstream = Upstream("doubler", await serve(answering(response(HOSTILE[body]))))
+    endpoint = low_timeout(upstream, timeout_ms=2_000).endpoint("/", answer=Doubled, default=DEFAULT)
+    outcome = await endpoint(Question(number=1))
+    await upstream.aclose()
+    assert (outcome.value, outcome.reason) == (DEFAULT, Reason.TOO_LARGE)
