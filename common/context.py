@@ -7,7 +7,7 @@ carries them.
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,9 +18,14 @@ ON_BEHALF_HEADER = "X-On-Behalf-Of"  # the caller whom the caller works for; tol
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
+def new_request_id() -> str:
+    """32 hexadecimal digits that nobody guesses."""
+    return secrets.token_hex(16)
+
+
 def acceptable_request_id(given: str | None) -> str:
     """The caller's request id, or a new one where there is none or it could smuggle something into a log."""
-    return given if given is not None and REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if given is not None and REQUEST_ID.fullmatch(given) else new_request_id()
 
 
 def acceptable_caller(given: str | None) -> str:
@@ -40,7 +45,7 @@ def bound_request_id() -> str | None:
 
 def current_request_id() -> str:
     """The request at work in this context; a new id outside of any."""
-    return bound_request_id() or uuid.uuid4().hex
+    return bound_request_id() or new_request_id()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from rich.console import Console
 
 import loadtests.bench.command as bench
 import loadtests.conformance.command as conformance
+import loadtests.experiments.command as experiments
 from loadtests import request_ids
 from loadtests.demo import run_demo
 from loadtests.faults import MENU
@@ -50,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
     _command(commands, "faults", _faults, "list the menu of faults")
     conformance.add_arguments(_command(commands, "conformance", conformance.run, "clients under every fault"))
     bench.add_arguments(_command(commands, "bench-client", bench.run, "what a call costs on a healthy server"))
+    experiments.add_arguments(
+        _command(commands, "experiment", experiments.run, "claims of the client, put to the test")
+    )
     request_ids.add_arguments(
         _command(commands, "request-ids", request_ids.command, "does every log line carry the id of its own request?")
     )

@@ -6,9 +6,10 @@ The textbook is M. Nygard, *Release It!*, chapter 5.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from common.errors import BreakerOpen
 State = Literal["closed", "open", "half_open"]
 ForcedState = Literal["open", "closed", "observe"]
 
+MUCH_MORE_TIME = 2  # times the longest budget of those who opened it
+
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
@@ -27,7 +30,7 @@ class BreakerPolicy:
     window_calls: int = 20  # the last calls that are looked at
     min_failures: int = 5
     failure_share: float = 0.5
-    slow_ms: float = 2_000  # an answer that took longer counts as a failure, good as it may be
+    slow_ms: float = math.inf  # a good answer that took longer counts as a failure; in time is good enough by default
     open_ms: float = 1_000
 
 
@@ -63,7 +66,8 @@ class Breaker:
     A call runs inside `watch()`, and what it raises decides:
 
     - an exception is a failure, unless it says `our_fault`: one caller's bad requests must not close it to all;
-    - one that says `expired` is a failure if the call had a fair chance, see `_is_fair`;
+    - one that says `expired` is a failure if the call had a fair chance, see `_is_fair`; and a breaker that was opened
+      by callers in a hurry lets one who has much more time find out at once;
     - a cancellation by the caller says nothing about the upstream.
 
     Whatever happens, a probe's slot is free again afterwards, and results from before the last change of state come
@@ -84,8 +88,10 @@ class Breaker:
         self._clock = clock
         self._now = now
         self._forced: Forced | None = None
-        self._failed: deque[bool] = deque(maxlen=self.policy.window_calls)
+        # The last calls: 0 for a good one, the budget of one that expired, infinity for any other failure.
+        self._window: deque[float] = deque(maxlen=self.policy.window_calls)
         self._opened_at_s: float | None = None
+        self._opened_by_ms = math.inf  # the longest budget of those who opened it
         self._probing = False
         self._era = 0  # grows with each change of state
         self._usual_ms = 0.0
@@ -106,12 +112,11 @@ class Breaker:
             self._forced = None
         return self._forced
 
-    @property
-    def admits(self) -> bool:
-        """Whether a call would be let through now."""
+    def admits(self, budget_ms: float = math.inf) -> bool:
+        """Whether a call that has so much time would be let through now."""
         if (forced := self.forced) is not None:
             return forced.state != "open"
-        return self._opened_at_s is None or (self.state == "half_open" and not self._probing)
+        return self._opened_at_s is None or self._may_probe(budget_ms)
 
     def force(self, state: ForcedState, *, owner: str, reason: str, ends_at: datetime) -> None:
         """Overrules the breaker until `ends_at` (with a time zone), or until `release`."""
@@ -122,7 +127,7 @@ class Breaker:
         self._forced = None
 
     @contextmanager
-    def watch(self, budget_ms: float = float("inf")) -> Iterator[Admission]:
+    def watch(self, budget_ms: float = math.inf) -> Iterator[Admission]:
         """Lets the enclosed call through and learns from it; raises `BreakerOpen` instead when it must not be made.
 
         `budget_ms` is the time that the call has.
@@ -131,21 +136,26 @@ class Breaker:
         try:
             yield admission
         except Exception as error:
-            if not getattr(error, "expired", False) or self._is_fair(budget_ms):
-                self._record(admission, failed=not getattr(error, "our_fault", False))
+            expired = getattr(error, "expired", False)
+            if not expired or self._is_fair(budget_ms):
+                self._record(admission, 0 if getattr(error, "our_fault", False) else budget_ms if expired else math.inf)
             raise
         else:
-            self._record(admission, failed=self._took(admission) > self.policy.slow_ms)
+            self._record(admission, math.inf if self._took(admission) > self.policy.slow_ms else 0)
         finally:
             if admission.probe and admission.era == self._era:  # it neither succeeded nor failed
                 self._probing = False
 
     def _admit(self, budget_ms: float) -> Admission:
-        if not self.admits:
+        if not self.admits(budget_ms):
             raise BreakerOpen
-        probe = self._opened_at_s is not None and self.state == "half_open" and not self._probing
+        probe = self._opened_at_s is not None and self._may_probe(budget_ms)
         self._probing = self._probing or probe
         return Admission(era=self._era, probe=probe, budget_ms=budget_ms, started_s=self._clock())
+
+    def _may_probe(self, budget_ms: float) -> bool:
+        has_more_time = MUCH_MORE_TIME * self._opened_by_ms <= budget_ms < math.inf
+        return not self._probing and (has_more_time or self.state == "half_open")
 
     def _is_fair(self, budget_ms: float) -> bool:
         """An upstream that answers, usually in 30 ms, is not unwell because somebody had only 5 ms left for it."""
@@ -159,21 +169,21 @@ class Breaker:
         self._answered_at_s = self._clock()
         return took_ms
 
-    def _record(self, admission: Admission, *, failed: bool) -> None:
-        if admission.era != self._era:
+    def _record(self, admission: Admission, failure_ms: float) -> None:
+        """`failure_ms` as in `_window`."""
+        if admission.era != self._era or (self._opened_at_s is not None and not admission.probe):
             return
-        if admission.probe:
-            self._change(open_=failed)
-            return
-        if self._opened_at_s is not None:  # let through by force: what it learns comes from probes alone
-            return
-        self._failed.append(failed)
-        failures = sum(self._failed)
-        if failures >= self.policy.min_failures and failures >= self.policy.failure_share * len(self._failed):
-            self._change(open_=True)
+        self._window.append(failure_ms)
+        failures = [failure for failure in self._window if failure]
+        many = len(failures) >= self.policy.min_failures
+        if admission.probe or (many and len(failures) >= self.policy.failure_share * len(self._window)):
+            self._change(failures)
 
-    def _change(self, *, open_: bool) -> None:
+    def _change(self, failures: Sequence[float]) -> None:
+        """Opens because of `failures`, or closes if there are none."""
+        expired = [failure for failure in failures if failure < math.inf]
         self._era += 1
         self._probing = False
-        self._failed.clear()
-        self._opened_at_s = self._clock() if open_ else None
+        self._window.clear()
+        self._opened_at_s = self._clock() if failures else None
+        self._opened_by_ms = max(expired) if len(expired) > len(failures) / 2 else math.inf

@@ -94,7 +94,8 @@ class Endpoint(Generic[Answer]):
 
     def refusal(self, deadline: Deadline) -> Reason | None:
         """Why a call would not even be sent now; asked before an expensive payload is made."""
-        return self.upstream.refusal() or (Reason.NO_TIME if deadline.remaining_ms < MIN_BUDGET_MS else None)
+        budget_ms = min(deadline.remaining_ms, self.timeout_ms)
+        return self.upstream.refusal(budget_ms) or (Reason.NO_TIME if budget_ms < MIN_BUDGET_MS else None)
 
     async def __call__(
         self, payload: BaseModel, *, deadline: Deadline | None = None, check: Check[Answer] | None = None

@@ -165,7 +165,7 @@ class Shadow(Generic[Answer]):
             return "tasks_full"
         if self._bytes + len(pair.content) > self.policy.max_bytes:
             return "bytes_full"
-        return self._upstream.refusal()
+        return self._upstream.refusal(self.policy.timeout_ms)
 
     async def _compare(self, pair: Pair[Answer]) -> None:
         try:

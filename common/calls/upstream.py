@@ -98,21 +98,23 @@ class Upstream:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._discarding: set[asyncio.Task[None]] = set()
 
-    def refusal(self) -> Reason | None:
-        """Why a call would be refused at once."""
+    def refusal(self, budget_ms: float) -> Reason | None:
+        """Why a call that has so much time would be refused at once."""
         if self._bulkhead.is_full:
             return Reason.BULKHEAD_FULL
-        return None if self.breaker.admits else Reason.BREAKER_OPEN
+        return None if self.breaker.admits(budget_ms) else Reason.BREAKER_OPEN
 
     async def ask(self, call: Call[Answer]) -> Answer:
         """One attempt: a checked answer, within the deadline; raises `CallFailed`."""
-        if not self.breaker.admits:
+        if not self.breaker.admits(call.deadline.remaining_ms):
             raise CallFailed(Reason.BREAKER_OPEN, our_fault=True)
         self._settle_on_this_loop()
         bulkhead = self._bulkhead
         await bulkhead.enter(call.deadline)
         try:
-            with self.breaker.watch(call.deadline.remaining_ms) as admission:
+            if (left_ms := call.deadline.remaining_ms) < MIN_BUDGET_MS:
+                raise CallFailed(Reason.NO_TIME, our_fault=True)
+            with self.breaker.watch(left_ms) as admission:
                 # Behind an open breaker may be an upstream that has moved, or connections of ours that are no good.
                 transport = self._renewed() if admission.probe else self._connected()
                 return call.reader.read(await self._send(transport, call), call.check)
@@ -131,15 +133,14 @@ class Upstream:
         transport, self._transport = self._transport, None
         if transport is not None:
             await transport.aclose()
-        await asyncio.gather(*self._discarding)
+        for retiring in (tasks := tuple(self._discarding)):
+            retiring.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _send(self, transport: HttpTransport, call: Call[Answer]) -> bytes:
-        left_ms = call.deadline.remaining_ms
-        if left_ms < MIN_BUDGET_MS:
-            raise CallFailed(Reason.NO_TIME, our_fault=True)
         call.attempts += 1
         try:
-            async with asyncio.timeout(left_ms / 1000):
+            async with asyncio.timeout(call.deadline.remaining_ms / 1000):
                 return await transport.post(
                     call.path, call.content, call.headers(), max_bytes=call.reader.limits.max_bytes
                 )
@@ -159,7 +160,7 @@ class Upstream:
 
     def _renewed(self) -> HttpTransport:
         if self._transport is not None:
-            task = asyncio.create_task(self._transport.aclose())
+            task = asyncio.create_task(self._transport.retire())
             self._discarding.add(task)
             task.add_done_callback(self._discarding.discard)
         self._transport = self._new_transport()

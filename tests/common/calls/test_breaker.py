@@ -155,6 +155,30 @@ def test_an_upstream_that_fell_silent_has_no_such_excuse() -> None:
     assert breaker.state == "open"
 
 
+def test_who_has_much_more_time_than_those_who_opened_it_finds_out_at_once() -> None:
+    clock = Clock()
+    breaker = Breaker(clock=clock)
+    for budget_ms in (5, 20, 50, 10, 30):
+        expire(breaker, budget_ms)
+    assert (breaker.state, breaker.admits(60), breaker.admits(1_000)) == ("open", False, True)
+    with breaker.watch(1_000):
+        assert not breaker.admits(1_000)  # one at a time, as ever
+    assert state_of(breaker) == "closed"
+
+
+def test_more_time_is_no_reason_to_ask_one_that_nobody_can_reach() -> None:
+    breaker = open_breaker(Clock())
+    assert not breaker.admits(60_000)
+
+
+def test_slow_answers_are_good_answers_unless_a_limit_is_set() -> None:
+    clock = Clock()
+    breaker = Breaker(clock=clock)
+    for _ in range(20):
+        answer(breaker, clock, took_ms=10_000)
+    assert breaker.state == "closed"
+
+
 def test_good_answers_that_take_too_long_open_it() -> None:
     clock = Clock()
     breaker = Breaker(BreakerPolicy(slow_ms=500), clock=clock)
@@ -175,7 +199,7 @@ def test_forced_open_lets_nobody_through_however_well_the_upstream_is() -> None:
     breaker = forced(Breaker(clock=Clock(), now=lambda: NOW), "open")
     with pytest.raises(BreakerOpen), breaker.watch():
         pass
-    assert (breaker.admits, breaker.state) == (False, "closed")
+    assert (breaker.admits(), breaker.state) == (False, "closed")
 
 
 @pytest.mark.parametrize("state", ["closed", "observe"])
@@ -185,17 +209,17 @@ def test_forced_closed_or_observing_lets_everybody_through_and_tells_what_the_br
     breaker = forced(Breaker(clock=Clock(), now=lambda: NOW), state)
     for _ in range(20):
         fail(breaker)
-    assert (breaker.admits, breaker.state) == (True, "open")
+    assert (breaker.admits(), breaker.state) == (True, "open")
 
 
 def test_a_forced_state_ends_by_itself_or_when_it_is_released() -> None:
     moment = NOW
     breaker = forced(Breaker(clock=Clock(), now=lambda: moment), "open")
     moment = NOW + timedelta(minutes=6)
-    assert (breaker.forced, breaker.admits) == (None, True)
+    assert (breaker.forced, breaker.admits()) == (None, True)
     moment = NOW
     forced(breaker, "open").release()
-    assert breaker.admits
+    assert breaker.admits()
 
 
 class BreakerMachine(RuleBasedStateMachine):

@@ -307,6 +307,30 @@ async def test_wedged_connections_are_noticed_and_replaced() -> None:
     assert len(made) == 2
 
 
+async def test_replacing_the_connections_does_not_cut_off_calls_under_way() -> None:
+    let_go, closed = asyncio.Event(), list[bool]()
+
+    class Slow(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, _request: httpx.Request) -> httpx.Response:
+            await let_go.wait()
+            return httpx.Response(200, json={"doubled": 2.0})
+
+        async def aclose(self) -> None:
+            closed.append(let_go.is_set())
+
+    upstream = Upstream("doubler", "http://doubler", breaker=BreakerPolicy(open_ms=0), carrier=Slow)
+    client = SafeClient(upstream, timeout_ms=10_000)
+    endpoint = client.endpoint("/", answer=Doubled, default=DEFAULT)
+    patient = asyncio.create_task(endpoint(Question(number=1)))
+    for _ in range(6):  # five open the breaker; the sixth is a probe, over new connections
+        await endpoint(Question(number=1), deadline=Deadline.after_ms(10))
+    let_go.set()
+    assert (await patient).reason is None
+    await upstream.aclose()
+    assert closed
+    assert all(closed)
+
+
 async def test_waiting_for_a_slot_counts_towards_the_deadline(serve: Serve) -> None:
     upstream = Upstream("doubler", await serve(hanging), max_in_flight=1, max_waiting=1)
     endpoint = SafeClient(upstream, timeout_ms=50).endpoint("/", answer=Doubled, default=DEFAULT)

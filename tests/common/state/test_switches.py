@@ -138,13 +138,13 @@ def test_a_breaker_obeys_its_switch_until_it_ends_or_is_removed(engine: Engine, 
     breaker = Breaker(now=now)
     controls = controls_over(engine, now, breaker)
     controls.put(switch("upstream:model", "open"))
-    assert not breaker.admits
+    assert not breaker.admits()
     now.moment += timedelta(minutes=5)
-    assert breaker.admits
+    assert breaker.admits()
     controls.put(switch("upstream:model", "open", minutes=60))
-    assert not breaker.admits
+    assert not breaker.admits()
     controls.remove("upstream:model")
-    assert breaker.admits
+    assert breaker.admits()
 
 
 def test_without_the_database_the_last_known_switches_stay_in_force(engine: Engine, now: Now) -> None:

@@ -1,0 +1,1 @@
+"""Experiments that prove what the safe client claims: each has a promise, a small table and an exit code."""

@@ -1,0 +1,81 @@
+"""A shadow that accepts every request and never answers any: is it felt by those who call the primary?
+
+Calls of 10 KB leave on schedule, in slices of two seconds that take turns between the ways to shadow, so that whatever
+else the machine does disturbs all of them alike. The promise: no call fails; tasks, connections and memory are bounded;
+p50 is at most 1.5 times that without a shadow plus 1 ms, and p99 at most twice plus 25 ms. The slack is what a shared
+machine does to the same code from one slice to the next; shadows without bounds were felt by hundreds and thousands
+of milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from common.calls.shadow import ShadowPolicy
+from loadtests.experiments.footprint import MIB_BYTES, no_logs
+from loadtests.experiments.shadow_lanes import MAX_IN_FLIGHT, Lane, Seen, measure
+from loadtests.experiments.verdict import counts, verdict
+
+P50_RATIO, P50_SLACK_MS = 1.5, 1.0
+P99_RATIO, P99_SLACK_MS = 2.0, 25.0
+MAX_GROWTH_BYTES = 10 * MIB_BYTES
+SPARE = 8  # tasks of the driver and of connections that are being opened
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The options."""
+    command.add_argument(
+        "--seconds", type=float, default=60.0, metavar="N", help="measured, in all (default: %(default)g)"
+    )
+    command.add_argument("--rate", type=float, default=150.0, metavar="N", help="calls a second (default: %(default)g)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures and shows; 1 if the shadow was felt."""
+    with no_logs():
+        seen = asyncio.run(measure(seconds=arguments.seconds, rate=arguments.rate))
+    return _show(seen, Console())
+
+
+def broken(lane: Lane, alone: Lane) -> list[str]:
+    """A sentence for each part of the promise that was not kept, next to the lane without a shadow."""
+    p50_ms, p99_ms = lane.percentile_ms(0.5), lane.percentile_ms(0.99)
+    p50_at_most_ms = P50_RATIO * alone.percentile_ms(0.5) + P50_SLACK_MS
+    p99_at_most_ms = P99_RATIO * alone.percentile_ms(0.99) + P99_SLACK_MS
+    most_descriptors = alone.most_descriptors + MAX_IN_FLIGHT + SPARE
+    parts = (
+        (not lane.failures, f"{lane.failures.total()} calls failed: {counts(lane.failures)}"),
+        (p50_ms <= p50_at_most_ms, f"p50 is {p50_ms:.1f} ms, over {p50_at_most_ms:.1f} ms"),
+        (p99_ms <= p99_at_most_ms, f"p99 is {p99_ms:.1f} ms, over {p99_at_most_ms:.1f} ms"),
+        (lane.most_tasks <= ShadowPolicy().max_tasks + SPARE, f"{lane.most_tasks} tasks"),
+        (lane.most_descriptors <= most_descriptors, f"{lane.most_descriptors} file descriptors"),
+    )
+    return [f"{lane.name}: {sentence}" for kept, sentence in parts if not kept]
+
+
+def _show(seen: Seen, console: Console) -> int:
+    lanes, (alone, *shadowed) = seen.lanes, seen.lanes
+    table = Table("", "calls", "failed", "p50 ms", "p99 ms", "tasks", "fds", box=SIMPLE_HEAD)
+    for lane in lanes:
+        table.add_row(
+            lane.name,
+            str(len(lane.took_ms)),
+            str(lane.failures.total()),
+            f"{lane.percentile_ms(0.5):.1f}",
+            f"{lane.percentile_ms(0.99):.1f}",
+            str(lane.most_tasks),
+            str(lane.most_descriptors),
+        )
+    console.print(table)
+    for lane in shadowed:
+        console.print(f"{lane.name}: not compared: {counts(lane.dropped)}", soft_wrap=True)
+    console.print(f"memory of the process: {seen.grown_bytes / MIB_BYTES:+.1f} MiB")
+    sentences = [sentence for lane in lanes for sentence in broken(lane, alone)]
+    if seen.grown_bytes >= MAX_GROWTH_BYTES:
+        sentences.append(f"memory grew by more than {MAX_GROWTH_BYTES / MIB_BYTES:.0f} MiB")
+    return verdict(sentences, console)
