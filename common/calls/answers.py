@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from common.errors import CallFailed
+from common.json_limits import holds_more_values
 from common.outcome import Reason
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -22,11 +23,7 @@ Check = Callable[[Answer], Reason | None]
 
 @dataclass(frozen=True, slots=True)
 class AnswerLimits:
-    """What an answer may cost at most.
-
-    `max_values` counts the commas of the document: every value but the first of a list or object has one. Those inside
-    of texts count, too, which makes the limit a little lower for prose.
-    """
+    """What an answer may cost at most; lists and objects are values, too."""
 
     max_bytes: int = 512 * 1024
     max_values: int = 5_000
@@ -55,7 +52,7 @@ class AnswerReader(Generic[Answer]):
 
     def read(self, body: bytes, check: Check[Answer] | None) -> Answer:
         """The answer in `body`; raises `CallFailed` if it is not one."""
-        if body.count(b",") > self.limits.max_values:
+        if holds_more_values(body, self.limits.max_values):
             raise CallFailed(Reason.TOO_LARGE, f"over {self.limits.max_values} values")
         try:
             answer = self._model.model_validate_json(body)

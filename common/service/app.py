@@ -19,11 +19,11 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from common.errors import NobodyAnswered
+from common.json_limits import holds_more_values, most_values, whole_schema
 from common.metrics import ChainMetrics, ClientMetrics, HttpMetrics, LogMetrics, ShadowMetrics
 from common.service.auth import AdminGate, Callers
 from common.service.drain import Drain
 from common.service.gateway import CALL, Call, Gateway
-from common.service.json_limits import holds_more_values, most_values, whole_schema
 from common.service.problems import MEDIA_TYPE, Problem, invalid, invalid_body
 from common.service.query import refuse_unknown_query
 from common.settings import ServiceSettings

@@ -128,7 +128,7 @@ FAULTS: dict[str, tuple[Handler, Reason]] = {
     "answers a string": (answering(response(b'{"doubled": "2.0"}')), Reason.SCHEMA),
     "answers false": (answering(response(b'{"doubled": false}')), Reason.SCHEMA),
     "answers null": (answering(response(b"null")), Reason.SCHEMA),
-    "answers deeply nested": (answering(response(b"[" * 50_000)), Reason.SCHEMA),
+    "answers deeply nested": (answering(response(b"[" * 50_000)), Reason.TOO_LARGE),
     "answers invalid UTF-8": (answering(response(b'{"doubled": 2, "x": "\xff"}')), Reason.SCHEMA),
     "compresses unasked": (
         answering(response(gzip.compress(b'{"doubled": 2}'), headers="Content-Encoding: gzip\r\n")),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from common.contract import RequestModel
-from common.service.json_limits import holds_more_values, most_values
+from common.json_limits import holds_more_values, most_values
 
 
 class Part(RequestModel):

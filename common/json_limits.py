@@ -1,4 +1,4 @@
-"""How many values a JSON body may hold: as many as the largest valid request of its model has, and not one more.
+"""How many values a JSON document holds, before it is parsed: what is parsed at once holds up the event loop.
 
 Counting them takes a hundredth of the time of reading them.
 """
