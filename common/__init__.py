@@ -12,12 +12,18 @@ from common.calls.bulk import Bulk
 from common.calls.client import SafeClient, high_timeout, low_timeout
 from common.calls.shadow import Shadow, ShadowPolicy
 from common.calls.upstream import Upstream
-from common.chain.fallback import FallbackChain, Served
-from common.chain.tiers import NotNeeded, OptionalStage, Refused, Substitute
+from common.chain.acceptance import accepts, confident, familiar, within
+from common.chain.demotion import DemotionPolicy
+from common.chain.fallback import FallbackChain
+from common.chain.standing import Standing
+from common.chain.story import Served
+from common.chain.switches import Switchboard
+from common.chain.tiers import NotNeeded, OptionalStage, Refused, Substitute, explicit_error
 from common.context import request_context
 from common.contract import AnswerModel, RequestModel
 from common.deadline import Deadline
 from common.errors import NobodyAnswered, TierFailed
+from common.logs.configure import configure_logs
 from common.outcome import Outcome, Reason
 from common.workers import WorkerPool
 
@@ -28,6 +34,7 @@ __all__ = [
     "BreakerPolicy",
     "Bulk",
     "Deadline",
+    "DemotionPolicy",
     "FallbackChain",
     "NobodyAnswered",
     "NotNeeded",
@@ -41,11 +48,19 @@ __all__ = [
     "Served",
     "Shadow",
     "ShadowPolicy",
+    "Standing",
     "Substitute",
+    "Switchboard",
     "TierFailed",
     "Upstream",
     "WorkerPool",
+    "accepts",
+    "confident",
+    "configure_logs",
+    "explicit_error",
+    "familiar",
     "high_timeout",
     "low_timeout",
     "request_context",
+    "within",
 ]

@@ -33,14 +33,16 @@ def acceptable_caller(given: str | None) -> str:
     return given if given is not None and REQUEST_ID.fullmatch(given) else ""
 
 
-def bound_caller() -> str | None:
-    """The caller of the request at work in this context; None where nobody is known."""
-    return structlog.contextvars.get_contextvars().get("caller")
+def bound_caller() -> str:
+    """The caller of the request at work in this context; empty where nobody is known, or the name is not acceptable."""
+    caller = structlog.contextvars.get_contextvars().get("caller")
+    return "" if caller is None else acceptable_caller(str(caller))
 
 
 def bound_request_id() -> str | None:
-    """The request at work in this context; None outside of any."""
-    return structlog.contextvars.get_contextvars().get("request_id")
+    """The request at work in this context; None outside of any, or where what was bound is not acceptable."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    return str(request_id) if request_id is not None and REQUEST_ID.fullmatch(str(request_id)) else None
 
 
 def current_request_id() -> str:

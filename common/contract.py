@@ -19,10 +19,13 @@ Text = Annotated[
 ]
 
 
+CONTAINERS = ("list", "dict", "set", "frozenset", "tuple")
+
+
 def _failing_fast(schema: Any) -> Any:
     if isinstance(schema, dict):
         parts = {name: _failing_fast(part) for name, part in schema.items()}
-        return parts | {"fail_fast": True} if schema.get("type") in ("list", "set", "frozenset", "tuple") else parts
+        return parts | {"fail_fast": True} if schema.get("type") in CONTAINERS else parts
     return [_failing_fast(part) for part in schema] if isinstance(schema, list) else schema
 
 
@@ -39,5 +42,5 @@ class AnswerModel(BaseModel):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Stops at the first bad element of a list: to collect 5,000 complaints would hold up the event loop."""
+        """Stops at the first bad element of a list or dict: to collect 5,000 complaints would hold up the loop."""
         return cast(CoreSchema, _failing_fast(handler(source)))

@@ -52,6 +52,15 @@ class ClientMetrics:
         self._breaker = Gauge(
             "client_breaker_state", "0 closed, 1 half open, 2 open.", ("upstream",), registry=registry
         )
+        self._waiting = Gauge(
+            "client_calls_waiting", "Calls that wait for a slot of the bulkhead.", ("upstream",), registry=registry
+        )
+        self._reconnects = Counter(
+            "client_reconnects_total",
+            "Times that all connections were replaced, with a probe.",
+            ("upstream",),
+            registry=registry,
+        )
         self._forced = Gauge(
             "client_breaker_forced", "1 while a person overrules the breaker.", ("upstream",), registry=registry
         )
@@ -71,13 +80,20 @@ class ClientMetrics:
             registry=registry,
         )
 
-    def observe(self, upstream: str, outcome: Outcome[Any], breaker: Breaker) -> None:
+    def watch(self, upstream: str, breaker: Breaker, *, waiting: Callable[[], int]) -> None:
+        """From now on the gauges of this upstream show what is, whenever somebody looks."""
+        self._breaker.labels(upstream).set_function(lambda: BREAKER_STATES[breaker.state])
+        self._forced.labels(upstream).set_function(lambda: breaker.forced is not None)
+        self._waiting.labels(upstream).set_function(waiting)
+
+    def observe(self, upstream: str, outcome: Outcome[Any]) -> None:
         self._calls.labels(upstream, outcome.reason or "ok").inc()
         self._seconds.labels(upstream).observe(outcome.elapsed_ms / 1000)
-        self._breaker.labels(upstream).set(BREAKER_STATES[breaker.state])
-        self._forced.labels(upstream).set(breaker.forced is not None)
         if outcome.untested_version:
             self._untested.labels(upstream).inc()
+
+    def reconnected(self, upstream: str) -> None:
+        self._reconnects.labels(upstream).inc()
 
     def loop(self, upstream: str) -> None:
         self._loops.labels(upstream).inc()

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     """
 
     # the call to the upstream
+    PAYLOAD = "payload"  # what was to be sent can't be written as JSON
     TIMEOUT = "timeout"  # no whole answer within the budget
     NO_TIME = "no_time"  # too little of the budget was left to begin
     UNREACHABLE = "unreachable"  # no connection: refused, no route, unknown name
@@ -42,28 +43,26 @@ class Reason(StrEnum):
     DEMOTED = "demoted"  # refused so often lately that it was not asked; see `common.chain.standing`
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome(Generic[Value]):
-    """The result of a safe call. `reason` is None exactly when `is_default` is false."""
+    """The result of a safe call: the answer, or the default and the reason why."""
 
     value: Value
-    is_default: bool
     reason: Reason | None
-    version: str | None  # of the model that answered, where it says so
-    attempts: int  # requests that were sent
-    elapsed_ms: float
-    request_id: str
+    version: str | None = None  # of the model that answered, where it says so
+    attempts: int = 0  # requests that were sent
+    elapsed_ms: float = 0.0
+    request_id: str = ""
     untested_version: bool = False  # it answered well, as a version that this caller was never tested with
+
+    @property
+    def is_default(self) -> bool:
+        return self.reason is not None
 
     def about(self, value: Part, reason: Reason | None) -> Outcome[Part]:
         """The outcome for a part of what this call was about: the same story, another value."""
-        return Outcome(
-            value=value,
-            is_default=reason is not None,
-            reason=reason,
-            version=self.version,
-            attempts=self.attempts,
-            elapsed_ms=self.elapsed_ms,
-            request_id=self.request_id,
-            untested_version=self.untested_version,
-        )
+        story = {name: getattr(self, name) for name in STORY}
+        return Outcome(value=value, reason=reason, **story)
+
+
+STORY = ("version", "attempts", "elapsed_ms", "request_id", "untested_version")

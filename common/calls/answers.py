@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
+from common.contract import AnswerModel
 from common.errors import CallFailed
 from common.json_limits import holds_more_values
 from common.outcome import Reason
@@ -55,19 +57,34 @@ class AnswerReader(Generic[Answer]):
         if holds_more_values(body, self.limits.max_values):
             raise CallFailed(Reason.TOO_LARGE, f"over {self.limits.max_values} values")
         try:
+            if not issubclass(self._model, AnswerModel):  # which refuses them itself
+                from_json(body, allow_inf_nan=False)
             answer = self._model.model_validate_json(body)
         except ValidationError as error:
             raise CallFailed(Reason.SCHEMA, _first_error(error)) from None
+        except ValueError as error:
+            raise CallFailed(Reason.SCHEMA, str(error)) from None
         if self._refuse_untested and self.is_untested(answer):
-            raise CallFailed(Reason.UNTESTED_VERSION)
-        problem = check(answer) if check is not None else None
-        if problem is not None:
+            raise CallFailed(Reason.UNTESTED_VERSION, our_fault=True)
+        if check is not None and (problem := _judged(check, answer)) is not None:
             raise CallFailed(problem)
         return answer
 
     def is_untested(self, answer: Answer) -> bool:
         """Whether it comes from a version that this caller was never tested with."""
         return self._tested_with is not None and getattr(answer, "version", None) not in self._tested_with
+
+
+def _judged(check: Check[Answer], answer: Answer) -> Reason | None:
+    """What `check` finds. A bug in it is ours: it says nothing about the upstream, and must not close it to others."""
+    try:
+        problem = check(answer)
+        if problem is not None and not isinstance(problem, Reason):
+            raise TypeError(f"check must return a Reason or None, not {type(problem).__name__}")
+    except Exception as error:
+        raise CallFailed(Reason.BUG, f"check: {type(error).__name__}", our_fault=True) from error
+    else:
+        return problem
 
 
 def _first_error(error: ValidationError) -> str:

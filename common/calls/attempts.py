@@ -39,19 +39,16 @@ ONE_ATTEMPT = AttemptPolicy()
 
 async def ask(upstream: Upstream, call: Call[Answer], policy: AttemptPolicy) -> Answer:
     """The answer of the first attempt that brings one; raises the `CallFailed` of the last."""
-    upstream.extra.earn()
-    pause_ms = policy.backoff_ms
-    for left in range(policy.retries, -1, -1):
+    for retry in range(policy.retries):
+        pause_ms = policy.backoff_ms * 2**retry * random.uniform(0.5, 1.5)  # noqa: S311  spreads callers, hides nothing
         try:
             return await _hedged(upstream, call, policy.hedge_after_ms)
         except CallFailed as failed:
-            wait_ms = random.uniform(0.5, 1.5) * pause_ms  # noqa: S311  spreads callers, hides nothing
-            in_time = call.deadline.remaining_ms > wait_ms + MIN_BUDGET_MS
-            if not (left and failed.transient and in_time and _paid(upstream, "retry")):
+            in_time = call.deadline.remaining_ms > pause_ms + MIN_BUDGET_MS
+            if not (failed.transient and in_time and upstream.spend_extra("retry")):
                 raise
-        await asyncio.sleep(wait_ms / 1000)
-        pause_ms *= 2
-    raise AssertionError("the last attempt returns or raises")
+        await asyncio.sleep(pause_ms / 1000)
+    return await _hedged(upstream, call, policy.hedge_after_ms)
 
 
 async def _hedged(upstream: Upstream, call: Call[Answer], after_ms: float | None) -> Answer:
@@ -61,7 +58,7 @@ async def _hedged(upstream: Upstream, call: Call[Answer], after_ms: float | None
     attempts = {first}
     try:
         await asyncio.wait(attempts, timeout=after_ms / 1000)
-        if not first.done() and _paid(upstream, "hedge"):
+        if not first.done() and upstream.spend_extra("hedge"):
             attempts.add(asyncio.create_task(upstream.ask(call)))
         pending = attempts
         while pending:
@@ -72,10 +69,3 @@ async def _hedged(upstream: Upstream, call: Call[Answer], after_ms: float | None
     finally:
         for attempt in attempts:
             attempt.cancel()
-
-
-def _paid(upstream: Upstream, kind: str) -> bool:
-    granted = upstream.extra.spend()
-    if upstream.metrics is not None:
-        upstream.metrics.extra_request(upstream.name, kind, granted=granted)
-    return granted

@@ -11,14 +11,18 @@ outcome = predict(request)
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import os
 import threading
+import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
 from common.calls.answers import Check
+from common.calls.arguments import require
 from common.calls.bulk import Bulk, Item, Key, Value
 from common.calls.client import Endpoint
 from common.calls.upstream import Upstream
@@ -28,6 +32,7 @@ from common.outcome import Outcome, Reason
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Result = TypeVar("Result")
+CLOSE_WITHIN_S = 2
 GRACE_MS = 10  # the loop keeps the deadline itself; only if the loop is held up does the waiting thread step in
 
 
@@ -51,26 +56,33 @@ class Portal:
     ) -> dict[Key, Outcome[Value]]:
         """`Bulk.call_many` for threads."""
         self._upstreams.add(bulk.endpoint.upstream)
-        until = deadline or Deadline.after_ms(bulk.endpoint.timeout_ms)
+        until, started_s = deadline or Deadline.after_ms(bulk.endpoint.timeout_ms), time.monotonic()
         try:
             return self.run(lambda: bulk.call_many(items, deadline=until), until)
         except TimeoutError:
-            return dict.fromkeys(items, _given_up(bulk.default, bulk.endpoint.timeout_ms))
+            return dict.fromkeys(items, _given_up(bulk.endpoint.upstream, bulk.default, started_s))
 
     def run(self, make: Callable[[], Coroutine[Any, Any, Result]], deadline: Deadline) -> Result:
-        """The coroutine's result, in the context of the calling thread; `TimeoutError` shortly after the deadline."""
+        """The coroutine's result, in the context of the calling thread.
+
+        `TimeoutError` shortly after the deadline, or when the portal was closed meanwhile.
+        """
         _require_no_loop_here()
         future = asyncio.run_coroutine_threadsafe(make(), self._started())
         try:
             return future.result((deadline.remaining_ms + GRACE_MS) / 1000)
+        except concurrent.futures.CancelledError:
+            raise TimeoutError from None
         finally:
             future.cancel()
 
     def close(self) -> None:
         """Stops the thread and closes the connections; what is under way is cancelled. A later call starts anew."""
-        loop, self._loop = self._loop, None
+        with self._lock:
+            loop, self._loop = self._loop, None
         if loop is not None:
-            asyncio.run_coroutine_threadsafe(self._end(), loop).result()
+            with suppress(TimeoutError):
+                asyncio.run_coroutine_threadsafe(self._end(), loop).result(CLOSE_WITHIN_S)
             loop.call_soon_threadsafe(loop.stop)
 
     def __enter__(self) -> Portal:
@@ -110,17 +122,26 @@ class BlockingEndpoint(Generic[Answer]):
         self, payload: BaseModel, *, deadline: Deadline | None = None, check: Check[Answer] | None = None
     ) -> Outcome[Answer]:
         """See `Endpoint`."""
-        endpoint = self._endpoint
+        require(payload, deadline, check)
+        endpoint, started_s = self._endpoint, time.monotonic()
         until = deadline.at_most_ms(endpoint.timeout_ms) if deadline else Deadline.after_ms(endpoint.timeout_ms)
         try:
             return self._portal.run(lambda: endpoint(payload, deadline=until, check=check), until)
         except TimeoutError:
-            return _given_up(endpoint.default, endpoint.timeout_ms)
+            return _given_up(endpoint.upstream, endpoint.default, started_s)
 
 
-def _given_up(default: Value, elapsed_ms: float) -> Outcome[Value]:
+def _given_up(upstream: Upstream, default: Value, started_s: float) -> Outcome[Value]:
     """For who waited in vain: whether and what the held up loop has sent is not known."""
-    return Outcome(default, True, Reason.TIMEOUT, None, 0, elapsed_ms, current_request_id())
+    outcome = Outcome(
+        value=default,
+        reason=Reason.TIMEOUT,
+        elapsed_ms=(time.monotonic() - started_s) * 1000,
+        request_id=current_request_id(),
+    )
+    if upstream.metrics is not None:
+        upstream.metrics.observe(upstream.name, outcome)
+    return outcome
 
 
 def _require_no_loop_here() -> None:

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, get_args
 
-from common.errors import BreakerOpen
+from common.errors import BreakerOpen, CallFailed
 
 State = Literal["closed", "open", "half_open"]
 ForcedState = Literal["open", "closed", "observe"]
+
+# What the window remembers of a call: that it was good, that it broke, or, if it expired, the milliseconds that it had.
+GOOD, BROKEN = 0.0, math.inf
 
 MUCH_MORE_TIME = 2  # times the longest budget of those who opened it
 
@@ -51,12 +54,11 @@ class Forced:
 class Admission:
     """One call that was let through: what the breaker must know of it when it ends."""
 
-    __slots__ = ("budget_ms", "era", "probe", "started_s")
+    __slots__ = ("era", "probe", "started_s")
 
-    def __init__(self, *, era: int, probe: bool, budget_ms: float, started_s: float) -> None:
+    def __init__(self, *, era: int, probe: bool, started_s: float) -> None:
         self.era = era
         self.probe = probe
-        self.budget_ms = budget_ms
         self.started_s = started_s
 
 
@@ -66,8 +68,8 @@ class Breaker:
     A call runs inside `watch()`, and what it raises decides:
 
     - an exception is a failure, unless it says `our_fault`: one caller's bad requests must not close it to all;
-    - one that says `expired` is a failure if the call had a fair chance, see `_is_fair`; and a breaker that was opened
-      by callers in a hurry lets one who has much more time find out at once;
+    - one that says `expired` is a failure, unless the caller was in a hurry and the upstream answers others, see
+      `_is_fair`; a breaker that was opened by callers in a hurry lets one who has much more time find out at once;
     - a cancellation by the caller says nothing about the upstream.
 
     Whatever happens, a probe's slot is free again afterwards, and results from before the last change of state come
@@ -88,7 +90,6 @@ class Breaker:
         self._clock = clock
         self._now = now
         self._forced: Forced | None = None
-        # The last calls: 0 for a good one, the budget of one that expired, infinity for any other failure.
         self._window: deque[float] = deque(maxlen=self.policy.window_calls)
         self._opened_at_s: float | None = None
         self._opened_by_ms = math.inf  # the longest budget of those who opened it
@@ -108,9 +109,8 @@ class Breaker:
     @property
     def forced(self) -> Forced | None:
         """The decision of a person that is in force now."""
-        if self._forced is not None and self._now() >= self._forced.ends_at:
-            self._forced = None
-        return self._forced
+        forced = self._forced  # read once: another thread may replace it
+        return None if forced is None or self._now() >= forced.ends_at else forced
 
     def admits(self, budget_ms: float = math.inf) -> bool:
         """Whether a call that has so much time would be let through now."""
@@ -119,7 +119,11 @@ class Breaker:
         return self._opened_at_s is None or self._may_probe(budget_ms)
 
     def force(self, state: ForcedState, *, owner: str, reason: str, ends_at: datetime) -> None:
-        """Overrules the breaker until `ends_at` (with a time zone), or until `release`."""
+        """Overrules the breaker until `ends_at`, or until `release`; `ValueError` for an end without a time zone."""
+        if ends_at.tzinfo is None:
+            raise ValueError("ends_at needs a time zone, for example datetime.now(UTC) + timedelta(hours=1)")
+        if state not in get_args(ForcedState):
+            raise ValueError(f"a breaker can be forced {' or '.join(get_args(ForcedState))}, not {state!r}")
         self._forced = Forced(state, owner, reason, ends_at)
 
     def release(self) -> None:
@@ -127,35 +131,49 @@ class Breaker:
         self._forced = None
 
     @contextmanager
-    def watch(self, budget_ms: float = math.inf) -> Iterator[Admission]:
+    def watch(self, budget_ms: float = math.inf, *, hurried: bool = True) -> Iterator[Admission]:
         """Lets the enclosed call through and learns from it; raises `BreakerOpen` instead when it must not be made.
 
-        `budget_ms` is the time that the call has.
+        `budget_ms` is the time that the call has; `hurried` says that this is less than its client would usually wait.
         """
         admission = self._admit(budget_ms)
         try:
             yield admission
         except Exception as error:
-            expired = getattr(error, "expired", False)
-            if not expired or self._is_fair(budget_ms):
-                self._record(admission, 0 if getattr(error, "our_fault", False) else budget_ms if expired else math.inf)
+            if (ending := self._ending(error, budget_ms, hurried=hurried)) is not None:
+                self._record(admission, ending)
             raise
         else:
-            self._record(admission, math.inf if self._took(admission) > self.policy.slow_ms else 0)
+            self._record(admission, BROKEN if self._took(admission) > self.policy.slow_ms else GOOD)
         finally:
             if admission.probe and admission.era == self._era:  # it neither succeeded nor failed
                 self._probing = False
+
+    def forget_probe(self) -> None:
+        """For a new event loop or a forked process: whoever probed is gone, and will not tell."""
+        self._era += 1
+        self._probing = False
 
     def _admit(self, budget_ms: float) -> Admission:
         if not self.admits(budget_ms):
             raise BreakerOpen
         probe = self._opened_at_s is not None and self._may_probe(budget_ms)
         self._probing = self._probing or probe
-        return Admission(era=self._era, probe=probe, budget_ms=budget_ms, started_s=self._clock())
+        return Admission(era=self._era, probe=probe, started_s=self._clock())
 
     def _may_probe(self, budget_ms: float) -> bool:
         has_more_time = MUCH_MORE_TIME * self._opened_by_ms <= budget_ms < math.inf
         return not self._probing and (has_more_time or self.state == "half_open")
+
+    def _ending(self, error: Exception, budget_ms: float, *, hurried: bool) -> float | None:
+        """What a call that raised says about the upstream; None if it says nothing."""
+        if not isinstance(error, CallFailed):
+            return BROKEN
+        if error.our_fault:
+            return GOOD
+        if not error.expired:
+            return BROKEN
+        return budget_ms if not hurried or self._is_fair(budget_ms) else None
 
     def _is_fair(self, budget_ms: float) -> bool:
         """An upstream that answers, usually in 30 ms, is not unwell because somebody had only 5 ms left for it."""
@@ -169,19 +187,18 @@ class Breaker:
         self._answered_at_s = self._clock()
         return took_ms
 
-    def _record(self, admission: Admission, failure_ms: float) -> None:
-        """`failure_ms` as in `_window`."""
+    def _record(self, admission: Admission, ending: float) -> None:
         if admission.era != self._era or (self._opened_at_s is not None and not admission.probe):
             return
-        self._window.append(failure_ms)
-        failures = [failure for failure in self._window if failure]
+        self._window.append(ending)
+        failures = [past for past in self._window if past != GOOD]
         many = len(failures) >= self.policy.min_failures
         if admission.probe or (many and len(failures) >= self.policy.failure_share * len(self._window)):
             self._change(failures)
 
     def _change(self, failures: Sequence[float]) -> None:
         """Opens because of `failures`, or closes if there are none."""
-        expired = [failure for failure in failures if failure < math.inf]
+        expired = [failure for failure in failures if failure != BROKEN]
         self._era += 1
         self._probing = False
         self._window.clear()

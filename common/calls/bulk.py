@@ -14,13 +14,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
+import structlog
 from pydantic import BaseModel
 
 from common.calls.answers import Check
 from common.calls.client import Endpoint
+from common.context import current_request_id
 from common.deadline import Deadline
 from common.outcome import Outcome, Reason
 
@@ -29,6 +33,7 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 Answer = TypeVar("Answer", bound=BaseModel)
 
+log = structlog.get_logger(__name__)
 PATIENCE = 4  # one request may take so many times its fair share of the time: slow is not hung
 
 
@@ -58,10 +63,16 @@ class Bulk(Generic[Key, Item, Answer, Value]):
     check_answer: Check[Answer] = lambda _answer: None
     check: Callable[[Key, Value], Reason | None] = lambda _key, _value: None
 
+    def __post_init__(self) -> None:
+        if self.max_items < 1 or self.side_by_side < 1:
+            raise ValueError("max_items and side_by_side: at least 1")
+
     async def call_many(
         self, items: Mapping[Key, Item], *, deadline: Deadline | None = None
     ) -> dict[Key, Outcome[Value]]:
         """An outcome for every key, in the order of `items`, within one deadline: the caller's, else the client's."""
+        if not isinstance(deadline, Deadline | None):
+            raise TypeError(f"deadline: a common.Deadline is wanted, not {type(deadline).__name__}")
         deadline = deadline or Deadline.after_ms(self.endpoint.timeout_ms)
         pieces = list(_pieces(items, self.max_items))
         queue, found = iter(enumerate(pieces)), dict[Key, Outcome[Value]]()
@@ -76,27 +87,32 @@ class Bulk(Generic[Key, Item, Answer, Value]):
 
     async def _call(self, piece: Mapping[Key, Item], deadline: Deadline) -> dict[Key, Outcome[Value]]:
         """One request, and what came of it for each of its items."""
-        judged: dict[Key, tuple[Value, Reason | None]] = {}
+        try:
+            request = self.ask(piece)
+            whole = await self.endpoint.one(request, deadline=deadline, check=partial(self._mixed_up, piece))
+            if whole.reason is not None:
+                return dict.fromkeys(piece, whole.about(self.default, whole.reason))
+            values = dict(self.take(whole.value))
+            return {key: self._outcome(whole, key, values) for key in piece}
+        except Exception as error:
+            with suppress(Exception):
+                log.error("bulk.bug", upstream=self.endpoint.upstream.name, exc_info=error)
+            return dict.fromkeys(piece, Outcome(value=self.default, reason=Reason.BUG, request_id=current_request_id()))
 
-        def judge(answer: Answer) -> Reason | None:
-            if (problem := self.check_answer(answer)) is not None:
-                return problem
-            given = list(self.take(answer))
-            values = dict(given)
-            if len(values) < len(given) or not values.keys() <= piece.keys():
-                return Reason.MEANING
-            if self.in_order and list(values) != [key for key in piece if key in values]:
-                return Reason.MEANING
-            judged.update((key, (value, self.check(key, value))) for key, value in values.items())
-            return None
+    def _mixed_up(self, piece: Mapping[Key, Item], answer: Answer) -> Reason | None:
+        """Why the answer as a whole can't be believed."""
+        if (problem := self.check_answer(answer)) is not None:
+            return problem
+        keys = [key for key, _ in self.take(answer)]
+        given = set(keys)
+        known = given <= piece.keys() and len(given) == len(keys)
+        if known and self.in_order:
+            known = keys == [key for key in piece if key in given]
+        return None if known else Reason.MEANING
 
-        whole = await self.endpoint.one(self.ask(piece), deadline=deadline, check=judge)
-        if whole.reason is not None:
-            return dict.fromkeys(piece, whole.about(self.default, whole.reason))
-        return {key: self._outcome(whole, *judged.get(key, (self.default, Reason.MEANING))) for key in piece}
-
-    def _outcome(self, whole: Outcome[Answer], value: Value, reason: Reason | None) -> Outcome[Value]:
-        return whole.about(value if reason is None else self.default, reason)
+    def _outcome(self, whole: Outcome[Answer], key: Key, values: Mapping[Key, Value]) -> Outcome[Value]:
+        reason = Reason.MEANING if key not in values else self.check(key, values[key])
+        return whole.about(values[key] if reason is None else self.default, reason)
 
 
 def _pieces(items: Mapping[Key, Item], max_items: int) -> Iterator[dict[Key, Item]]:

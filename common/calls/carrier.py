@@ -13,6 +13,7 @@ from yarl import URL
 from common.calls.resolver import OwnThreadResolver
 
 KEEP_ALIVE_S = 15
+DNS_CACHE_S = 30
 Carrier = Callable[[], httpx.AsyncBaseTransport]  # makes one, inside of a running event loop
 
 
@@ -23,9 +24,12 @@ class AiohttpCarrier(httpx.AsyncBaseTransport):
     other side likes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, resolver: OwnThreadResolver | None = None) -> None:
         connector = aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=KEEP_ALIVE_S, resolver=OwnThreadResolver(), ttl_dns_cache=30
+            limit=0,
+            keepalive_timeout=KEEP_ALIVE_S,
+            resolver=resolver or OwnThreadResolver(),
+            ttl_dns_cache=DNS_CACHE_S,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,

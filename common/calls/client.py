@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 import structlog
 from pydantic import BaseModel
 
 from common.calls.answers import AnswerLimits, AnswerReader, Check
+from common.calls.arguments import checked_default, require, written
 from common.calls.attempts import ONE_ATTEMPT, AttemptPolicy, ask
 from common.calls.loops import LoopNotice
 from common.calls.mirror import Mirror, Pair
 from common.calls.upstream import MIN_BUDGET_MS, Call, Upstream
-from common.context import acceptable_caller, bound_caller, current_request_id
+from common.context import bound_caller, current_request_id
 from common.deadline import Deadline
 from common.errors import CallFailed
 from common.outcome import Outcome, Reason
@@ -53,7 +55,7 @@ class SafeClient:
         """One operation of the upstream.
 
         Args:
-            answer: the model of the answer, best an `AnswerModel`.
+            answer: the model of the answer, best an `AnswerModel`: its strictness is a part of what is promised.
             default: decided now, before any call: it is part of the contract, and checked against `answer` here.
             limits: what an answer may cost; more is asked for in pieces, see `common.calls.bulk`.
             attempts: one, unless the call changes nothing and is worth more.
@@ -61,12 +63,13 @@ class SafeClient:
             refuse_untested: whether another version counts as a failure, or is used, logged and counted.
             mirror: where a copy of the calls goes, see `common.calls.shadow`.
 
-        Raises pydantic's `ValidationError` for a default that breaks the contract, `ValueError` for an impossible path.
+        Raises pydantic's `ValidationError` for a default that breaks the contract, `TypeError` for one of another model
+        and `ValueError` for an impossible path.
         """
         if not path.startswith("/"):
             raise ValueError(f"{path!r}: a path begins with /")
-        answer.model_validate(default.model_dump())
         versions = None if tested_with is None else frozenset(tested_with)
+        default = checked_default(answer, default, versions)
         reader = AnswerReader(answer, limits or AnswerLimits(), tested_with=versions, refuse_untested=refuse_untested)
         return Endpoint(self, path, reader, default, attempts, mirror)
 
@@ -115,50 +118,63 @@ class Endpoint(Generic[Answer]):
     async def one(
         self, payload: BaseModel, *, deadline: Deadline | None = None, check: Check[Answer] | None = None
     ) -> Outcome[Answer]:
-        """The same, for callers who have good reason to call often: pieces of a bulk, shadows, sync callers' loops."""
-        _require(payload, deadline, check)
-        started_s, value, reason = time.monotonic(), self.default, None
+        """The same for the pieces of a bulk call: many in one request are as they should be."""
+        require(payload, deadline, check)
+        started_s = time.monotonic()
         call: Call[Answer] = Call(
             path=self.path,
-            content=payload.model_dump_json().encode(),
             request_id=current_request_id(),
-            caller=acceptable_caller(bound_caller()),
+            caller=bound_caller(),
             deadline=deadline.at_most_ms(self.timeout_ms) if deadline else Deadline.after_ms(self.timeout_ms),
             reader=self._reader,
             check=check,
+            timeout_ms=self.timeout_ms,
         )
-        try:
-            value = await ask(self.upstream, call, self._attempts)
-        except CallFailed as failed:
-            reason = failed.reason
-            log.warning("client.call_failed", upstream=self.upstream.name, reason=reason.value, detail=failed.detail)
-        except Exception:  # the promise of this class; a cancellation is no Exception and passes
-            reason = Reason.BUG
-            log.exception("client.bug", upstream=self.upstream.name)
-        return self._told(call, payload, value, reason, (time.monotonic() - started_s) * 1000)
-
-    def _told(
-        self, call: Call[Answer], payload: BaseModel, value: Answer, reason: Reason | None, elapsed_ms: float
-    ) -> Outcome[Answer]:
-        """The outcome, counted and mirrored."""
-        upstream = self.upstream
+        value, failed = await self._asked(call, payload)
         outcome = Outcome(
             value=value,
-            is_default=reason is not None,
-            reason=reason,
-            version=getattr(value, "version", None),
+            reason=failed.reason if failed else None,
+            version=None if failed else getattr(value, "version", None),
             attempts=call.attempts,
-            elapsed_ms=elapsed_ms,
+            elapsed_ms=(time.monotonic() - started_s) * 1000,
             request_id=call.request_id,
-            untested_version=reason is None and self._reader.is_untested(value),
+            untested_version=failed is None and self._reader.is_untested(value),
         )
-        if upstream.metrics is not None:
-            upstream.metrics.observe(upstream.name, outcome, upstream.breaker)
-        if outcome.untested_version:
-            log.warning("client.untested_version", upstream=upstream.name, version=outcome.version)
+        self._tell(outcome, failed)
         if self._mirror is not None:
-            self._mirror.offer(Pair(call.path, payload, call.content, outcome), upstream.extra)
+            with suppress(
+                Exception
+            ):  # a mirror keeps this promise itself; it is not for us to break ours if it does not
+                self._mirror.offer(Pair(call.path, payload, call.content, outcome), self.upstream)
         return outcome
+
+    async def _asked(self, call: Call[Answer], payload: BaseModel) -> tuple[Answer, CallFailed | None]:
+        """The answer, or the default and what went wrong. A cancellation is no `Exception`, and passes."""
+        try:
+            call.content = written(payload)
+            return await ask(self.upstream, call, self._attempts), None
+        except CallFailed as failed:
+            return self.default, failed
+        except Exception as error:  # noqa: BLE001  the promise of this class
+            bug = CallFailed(Reason.BUG, type(error).__name__)
+            bug.__cause__ = error
+            return self.default, bug
+
+    def _tell(self, outcome: Outcome[Answer], failed: CallFailed | None) -> None:
+        """Counts and logs. Should that fail, nobody is left to tell: a full disk must not cost the answer."""
+        upstream = self.upstream
+        with suppress(Exception):
+            if upstream.metrics is not None:
+                upstream.metrics.observe(upstream.name, outcome)
+        with suppress(Exception):
+            if failed is not None and failed.reason is Reason.BUG:
+                log.error("client.bug", upstream=upstream.name, detail=failed.detail, exc_info=failed.__cause__)
+            elif failed is not None:
+                log.warning(
+                    "client.call_failed", upstream=upstream.name, reason=str(failed.reason), detail=failed.detail
+                )
+            elif outcome.untested_version:
+                log.warning("client.untested_version", upstream=upstream.name, version=outcome.version)
 
 
 def low_timeout(upstream: Upstream, *, timeout_ms: int = LOW_TIMEOUT_MS) -> SafeClient:
@@ -169,13 +185,3 @@ def low_timeout(upstream: Upstream, *, timeout_ms: int = LOW_TIMEOUT_MS) -> Safe
 def high_timeout(upstream: Upstream, *, timeout_ms: int = HIGH_TIMEOUT_MS) -> SafeClient:
     """For exceptional calls that are known to take long; asked for by name, so that it shows in review."""
     return SafeClient(upstream, timeout_ms=timeout_ms)
-
-
-def _require(payload: object, deadline: object, check: object) -> None:
-    """Mistakes of the programmer are told to the programmer, at the first call and by name."""
-    if not isinstance(payload, BaseModel):
-        raise TypeError(f"payload: a pydantic model is wanted, not {type(payload).__name__}")
-    if not isinstance(deadline, Deadline | None):
-        raise TypeError(f"deadline: a common.Deadline is wanted, not {type(deadline).__name__}")
-    if check is not None and not callable(check):
-        raise TypeError(f"check: a function of the answer is wanted, not {type(check).__name__}")

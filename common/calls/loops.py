@@ -1,11 +1,9 @@
-"""Notices who calls an endpoint item by item.
-
-Fifteen calls of two seconds, each within its five-second timeout, are thirty seconds and fifteen points of failure.
-"""
+"""Notices who calls an endpoint item by item, and names the bulk call that would do: see `common.calls.bulk`."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -41,7 +39,8 @@ class LoopNotice:
         if len(self._calls) > REMEMBERED_REQUESTS:
             self._calls.popitem(last=False)
         if calls == LOOP_CALLS:
-            self._tell()
+            with suppress(Exception):  # whatever the log or the metrics do, the call goes on
+                self._tell()
 
     def _tell(self) -> None:
         if self._upstream.metrics is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from common.calls.budget import ExtraBudget
 from common.outcome import Outcome
+
+if TYPE_CHECKING:
+    from common.calls.upstream import Upstream
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -42,5 +44,5 @@ class Share:
 class Mirror(Protocol[Answer]):
     """Takes copies of calls. It never raises and never waits: it drops what it can't take."""
 
-    def offer(self, pair: Pair[Answer], budget: ExtraBudget) -> None:
-        """Takes the pair or drops it; a copy that is sent is paid for from `budget`."""
+    def offer(self, pair: Pair[Answer], primary: Upstream) -> None:
+        """Takes the pair or drops it; a copy that is sent is paid for with `primary.spend_extra("shadow")`."""

@@ -9,28 +9,36 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 Lookup = Callable[..., list[Any]]
+STUCK_S = 10
 
 
 class OwnThreadResolver(AbstractResolver):
-    """For one upstream: at most one look-up at a time, shared by all calls that wait for it."""
+    """For one upstream: one look-up at a time, shared by all calls that wait for it.
+
+    One that has hung for `STUCK_S` is given up: its thread stays behind, and another one tries.
+    """
 
     def __init__(self, lookup: Lookup = socket.getaddrinfo) -> None:
         self._lookup = lookup
         self._under_way: asyncio.Future[list[Any]] | None = None
+        self._begun_s = 0.0
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """The addresses of `host`; raises `OSError` for an unknown name."""
-        if self._under_way is None or self._under_way.done():
-            self._under_way = self._begin(host, port, family)
-        found = await asyncio.shield(self._under_way)
+        under_way = self._under_way
+        if under_way is None or under_way.done() or self._is_lost(under_way):
+            under_way = self._under_way = self._begin(host, port, family)
+            self._begun_s = time.monotonic()
+        found = await asyncio.shield(under_way)
         return [
             ResolveResult(
                 hostname=host,
@@ -45,6 +53,10 @@ class OwnThreadResolver(AbstractResolver):
 
     async def close(self) -> None:
         """A thread that still looks something up is left to its fate."""
+
+    def _is_lost(self, under_way: asyncio.Future[list[Any]]) -> bool:
+        other_loop = under_way.get_loop() is not asyncio.get_running_loop()
+        return other_loop or time.monotonic() - self._begun_s > STUCK_S
 
     def _begin(self, host: str, port: int, family: socket.AddressFamily) -> asyncio.Future[list[Any]]:
         loop = asyncio.get_running_loop()
@@ -65,8 +77,8 @@ class OwnThreadResolver(AbstractResolver):
                 answer = self._lookup(host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
             except OSError as error:
                 problem = error
-            except UnicodeError as error:
-                problem = OSError(f"not a host name: {error.reason if hasattr(error, 'reason') else error}")
+            except Exception as error:  # noqa: BLE001  UnicodeError for one; whoever waits must hear of it
+                problem = OSError(f"not a host name: {error}")
             if not loop.is_closed():
                 loop.call_soon_threadsafe(tell, answer, problem)
 

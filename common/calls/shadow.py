@@ -1,27 +1,27 @@
 """Shadow mode: a second model sees the same calls as the first, and nobody but us sees what it answers.
 
 It has connections, slots and a breaker of its own, takes its requests out of the budget that it shares with retries and
-hedges, and drops what it can't take, counted by reason, rather than queue it: so it can never change how long a call
-takes, nor what comes of it. Answers are compared pair by pair, and the worst pairs are kept for a person to look at.
+hedges, and drops what it can't take, counted by reason, rather than queue it: so it never changes what comes of a call,
+and no call waits for its answer. What it does cost is time of the event loop that the calls share: to read an answer,
+to compare it, and to write down the pair if it is one of the worst so far. That is measured, and held to a twentieth of
+the loop's time. Where this is too little, or `difference` is dear: `common.calls.celery_shadow`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-import json
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import structlog
 from pydantic import BaseModel
 
-from common.calls.answers import AnswerLimits, AnswerReader
-from common.calls.budget import ExtraBudget
+from common.calls.answers import AnswerLimits, AnswerReader, Check
+from common.calls.loop_time import LoopTime
 from common.calls.mirror import Pair, Share
+from common.calls.shadow_report import KEEP_BYTES, KEEP_WORST, Difference, ShadowReport, unequal
 from common.calls.upstream import Call, Upstream
 from common.deadline import Deadline
 from common.errors import CallFailed
@@ -30,77 +30,31 @@ if TYPE_CHECKING:
     from common.metrics import ShadowMetrics
 
 Answer = TypeVar("Answer", bound=BaseModel)
-Difference = Callable[[Answer, Answer], float]
+CANCEL_S = 1.0  # in which a task that was cancelled ends
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ShadowPolicy:
-    """What a shadow may cost. `share` of the calls are mirrored, spread evenly by counting."""
+    """What a shadow may cost. `share` of the calls are mirrored, spread evenly by counting.
+
+    Args:
+        max_tasks: copies under way. Each holds its request, the primary's answer and, while it is compared, the
+            shadow's; for both answers `AnswerLimits` are the bound, and never more than one is being compared.
+        max_bytes: of the requests under way together, as the primary was sent them; answers do not count.
+        timeout_ms: for one copy, from its offer to the shadow's answer.
+        loop_share: of the event loop's time, for reading and comparing.
+        keep_worst: pairs that are kept for a person to look at.
+        keep_bytes: of all kept pairs together, answers included; what is longer than its share is cut.
+    """
 
     share: float = 1.0
     max_tasks: int = 32
-    max_bytes: int = 4 * 1024 * 1024  # of requests under way
+    max_bytes: int = 4 * 1024 * 1024
     timeout_ms: float = 1_000
-    keep_worst: int = 20
-
-
-@dataclass(order=True)
-class Compared:
-    """One pair of answers; `difference` is 0 where they agree. Ordered by it."""
-
-    difference: float
-    number: int
-    path: str = field(compare=False)
-    request: Any = field(compare=False)
-    primary: dict[str, Any] = field(compare=False)
-    shadow: dict[str, Any] = field(compare=False)
-    request_id: str = field(compare=False)
-
-
-class ShadowReport:
-    """What was seen so far: how often they agreed, why pairs are missing, and the pairs that differ most."""
-
-    def __init__(self, keep_worst: int) -> None:
-        self._keep = keep_worst
-        self._numbers = count()
-        self._worst: list[Compared] = []  # a heap, the least of the worst on top
-        self.compared = 0
-        self.agreed = 0
-        self.difference_sum = 0.0
-        self.missing: Counter[str] = Counter()  # by reason: dropped, or asked without an answer
-
-    def add(self, pair: Pair[Any], shadow: BaseModel, difference: float) -> None:
-        self.compared += 1
-        self.agreed += difference == 0
-        self.difference_sum += difference
-        number = next(self._numbers)
-        if difference == 0 or (len(self._worst) == self._keep and difference <= self._worst[0].difference):
-            return
-        seen = Compared(
-            difference, number, pair.path, json.loads(pair.content), pair.primary.value.model_dump(mode="json"),
-            shadow.model_dump(mode="json"), pair.primary.request_id,
-        )  # fmt: skip
-        (heapq.heappush if len(self._worst) < self._keep else heapq.heappushpop)(self._worst, seen)
-
-    @property
-    def worst(self) -> list[Compared]:
-        """The pairs that differ most, worst first."""
-        return sorted(self._worst, reverse=True)
-
-    def as_json(self) -> dict[str, Any]:
-        """For operators: `/v1/admin/shadow`."""
-        return {
-            "compared": self.compared,
-            "agreed": self.agreed,
-            "mean_difference": self.difference_sum / self.compared if self.compared else None,
-            "missing": dict(self.missing),
-            "worst": [
-                {"difference": seen.difference, "request_id": seen.request_id, "path": seen.path,
-                 "request": seen.request, "primary": seen.primary, "shadow": seen.shadow}
-                for seen in self.worst
-            ],
-        }  # fmt: skip
+    loop_share: float = 0.05
+    keep_worst: int = KEEP_WORST
+    keep_bytes: int = KEEP_BYTES
 
 
 class Shadow(Generic[Answer]):
@@ -108,8 +62,8 @@ class Shadow(Generic[Answer]):
 
     Args:
         upstream: the shadow's own, never the primary's: its connections, slots and breaker are used up by nobody else.
-        difference: how far two answers are apart, 0 if they agree; by default 0 or 1.
-        prepare: makes the shadow's request out of the primary's, where it is not the same.
+        difference: how far two answers are apart, 0 if they agree; by default 0 or 1. It runs on the event loop.
+        prepare: makes the shadow's request out of the primary's, where it is not the same. So does it.
     """
 
     def __init__(
@@ -118,43 +72,64 @@ class Shadow(Generic[Answer]):
         *,
         answer: type[Answer],
         policy: ShadowPolicy | None = None,
-        difference: Difference[Answer] = lambda primary, shadow: float(primary != shadow),
+        difference: Difference[Answer] = unequal,
         prepare: Callable[[Any], BaseModel] | None = None,
         limits: AnswerLimits | None = None,
         metrics: ShadowMetrics | None = None,
     ) -> None:
         self.policy = policy or ShadowPolicy()
-        self.report = ShadowReport(self.policy.keep_worst)
+        self.report = ShadowReport(
+            upstream.name, keep_worst=self.policy.keep_worst, keep_bytes=self.policy.keep_bytes, metrics=metrics
+        )
         self._upstream = upstream
-        self._reader = AnswerReader(answer, limits or AnswerLimits())
+        self._loop_time = LoopTime(share=self.policy.loop_share)
+        self._reader = TimedReader(answer, limits or AnswerLimits(), self._loop_time)
         self._difference = difference
         self._prepare = prepare
-        self._metrics = metrics
         self._tasks: set[asyncio.Task[None]] = set()
         self._bytes = 0
         self._share = Share(self.policy.share)
         self._closing = False
 
-    def offer(self, pair: Pair[Answer], budget: ExtraBudget) -> None:
+    def offer(self, pair: Pair[Answer], primary: Upstream) -> None:
         """Takes a copy or drops it; never waits, never raises."""
         if not self._share.next():
+            self.report.skip()
             return
-        if (reason := self._refusal(pair)) is not None or (reason := _unpaid(budget)) is not None:
-            self._miss(reason)
-            return
-        task = asyncio.create_task(self._compare(pair))
-        self._tasks.add(task)
-        self._bytes += len(pair.content)
-        task.add_done_callback(lambda done: self._end(done, len(pair.content)))
+        try:
+            reason = self._taken(pair, primary)
+        except Exception:
+            reason = "bug"
+            log.exception("shadow.bug", upstream=self._upstream.name)
+        if reason is not None:
+            self.report.miss(reason)
 
     async def drain(self, timeout_ms: float = 1_000) -> None:
-        """Takes no more, and lets what is under way end, for at most `timeout_ms`."""
+        """Takes no more, and lets what is under way end, for at most `timeout_ms`; the rest is missing as "closing"."""
         self._closing = True
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_ms / 1000)
-        for task in tuple(self._tasks):
-            task.cancel()
-        await self._upstream.aclose()
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=timeout_ms / 1000)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=CANCEL_S)
+            await self._upstream.aclose()
+
+    def _taken(self, pair: Pair[Answer], primary: Upstream) -> str | None:
+        """None if a copy is under way now, else why not."""
+        loop = asyncio.get_running_loop()
+        reason = self._refusal(pair)
+        if reason is not None:
+            return reason
+        if not primary.spend_extra("shadow"):
+            return "no_budget"
+        task = loop.create_task(self._compare(pair))
+        self._tasks.add(task)
+        self._bytes += len(pair.content)
+        task.add_done_callback(partial(self._end, size_bytes=len(pair.content)))
+        return None
 
     def _refusal(self, pair: Pair[Answer]) -> str | None:
         if self._closing:
@@ -165,41 +140,63 @@ class Shadow(Generic[Answer]):
             return "tasks_full"
         if self._bytes + len(pair.content) > self.policy.max_bytes:
             return "bytes_full"
+        if not self._loop_time.is_left:
+            return "no_loop_time"
         return self._upstream.refusal(self.policy.timeout_ms)
 
     async def _compare(self, pair: Pair[Answer]) -> None:
         try:
-            content = self._prepare(pair.payload).model_dump_json().encode() if self._prepare else pair.content
-            call = shadow_call(pair.path, content, pair.primary.request_id, self._reader, self.policy.timeout_ms)
-            answer = await self._upstream.ask(call)
-            difference = self._difference(pair.primary.value, answer)
-            self.report.add(pair, answer, difference)
+            with self._loop_time.used():
+                content = self._prepare(pair.payload).model_dump_json().encode() if self._prepare else pair.content
+            request_id, primary = pair.primary.request_id, pair.primary.value
+            answer = await self._upstream.ask(
+                shadow_call(pair.path, content, request_id, self._reader, self.policy.timeout_ms)
+            )
+            with self._loop_time.used():
+                self.report.add(
+                    self._difference(primary, answer),
+                    path=pair.path,
+                    request_id=request_id,
+                    request=pair.content,
+                    primary=primary,
+                    shadow=answer,
+                )
         except CallFailed as failed:
-            self._miss(failed.reason)
+            self.report.miss(failed.reason)
         except Exception:
-            self._miss("bug")
+            self.report.miss("bug")
             log.exception("shadow.bug", upstream=self._upstream.name)
-        else:
-            if self._metrics is not None:
-                self._metrics.compared(self._upstream.name, difference)
 
-    def _miss(self, reason: str) -> None:
-        self.report.missing[reason] += 1
-        if self._metrics is not None:
-            self._metrics.missing(self._upstream.name, reason)
-
-    def _end(self, task: asyncio.Task[None], size: int) -> None:
+    def _end(self, task: asyncio.Task[None], *, size_bytes: int) -> None:
         self._tasks.discard(task)
-        self._bytes -= size
+        self._bytes -= size_bytes
+        if task.cancelled():  # perhaps before it began: the task itself can't count that
+            self.report.miss("closing")
+
+
+class TimedReader(AnswerReader[Answer]):
+    """Reads as ever, and books the time."""
+
+    def __init__(self, model: type[Answer], limits: AnswerLimits, loop_time: LoopTime) -> None:
+        super().__init__(model, limits)
+        self._loop_time = loop_time
+
+    def read(self, body: bytes, check: Check[Answer] | None) -> Answer:
+        with self._loop_time.used():
+            return super().read(body, check)
 
 
 def shadow_call(
     path: str, content: bytes, request_id: str, reader: AnswerReader[Answer], timeout_ms: float
 ) -> Call[Answer]:
     """The same request once more, for the shadow."""
-    deadline = Deadline.after_ms(timeout_ms)
-    return Call(path, content, request_id, caller="shadow", deadline=deadline, reader=reader, check=None)
-
-
-def _unpaid(budget: ExtraBudget) -> str | None:
-    return None if budget.spend() else "no_budget"
+    return Call(
+        path=path,
+        content=content,
+        request_id=request_id,
+        caller="shadow",
+        deadline=Deadline.after_ms(timeout_ms),
+        reader=reader,
+        check=None,
+        timeout_ms=timeout_ms,
+    )

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from common.metrics import ClientMetrics
 
 Answer = TypeVar("Answer", bound=BaseModel)
+FULL_SHARE = 0.8  # with so much of its usual time, a caller is in no hurry
 MIN_BUDGET_MS = 5  # with less than this left, sending would only make work that nobody waits for
 
 
@@ -36,12 +37,13 @@ class Call(Generic[Answer]):
     """One call under way; the policies hold settings, this holds its state."""
 
     path: str
-    content: bytes
     request_id: str
     caller: str
     deadline: Deadline
     reader: AnswerReader[Answer]
-    check: Check[Answer] | None
+    check: Check[Answer] | None = None
+    timeout_ms: float = 0  # how long its client would usually wait
+    content: bytes = b""
     attempts: int = 0  # requests that were sent
 
     def headers(self) -> dict[str, str]:
@@ -85,18 +87,22 @@ class Upstream:
             raise ValueError(f"{name}: {base_url!r} is not the address of a service, such as http://127.0.0.1:8002")
         # httpx and aiohttp: only a process that makes calls loads them.
         from common.calls.carrier import AiohttpCarrier
+        from common.calls.resolver import OwnThreadResolver
         from common.calls.transport import HttpTransport
 
         self.name = name
         self.breaker = Breaker(breaker)
         self.extra = ExtraBudget(share=extra_share)
         self.metrics = metrics
-        self._new_transport = partial(HttpTransport, base_url, api_key=api_key, carrier=carrier or AiohttpCarrier)
+        carrier = carrier or partial(AiohttpCarrier, OwnThreadResolver())
+        self._new_transport = partial(HttpTransport, base_url, api_key=api_key, carrier=carrier)
         self._new_bulkhead = partial(Bulkhead, max_in_flight=max_in_flight, max_waiting=max_waiting)
         self._bulkhead = self._new_bulkhead()
         self._transport: HttpTransport | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._discarding: set[asyncio.Task[None]] = set()
+        if metrics is not None:
+            metrics.watch(name, self.breaker, waiting=lambda: self._bulkhead.waiting)
 
     def refusal(self, budget_ms: float) -> Reason | None:
         """Why a call that has so much time would be refused at once."""
@@ -114,7 +120,7 @@ class Upstream:
         try:
             if (left_ms := call.deadline.remaining_ms) < MIN_BUDGET_MS:
                 raise CallFailed(Reason.NO_TIME, our_fault=True)
-            with self.breaker.watch(left_ms) as admission:
+            with self.breaker.watch(left_ms, hurried=left_ms < FULL_SHARE * call.timeout_ms) as admission:
                 # Behind an open breaker may be an upstream that has moved, or connections of ours that are no good.
                 transport = self._renewed() if admission.probe else self._connected()
                 return call.reader.read(await self._send(transport, call), call.check)
@@ -122,6 +128,13 @@ class Upstream:
             raise CallFailed(Reason.BREAKER_OPEN, our_fault=True) from None
         finally:
             bulkhead.leave()
+
+    def spend_extra(self, kind: str) -> bool:
+        """Whether a retry, a hedge or a shadow call may be sent; it is paid for, and counted either way."""
+        granted = self.extra.spend()
+        if self.metrics is not None:
+            self.metrics.extra_request(self.name, kind, granted=granted)
+        return granted
 
     async def warm_up(self) -> None:
         """Loads and builds what the first call needs, so that it is as quick as the second; asks nobody anything."""
@@ -137,7 +150,15 @@ class Upstream:
             retiring.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
     async def _send(self, transport: HttpTransport, call: Call[Answer]) -> bytes:
+        if not call.attempts:
+            self.extra.earn()
         call.attempts += 1
         try:
             async with asyncio.timeout(call.deadline.remaining_ms / 1000):
@@ -152,10 +173,13 @@ class Upstream:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop, self._transport, self._bulkhead = loop, None, self._new_bulkhead()
+            self.breaker.forget_probe()
 
     def _connected(self) -> HttpTransport:
         if self._transport is None:
             self._transport = self._new_transport()
+        if self.metrics is not None:
+            self.metrics.reconnected(self.name)
         return self._transport
 
     def _renewed(self) -> HttpTransport:
@@ -164,4 +188,6 @@ class Upstream:
             self._discarding.add(task)
             task.add_done_callback(self._discarding.discard)
         self._transport = self._new_transport()
+        if self.metrics is not None:
+            self.metrics.reconnected(self.name)
         return self._transport

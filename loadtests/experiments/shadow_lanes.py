@@ -7,15 +7,19 @@ import gc
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import cycle
+from itertools import count, cycle
+
+from pydantic import Field
 
 from common.calls.client import Endpoint, low_timeout
 from common.calls.shadow import Shadow, ShadowPolicy
+from common.calls.shadow_report import Difference
 from common.calls.upstream import Upstream
 from common.contract import AnswerModel, RequestModel
 from common.progress import Reporter, progress
 from loadtests.experiments.footprint import footprint, memory_bytes
 from loadtests.experiments.server import serving
+from loadtests.experiments.shadow_server import serving_largest
 
 PRIMARY_MS = 5
 BODY_BYTES = 10_000
@@ -29,8 +33,13 @@ class Text(RequestModel):
     text: str
 
 
+class Number(AnswerModel):
+    value: float
+
+
 class Echoed(AnswerModel):
     text: str
+    numbers: list[Number] = Field(default_factory=list)  # of the largest answers
 
 
 NOTHING = Echoed(text="")
@@ -44,10 +53,15 @@ class Lane:
     name: str
     endpoint: Endpoint[Echoed]
     shadow: Shadow[Echoed] | None
+    busy: bool = False  # its shadow answers, which costs this process time: of its calls' times nothing is promised
     took_ms: list[float] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
     most_tasks: int = 0  # besides the calls themselves
     most_descriptors: int = 0
+
+    @property
+    def compared(self) -> int:
+        return 0 if self.shadow is None else self.shadow.report.compared
 
     @property
     def dropped(self) -> Counter[str]:
@@ -69,12 +83,17 @@ class Seen:
 
 async def measure(*, seconds: float, rate: float) -> Seen:
     """`seconds` of calls in all, and some more to warm up and to let copies end between the slices."""
-    async with serving("echo", delay_ms=PRIMARY_MS) as primary, serving("silent") as silent:
+    async with (
+        serving("echo", delay_ms=PRIMARY_MS) as primary,
+        serving("silent") as silent,
+        serving_largest() as largest,
+    ):
         lanes = [
             _lane("no shadow", primary, None),
             _lane("shadow", primary, silent),
             _lane("breaker held closed", primary, silent, kept_closed=True),
             _lane("default budget", primary, silent, extra_share=0.2),
+            _lane("largest answers", primary, largest, busy=True),
         ]
         slices = max(1, round(seconds / SLICE_SECONDS / len(lanes))) * len(lanes)
         await _warm_up(lanes[0])
@@ -90,16 +109,30 @@ async def measure(*, seconds: float, rate: float) -> Seen:
     return Seen(lanes, memory_bytes() - before_bytes)
 
 
-def _lane(name: str, primary: str, silent: str | None, *, extra_share: float = 1.0, kept_closed: bool = False) -> Lane:
+def _lane(
+    name: str,
+    primary: str,
+    second: str | None,
+    *,
+    extra_share: float = 1.0,
+    kept_closed: bool = False,
+    busy: bool = False,
+) -> Lane:
     shadow = None
-    if silent is not None:
-        upstream = Upstream("shadow", silent, max_in_flight=MAX_IN_FLIGHT)
+    if second is not None:
+        upstream = Upstream("shadow", second, max_in_flight=MAX_IN_FLIGHT)
         if kept_closed:  # the worst case: the breaker, which would soon have stopped asking, may not
             in_a_day = datetime.now(UTC) + timedelta(days=1)
             upstream.breaker.force("closed", owner="experiment", reason="the worst case", ends_at=in_a_day)
-        shadow = Shadow(upstream, answer=Echoed)
+        shadow = Shadow(upstream, answer=Echoed, difference=_ever_further_apart())
     client = low_timeout(Upstream("primary", primary, max_in_flight=64, extra_share=extra_share))
-    return Lane(name, client.endpoint("/echo", answer=Echoed, default=NOTHING, mirror=shadow), shadow)
+    return Lane(name, client.endpoint("/echo", answer=Echoed, default=NOTHING, mirror=shadow), shadow, busy)
+
+
+def _ever_further_apart() -> Difference[Echoed]:
+    """Looks at every number, and finds each pair worse than all before: the worst case for who keeps the worst."""
+    turns = count(1)
+    return lambda _, shadow: next(turns) + sum(abs(number.value) for number in shadow.numbers)
 
 
 async def _warm_up(lane: Lane) -> None:

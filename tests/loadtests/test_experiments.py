@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from common import Upstream, low_timeout
+from common.calls.answers import AnswerLimits, AnswerReader
 from loadtests.__main__ import main
 from loadtests.experiments.bulk_items import Slow, Spoiled
 from loadtests.experiments.footprint import Footprint, footprint
 from loadtests.experiments.server import open_connections, serving
 from loadtests.experiments.shadow import broken
 from loadtests.experiments.shadow_lanes import Echoed, Lane
+from loadtests.experiments.shadow_server import largest_answer
 from loadtests.experiments.torture import HEALTHY_CALLS, Run
 from loadtests.experiments.torture_clients import RIGHT, WRONG, BareHttpx, Ours
 
@@ -67,6 +69,7 @@ def test_a_shadow_that_never_answers_fails_no_call_and_its_copies_are_dropped_an
     assert "calls failed" not in told
     assert "tasks_full" in told
     assert "no_budget" in told
+    assert "largest answers" in told
     assert code == int(HELD not in told)
 
 
@@ -119,6 +122,18 @@ def lane(took_ms: float, **seen: Any) -> Lane:
 
 def test_a_shadow_that_costs_as_much_as_noise_is_not_felt() -> None:
     assert broken(lane(7.0), lane(6.0)) == []
+
+
+def test_of_a_shadow_that_keeps_the_process_busy_only_failures_count() -> None:
+    assert broken(lane(90.0, busy=True), lane(6.0)) == []
+    (sentence,) = broken(lane(90.0, busy=True, failures=Counter(timeout=2)), lane(6.0))
+    assert "2 calls failed" in sentence
+
+
+def test_the_largest_answer_is_just_within_the_limits() -> None:
+    answer, limits = largest_answer(), AnswerLimits()
+    assert len(answer) == limits.max_bytes
+    assert len(AnswerReader(Echoed, limits).read(answer, None).numbers) > 2_400
 
 
 @pytest.mark.parametrize(

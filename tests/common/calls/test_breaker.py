@@ -145,6 +145,30 @@ def test_callers_in_too_much_of_a_hurry_do_not_close_a_working_upstream_to_the_o
     assert breaker.state == "closed"
 
 
+def test_who_waited_as_long_as_ever_is_always_heard() -> None:
+    clock = Clock()
+    breaker = Breaker(clock=clock)
+    for _ in range(30):  # it takes 180 of 250 ms when it answers, and nine of ten are never answered
+        answer(breaker, clock, took_ms=180)
+        for _ in range(9):
+            with suppress(BreakerOpen, CallFailed), breaker.watch(250, hurried=False):
+                raise CallFailed(Reason.TIMEOUT)
+        if state_of(breaker) == "open":
+            return
+    pytest.fail("it never opened")
+
+
+def test_whoever_probed_in_another_process_is_forgotten() -> None:
+    clock = Clock()
+    breaker = open_breaker(clock)
+    clock.now_s += 2
+    probe = breaker.watch()  # kept: one that nobody holds any more gives its slot back by itself
+    probe.__enter__()
+    assert not breaker.admits()
+    breaker.forget_probe()
+    assert breaker.admits()
+
+
 def test_an_upstream_that_fell_silent_has_no_such_excuse() -> None:
     clock = Clock()
     breaker = Breaker(clock=clock)
@@ -229,7 +253,7 @@ class BreakerMachine(RuleBasedStateMachine):
         super().__init__()
         self.clock = Clock()
         self.breaker = Breaker(BreakerPolicy(window_calls=5, min_failures=2, open_ms=1_000), clock=self.clock)
-        self.running: list[tuple[object, bool]] = []
+        self.running: list[tuple[object, bool, int]] = []
 
     @rule()
     def begin(self) -> None:
@@ -241,13 +265,15 @@ class BreakerMachine(RuleBasedStateMachine):
             assert before != "closed"
         else:
             assert before != "open"
-            self.running.append((watch, before == "half_open"))
+            probing = before == "half_open"
+            assert not (probing and any(probe and era == self.breaker._era for _, probe, era in self.running))
+            self.running.append((watch, probing, self.breaker._era))
 
     @rule(end=st.sampled_from([None, ConnectionError, asyncio.CancelledError]), which=st.integers(0, 20))
     def finish(self, end: type[BaseException] | None, which: int) -> None:
         if not self.running:
             return
-        watch, _ = self.running.pop(which % len(self.running))
+        watch, _, _ = self.running.pop(which % len(self.running))
         error = end() if end else None
         with suppress(end) if end else nullcontext():
             watch.__exit__(end, error, None)  # type: ignore[attr-defined]  # a context manager

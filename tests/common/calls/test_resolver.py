@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 
 from common import AnswerModel, RequestModel, SafeClient, Upstream
+from common.calls.carrier import AiohttpCarrier
 from common.calls.resolver import OwnThreadResolver
 from common.outcome import Reason
 from tests.json_server import json_server
@@ -30,7 +32,7 @@ async def ask(upstream: Upstream, *, timeout_ms: int) -> Any:
     return await endpoint(Question())
 
 
-async def test_look_ups_that_hang_do_not_delay_another_host(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_look_ups_that_hang_do_not_delay_another_host() -> None:
     let_go, real = threading.Event(), socket.getaddrinfo
 
     def slow_for_some(host: Any, *arguments: Any, **options: Any) -> Any:
@@ -38,15 +40,17 @@ async def test_look_ups_that_hang_do_not_delay_another_host(monkeypatch: pytest.
             let_go.wait(30)
         return real("127.0.0.1" if host == "healthy" else host, *arguments, **options)
 
-    monkeypatch.setattr(OwnThreadResolver.__init__, "__defaults__", (slow_for_some,))
+    def upstream(name: str, address: str) -> Upstream:
+        return Upstream(name, address, carrier=partial(AiohttpCarrier, OwnThreadResolver(slow_for_some)))
+
     with json_server(lambda _: {"doubled": 2}) as url:
-        hanging = [Upstream(f"slow-{number}", f"http://host-{number}.example") for number in range(12)]
-        healthy = Upstream("healthy", url.replace("127.0.0.1", "healthy"))
-        reasons = {(await ask(upstream, timeout_ms=30)).reason for upstream in hanging}
+        hanging = [upstream(f"slow-{number}", f"http://host-{number}.example") for number in range(12)]
+        healthy = upstream("healthy", url.replace("127.0.0.1", "healthy"))
+        reasons = {(await ask(slow, timeout_ms=30)).reason for slow in hanging}
         outcome = await ask(healthy, timeout_ms=2_000)
         let_go.set()
-        for upstream in (*hanging, healthy):
-            await upstream.aclose()
+        for used in (*hanging, healthy):
+            await used.aclose()
     assert reasons == {Reason.TIMEOUT}
     assert outcome.reason is None
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import Any
 
 import httpx
+import pytest
 from prometheus_client import CollectorRegistry
 
 from common import AnswerModel, RequestModel, SafeClient, Shadow, ShadowPolicy, Upstream
 from common.calls.client import Endpoint
-from common.metrics import ShadowMetrics
+from common.calls.mirror import Pair
+from common.calls.shadow_report import ShadowReport
+from common.metrics import ClientMetrics, ShadowMetrics
+from common.outcome import Outcome
 from loadtests.proxy import proxy_in_thread
 from tests.json_server import json_server
 
@@ -60,10 +65,9 @@ async def test_answers_are_compared_pair_by_pair_and_the_worst_pairs_are_kept() 
         await endpoint.upstream.aclose()
     report = shadow.report
     assert (report.compared, report.agreed, dict(report.missing)) == (6, 5, {})
-    (worst,) = report.worst
-    assert (worst.difference, worst.request, worst.primary["doubled"], worst.shadow["doubled"]) == (
-        0.5, {"number": 3.0}, 6.0, 6.5,
-    )  # fmt: skip
+    (worst,) = report.as_json()["worst"]
+    assert (worst["difference"], worst["request"], worst["cut"]) == (0.5, {"number": 3.0}, [])
+    assert (worst["primary"]["doubled"], worst["shadow"]["doubled"]) == (6.0, 6.5)
 
 
 async def test_only_the_worst_few_are_kept_worst_first() -> None:
@@ -107,6 +111,7 @@ async def test_a_shadow_that_hangs_for_ever_is_not_felt_and_what_it_missed_is_co
     assert all(outcome.reason is None for outcome in outcomes)
     assert shadow.report.missing["tasks_full"] == 46
     assert registry.get_sample_value("shadow_missing_total", {"upstream": "shadow", "reason": "tasks_full"}) == 46
+    assert shadow.report.missing["closing"] == 4
     assert tasks < 30
     assert drained_s < 5
 
@@ -182,3 +187,147 @@ async def test_the_copy_carries_the_request_id_of_the_call() -> None:
         await shadow.drain()
         await endpoint.upstream.aclose()
     assert seen == [outcome.request_id]
+
+
+async def test_copies_sent_or_refused_are_counted_among_the_extra_requests_of_the_primary() -> None:
+    registry = CollectorRegistry()
+    with json_server(double) as url, json_server(double) as other:
+        shadow = shadow_of(other)
+        upstream = Upstream("primary", url, extra_share=0, metrics=ClientMetrics(registry))
+        endpoint = SafeClient(upstream, timeout_ms=1_000).endpoint(
+            "/double", answer=Doubled, default=DEFAULT, mirror=shadow
+        )
+        for _ in range(15):
+            await endpoint(Question(number=1))
+        await shadow.drain()
+        await upstream.aclose()
+    counted = [
+        registry.get_sample_value(
+            "client_extra_requests_total", {"upstream": "primary", "kind": "shadow", "granted": granted}
+        )
+        for granted in ("true", "false")
+    ]
+    assert counted == [shadow.report.compared, shadow.report.missing["no_budget"]]
+    assert sum(granted or 0 for granted in counted) == 15
+
+
+async def test_every_pair_that_was_offered_ends_in_exactly_one_place() -> None:
+    def sometimes(primary: Doubled, shadow: Doubled) -> float:
+        return math.nan if primary.doubled % 4 else far(primary, shadow)
+
+    async def answering(request: httpx.Request) -> httpx.Response:
+        if len(asked) >= 8:
+            await asyncio.sleep(60)
+        asked.append(request)
+        return httpx.Response(200, json={"doubled": 2} if len(asked) % 3 else {"tripled": 2})
+
+    asked: list[httpx.Request] = []
+    registry = CollectorRegistry()
+    shadow = Shadow(
+        Upstream("shadow", "http://shadow", carrier=lambda: httpx.MockTransport(answering), max_in_flight=2),
+        answer=Doubled,
+        difference=sometimes,
+        policy=ShadowPolicy(share=0.8, max_tasks=4, timeout_ms=60_000),
+        metrics=ShadowMetrics(registry),
+    )
+    with json_server(double) as url:
+        endpoint = mirrored(url, shadow)
+        for number in range(60):
+            await endpoint(Question(number=number))
+        await shadow.drain(timeout_ms=20)
+        await endpoint(Question(number=1))
+        await endpoint(Question(number=1))
+        await endpoint.upstream.aclose()
+    report = shadow.report
+    assert {"bug", "schema", "tasks_full", "closing"} <= set(report.missing)
+    assert report.missing["closing"] >= 5
+    assert report.compared > 0
+    assert report.compared + report.missing.total() + report.not_sampled == 62
+    shown = {
+        name: sum(sample.value for metric in registry.collect() for sample in metric.samples if sample.name == name)
+        for name in ("shadow_pairs_total", "shadow_missing_total")
+    }
+    assert list(shown.values()) == [report.compared, report.missing.total()]
+
+
+async def test_a_copy_that_was_cancelled_before_it_began_is_counted_too() -> None:
+    with json_server(double) as other:
+        shadow = shadow_of(other)
+        shadow.offer(pair(), Upstream("primary", "http://127.0.0.1:1"))
+        await shadow.drain(timeout_ms=0)
+    assert shadow.report.compared + shadow.report.missing["closing"] == 1
+
+
+@pytest.mark.parametrize("difference", [math.nan, math.inf, -math.inf, -1.0])
+def test_what_is_no_difference_is_refused_and_counts_nothing(difference: float) -> None:
+    report = ShadowReport("shadow")
+    add(report, 2.0)
+    with pytest.raises(ValueError, match="difference"):
+        add(report, difference)
+    assert (report.compared, report.mean_difference, len(report.worst)) == (1, 2.0, 1)
+
+
+def test_the_mean_stays_finite_though_the_sum_would_not() -> None:
+    report = ShadowReport("shadow")
+    for _ in range(3):
+        add(report, 1e308)
+    assert report.mean_difference == pytest.approx(1e308)
+
+
+def test_a_pair_that_can_not_be_written_is_not_counted_as_compared() -> None:
+    class Odd(AnswerModel):
+        odd: Any
+
+    report = ShadowReport("shadow")
+    with pytest.raises(Exception, match="serialize"):
+        add(report, 1.0, shadow=Odd(odd=object()))
+    assert (report.compared, report.worst) == (0, [])
+
+
+def test_kept_pairs_are_bounded_in_bytes_and_say_what_was_cut() -> None:
+    class Long(AnswerModel):
+        text: str
+
+    report = ShadowReport("shadow", keep_worst=4, keep_bytes=1_200)
+    for difference in range(1, 20):
+        add(report, difference, shadow=Long(text="\u00e9" * 10_000))
+    assert sum(len(part) for kept in report.worst for part in kept.parts) <= 1_200
+    worst = report.as_json()["worst"]
+    assert [kept["difference"] for kept in worst] == [19, 18, 17, 16]
+    assert worst[0]["cut"] == ["shadow"]
+    assert worst[0]["shadow"].startswith('{"text":"')
+    assert worst[0]["primary"] == DEFAULT.model_dump()
+
+
+def test_keeping_none_of_the_pairs_is_allowed() -> None:
+    report = ShadowReport("shadow", keep_worst=0)
+    add(report, 1.0)
+    assert (report.compared, report.worst) == (1, [])
+
+
+def test_offered_without_an_event_loop_it_is_a_bug_that_is_counted_and_not_raised() -> None:
+    shadow = shadow_of("http://127.0.0.1:1")
+    shadow.offer(pair(), Upstream("primary", "http://127.0.0.1:1"))
+    assert dict(shadow.report.missing) == {"bug": 1}
+
+
+async def test_a_request_that_can_not_be_prepared_costs_its_pair_and_nothing_else() -> None:
+    def broken(_payload: Question) -> Question:
+        raise ZeroDivisionError
+
+    shadow = Shadow(Upstream("shadow", "http://127.0.0.1:1"), answer=Doubled, prepare=broken)
+    shadow.offer(pair(), Upstream("primary", "http://127.0.0.1:1"))
+    await shadow.drain()
+    assert dict(shadow.report.missing) == {"bug": 1}
+
+
+def pair() -> Pair[Doubled]:
+    question = Question(number=1)
+    outcome = Outcome(
+        value=Doubled(doubled=2.0), reason=None, version="1", attempts=1, elapsed_ms=1.0, request_id="request"
+    )
+    return Pair("/double", question, question.model_dump_json().encode(), outcome)
+
+
+def add(report: ShadowReport, difference: float, *, shadow: AnswerModel = DEFAULT) -> None:
+    report.add(difference, path="/double", request_id="id", request=b"{}", primary=DEFAULT, shadow=shadow)
