@@ -18,7 +18,7 @@ from supermegaretail.features import FEATURES_VERSION
 from supermegaretail.history import ModelInputs
 from supermegaretail.model_contract import Features, Prediction, PredictionRequest, Predictions
 
-VALUES_PER_REQUEST = 4_000  # numbers in an answer: what is read at once holds up the event loop
+VALUES_PER_REQUEST = 3_500  # in an answer: what is read at once holds up the event loop
 SIDE_BY_SIDE = 2  # as many as the model process has threads
 HIGH_TIMEOUT_ROWS = 4_000  # items × days from which the model is known to need longer than the low timeout
 

@@ -28,7 +28,7 @@ class AnswerLimits:
     """What an answer may cost at most; lists and objects are values, too."""
 
     max_bytes: int = 512 * 1024
-    max_values: int = 5_000
+    max_values: int = 4_000
 
 
 class AnswerReader(Generic[Answer]):

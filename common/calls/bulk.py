@@ -77,6 +77,10 @@ class Bulk(Generic[Key, Item, Answer, Value]):
         pieces = list(_pieces(items, self.max_items))
         queue, found = iter(enumerate(pieces)), dict[Key, Outcome[Value]]()
 
+        if pieces and self.endpoint.upstream.breaker.state != "closed":  # the first one finds out for the others
+            _, first = next(queue)
+            found.update(await self._call(first, _share(deadline, len(pieces), self.side_by_side)))
+
         async def work() -> None:
             for number, piece in queue:
                 share = _share(deadline, len(pieces) - number, self.side_by_side)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
 
 import aiohttp
 import httpx
@@ -14,6 +16,8 @@ from common.calls.resolver import OwnThreadResolver
 
 KEEP_ALIVE_S = 15
 DNS_CACHE_S = 30
+PORTION_BYTES = 8 * 1024
+MAX_CHUNKS = 1_000
 Carrier = Callable[[], httpx.AsyncBaseTransport]  # makes one, inside of a running event loop
 
 
@@ -25,7 +29,7 @@ class AiohttpCarrier(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, resolver: OwnThreadResolver | None = None) -> None:
-        connector = aiohttp.TCPConnector(
+        connector = CleanConnector(
             limit=0,
             keepalive_timeout=KEEP_ALIVE_S,
             resolver=resolver or OwnThreadResolver(),
@@ -58,15 +62,36 @@ class AiohttpCarrier(httpx.AsyncBaseTransport):
         await self._session.close()
 
 
+class CleanConnector(aiohttp.TCPConnector):
+    """Hands out no connection on which something arrived while nobody had asked: it would be taken for the answer.
+
+    And it reads in small portions, because what arrived is parsed at once: thousands of tiny chunks in one portion
+    would hold up the event loop.
+    """
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        connection = await super().connect(req, traces, timeout)
+        while connection.protocol is not None and connection.protocol.should_close:
+            connection.close()
+            connection = await super().connect(req, traces, timeout)
+        with suppress(AttributeError):  # of asyncio's own transport; uvloop's decides for itself
+            connection.transport.max_size = PORTION_BYTES  # type: ignore[union-attr]  # its own attribute
+        return connection
+
+
 class AiohttpBody(httpx.AsyncByteStream):
-    """The body of an answer, as it comes over the wire."""
+    """The body of an answer, as it comes over the wire, in no more than `MAX_CHUNKS` pieces."""
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for piece in self._answer.content.iter_any():
+            chunks = 0
+            async for piece, _ends_chunk in self._answer.content.iter_chunks():
+                chunks += 1
+                if chunks > MAX_CHUNKS:
+                    raise httpx.ReadError("more chunks than anybody needs")
                 yield piece
         except aiohttp.ClientError as error:
             raise httpx.ReadError(type(error).__name__) from error

@@ -126,7 +126,7 @@ class ShadowReport:
             "compared": self.compared,
             "agreed": self.agreed,
             "mean_difference": self.mean_difference,
-            "missing": dict(self.missing),
+            "missing": {str(reason): times for reason, times in self.missing.items()},
             "not_sampled": self.not_sampled,
             "worst": [pair.as_json() for pair in self.worst],
         }

@@ -82,8 +82,7 @@ class Upstream:
         metrics: ClientMetrics | None = None,
         carrier: Callable[[], httpx.AsyncBaseTransport] | None = None,
     ) -> None:
-        address = urlsplit(base_url)
-        if address.scheme not in ("http", "https") or not address.hostname:
+        if not _is_address(base_url):
             raise ValueError(f"{name}: {base_url!r} is not the address of a service, such as http://127.0.0.1:8002")
         # httpx and aiohttp: only a process that makes calls loads them.
         from common.calls.carrier import AiohttpCarrier
@@ -191,3 +190,13 @@ class Upstream:
         if self.metrics is not None:
             self.metrics.reconnected(self.name)
         return self._transport
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")
+        sound = parts.scheme in ("http", "https") and parts.port != 0 and not (parts.query or parts.fragment)
+    except ValueError:  # a port that is none, a name that can't be one (UnicodeError)
+        return False
+    return sound and bool(host)

@@ -137,7 +137,7 @@ async def test_a_large_request_reaches_the_model_in_pieces_and_comes_back_whole(
             answer = await forecast(client, ALL * 60, horizon_days=28)
     assert {(f["served_by"], len(f["demand"])) for f in answer["forecasts"]} == {("correction", 28)}
     assert len(answer["forecasts"]) == 180
-    assert max(sizes) * (2 * 28 + 4) <= 4_000
+    assert max(sizes) * (2 * 28 + 4) <= 3_500
 
 
 async def test_pieces_answered_by_two_versions_are_not_mixed(var_dir: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from common import AnswerModel, Bulk, Deadline, Reason, RequestModel, SafeClient, Upstream
+from common import AnswerModel, BreakerPolicy, Bulk, Deadline, Reason, RequestModel, SafeClient, Upstream
 from loadtests.faults import MENU
 from loadtests.proxy import proxy_in_thread
 from tests.json_server import json_server
@@ -148,3 +148,16 @@ async def test_with_a_fault_on_a_tenth_of_the_requests_every_other_item_is_right
     right = sum(outcome.value == 2.0 * int(key) for key, outcome in outcomes.items())
     assert right >= 900
     assert all(outcome.is_default for key, outcome in outcomes.items() if outcome.value != 2.0 * int(key))
+
+
+async def test_behind_a_breaker_that_is_not_closed_the_first_request_finds_out_for_the_others() -> None:
+    async def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=double({"keys": Keys.model_validate_json(request.content).keys}))
+
+    policy = BreakerPolicy(open_ms=0)
+    upstream = Upstream("doubler", "http://doubler", breaker=policy, carrier=lambda: httpx.MockTransport(answer))
+    for _ in range(policy.min_failures):
+        with pytest.raises(ConnectionError), upstream.breaker.watch():
+            raise ConnectionError
+    outcomes = await doubler(upstream, max_items=5).call_many(numbers(50))
+    assert {outcome.reason for outcome in outcomes.values()} == {None}

@@ -357,7 +357,10 @@ async def test_a_mistake_in_the_call_is_told_by_name(arguments: dict[str, Any], 
         await endpoint(**arguments)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:8002", "ftp://host", "", "http://"])
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1:8002", "ftp://host", "", "http://", "http://h:99999", "http://h:abc", "http://ü..com", "http://h/?x=1"],
+)
 def test_an_impossible_address_is_told_when_the_upstream_is_made(address: str) -> None:
     with pytest.raises(ValueError, match="not the address of a service"):
         Upstream("doubler", address)
@@ -388,3 +391,42 @@ async def test_an_answer_that_would_hold_up_the_loop_is_not_even_parsed(body: st
     outcome = await endpoint(Question(number=1))
     await upstream.aclose()
     assert (outcome.value, outcome.reason) == (DEFAULT, Reason.TOO_LARGE)
+
+
+async def test_what_arrives_on_an_idle_connection_is_not_taken_for_the_next_answer(serve: Serve) -> None:
+    connections = 0
+
+    async def talkative(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while True:
+            try:
+                await read_request(reader)
+            except asyncio.IncompleteReadError:
+                return
+            writer.write(response(b'{"doubled": 2}'))
+            await writer.drain()
+            await asyncio.sleep(0.005)
+            writer.write(response(b'{"doubled": 666}'))
+
+    upstream = Upstream("doubler", await serve(talkative))
+    endpoint = low_timeout(upstream, timeout_ms=2_000).endpoint("/", answer=Doubled, default=DEFAULT)
+    values = []
+    for _ in range(5):
+        values.append((await endpoint(Question(number=1))).value.doubled)
+        await asyncio.sleep(0.05)
+    await upstream.aclose()
+    assert values == [2.0] * 5
+    assert connections == 5
+
+
+async def test_thousands_of_tiny_chunks_are_refused_before_they_cost_anything(serve: Serve) -> None:
+    async def tiny(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"1\r\n \r\n" * 10_000)
+            await writer.drain()
+
+    outcome = await call(await serve(tiny))
+    assert (outcome.value, outcome.reason) == (DEFAULT, Reason.DISCONNECTED)
