@@ -52,9 +52,9 @@ class AiohttpCarrier(httpx.AsyncBaseTransport):
                 headers=CIMultiDict((name.decode(), value.decode()) for name, value in request.headers.raw),
                 allow_redirects=False,
             )
-        except (aiohttp.ClientConnectorError, OSError) as error:
+        except aiohttp.ClientConnectorError as error:
             raise httpx.ConnectError(type(error).__name__, request=request) from error
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise httpx.RemoteProtocolError(type(error).__name__, request=request) from error
         return httpx.Response(answer.status, headers=answer.raw_headers, stream=AiohttpBody(answer))
 
@@ -93,7 +93,7 @@ class AiohttpBody(httpx.AsyncByteStream):
                 if chunks > MAX_CHUNKS:
                     raise httpx.ReadError("more chunks than anybody needs")
                 yield piece
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise httpx.ReadError(type(error).__name__) from error
 
     async def aclose(self) -> None:
