@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from common.service.app import CurrentCall, admin_router, body_of, documented
 from common.service.problems import Problem
-from common.service.shadow_report import add_shadow_report
+from common.service.shadowing import add_shadow_report
 from common.settings import ServiceSettings
 from common.state.switches_api import add_switches
 from photostock.contract import NewHint

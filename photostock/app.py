@@ -10,9 +10,9 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from common.calls.client import low_timeout
-from common.calls.shadow import Shadow
 from common.calls.upstream import Upstream
 from common.service.app import Part, Service
+from common.service.shadowing import shadow_of
 from common.state.controls import Controls
 from common.state.database import open_state
 from common.state.snapshot import Snapshot, kept_fresh
@@ -76,7 +76,14 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
             "api": api_version,
         }
 
-    shadow = _shadow(settings, service)
+    shadow = shadow_of(
+        service,
+        "photostock-shadow",
+        settings.shadow_url,
+        answer=Rankings,
+        prepare=as_champion,
+        difference=difference,
+    )
     engine = Engine(
         searcher=Searcher(
             library=library,
@@ -151,16 +158,3 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     app = service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
     app.state.engine = engine  # for tests and a debugger
     return app
-
-
-def _shadow(settings: PhotoSettings, service: Service) -> Shadow[Rankings] | None:
-    """A second reranker that sees a share of the calls, where one is set up; nobody uses what it answers."""
-    if settings.shadow_url is None:
-        return None
-    return Shadow(
-        Upstream("photostock-shadow", settings.shadow_url, api_key=settings.outgoing_key),
-        answer=Rankings,
-        prepare=as_champion,
-        difference=difference,
-        metrics=service.shadow_metrics,
-    )

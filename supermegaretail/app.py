@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from prometheus_client import Counter
 
 from common.calls.client import high_timeout, low_timeout
-from common.calls.shadow import Shadow
 from common.calls.upstream import Upstream
 from common.service.app import Part, Service
+from common.service.shadowing import shadow_of
 from common.state.controls import Controls
 from common.state.database import open_state
 from common.state.overrides import Override, OverrideStore
@@ -58,7 +58,14 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         breakers={upstream.name: upstream.breaker},
         registry=service.registry,
     )
-    shadow = _shadow(settings, service)
+    shadow = shadow_of(
+        service,
+        "supermegaretail-shadow",
+        settings.shadow_url,
+        answer=Predictions,
+        prepare=as_champion,
+        difference=difference,
+    )
     model = ModelProcess(
         *(
             client.endpoint("/v1/predictions", answer=Predictions, default=NO_PREDICTIONS, mirror=shadow)
@@ -131,16 +138,3 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
     app = service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
     app.state.engine = engine  # for tests and a debugger
     return app
-
-
-def _shadow(settings: RetailSettings, service: Service) -> Shadow[Predictions] | None:
-    """A second model process that sees a share of the calls, where one is set up; nobody uses what it answers."""
-    if settings.shadow_url is None:
-        return None
-    return Shadow(
-        Upstream("supermegaretail-shadow", settings.shadow_url, api_key=settings.outgoing_key),
-        answer=Predictions,
-        prepare=as_champion,
-        difference=difference,
-        metrics=service.shadow_metrics,
-    )

@@ -18,10 +18,15 @@ def require(payload: object, deadline: object, check: object = None) -> None:
     """Raises `TypeError` for an argument of a call that is not what it must be."""
     if not isinstance(payload, BaseModel):
         raise TypeError(f"payload: a pydantic model is wanted, not {type(payload).__name__}")
-    if not isinstance(deadline, Deadline | None):
-        raise TypeError(f"deadline: a common.Deadline is wanted, not {type(deadline).__name__}")
+    require_deadline(deadline)
     if check is not None and (not callable(check) or iscoroutinefunction(check)):
         raise TypeError("check: a plain function of the answer is wanted, which returns a Reason or None")
+
+
+def require_deadline(deadline: object) -> None:
+    """Raises `TypeError` for anything but a `Deadline` or None."""
+    if not isinstance(deadline, Deadline | None):
+        raise TypeError(f"deadline: a common.Deadline is wanted, not {type(deadline).__name__}")
 
 
 def written(payload: BaseModel) -> bytes:

@@ -23,6 +23,7 @@ import structlog
 from pydantic import BaseModel
 
 from common.calls.answers import Check
+from common.calls.arguments import require_deadline
 from common.calls.client import Endpoint
 from common.context import current_request_id
 from common.deadline import Deadline
@@ -71,8 +72,7 @@ class Bulk(Generic[Key, Item, Answer, Value]):
         self, items: Mapping[Key, Item], *, deadline: Deadline | None = None
     ) -> dict[Key, Outcome[Value]]:
         """An outcome for every key, in the order of `items`, within one deadline: the caller's, else the client's."""
-        if not isinstance(deadline, Deadline | None):
-            raise TypeError(f"deadline: a common.Deadline is wanted, not {type(deadline).__name__}")
+        require_deadline(deadline)
         deadline = deadline or Deadline.after_ms(self.endpoint.timeout_ms)
         pieces = list(_pieces(items, self.max_items))
         queue, found = iter(enumerate(pieces)), dict[Key, Outcome[Value]]()
