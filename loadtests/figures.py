@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from loadtests.checks import FORECAST_TIERS, MODEL_TIERS, SEARCH_TIERS, Reading
 
+DISTURBED_MS = 20.0  # a longer pause may have cost a model its time
 SILENCE = "no answer"  # how the problem of a missing answer begins
 
 
@@ -20,12 +21,12 @@ class Sample:
     phase: str
     sent_at: float  # seconds on the event loop's clock
     took_ms: float
-    stalled_ms: float  # the part of it in which the measuring process itself did not get to run
+    stalled_ms: float  # the part of it in which the machine stood still, see `StallWatch`
     reading: Reading
 
     @property
     def waited_ms(self) -> float:
-        """How long the service can have taken; a pause of the measuring process is not the service's."""
+        """How long the service can have taken; a pause of the machine is not the service's."""
         return self.took_ms - self.stalled_ms
 
     @property
@@ -53,13 +54,19 @@ class Figures:
     p95_ms: float = math.nan
     p99_ms: float = math.nan
     slowest_ms: float = math.nan
-    excused: int = 0  # in budget only because a pause of the measuring process was taken off
+    undisturbed: int = 0  # well-formed answers during which the machine ran
+    undisturbed_degraded: int = 0
+    excused: int = 0  # in budget only because a pause of the machine was taken off
     longest_stall_ms: float = 0.0
     problems: tuple[tuple[str, int], ...] = ()
 
     @property
     def degraded_share(self) -> float:
         return self.degraded / self.requests if self.requests else 0.0
+
+    @property
+    def undisturbed_degraded_share(self) -> float:
+        return self.undisturbed_degraded / self.undisturbed if self.undisturbed else 0.0
 
     @property
     def late(self) -> int:
@@ -73,6 +80,7 @@ def summarise(samples: Sequence[Sample], *, budget_ms: float, limit_ms: float) -
         return Figures()
     took = sorted(sample.took_ms for sample in samples)
     good = [sample for sample in samples if sample.well_formed]
+    undisturbed = [sample for sample in good if sample.stalled_ms <= DISTURBED_MS]
     return Figures(
         requests=len(samples),
         in_budget=sum(sample.waited_ms <= budget_ms for sample in good),
@@ -86,6 +94,8 @@ def summarise(samples: Sequence[Sample], *, budget_ms: float, limit_ms: float) -
         p95_ms=percentile(took, 95),
         p99_ms=percentile(took, 99),
         slowest_ms=took[-1],
+        undisturbed=len(undisturbed),
+        undisturbed_degraded=sum(sample.reading.degraded for sample in undisturbed),
         excused=sum(sample.waited_ms <= budget_ms < sample.took_ms for sample in good),
         longest_stall_ms=max(sample.stalled_ms for sample in samples),
         problems=tuple(Counter(s.reading.problem for s in samples if s.reading.problem is not None).most_common(3)),

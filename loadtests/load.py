@@ -14,6 +14,7 @@ from yarl import URL
 
 from loadtests.checks import Answer, Reading
 from loadtests.figures import SILENCE, Sample
+from loadtests.stalls import StallWatch
 from loadtests.traffic import Ask
 
 PATIENCE_SECONDS = 2.0  # an answer that takes longer counts as missing
@@ -84,6 +85,7 @@ class Load:
         answer = await _answer(lane.url + ask.path, ask, session)
         arrived_at = clock()
         reading = ask.check(answer) if isinstance(answer, Answer) else Reading(problem=answer)
+        await self._stalls.booked()
         stalled_ms = 1e3 * self._stalls.seconds_between(sent_at, arrived_at)
         self.samples.append(Sample(lane.service, phase, sent_at, 1e3 * (arrived_at - sent_at), stalled_ms, reading))
 
@@ -101,31 +103,3 @@ async def _answer(url: str, ask: Ask, session: aiohttp.ClientSession) -> Answer 
         return f"{SILENCE} within {PATIENCE_SECONDS:.0f} s"
     except (aiohttp.ClientError, OSError) as error:
         return f"{SILENCE}: {type(error).__name__}"
-
-
-class StallWatch:
-    """Notices when this process did not get to run, so that its own pauses are not blamed on the services."""
-
-    TICK_SECONDS = 0.01
-    NOTICED_SECONDS = 0.03
-
-    def __init__(self) -> None:
-        self._stalls: list[tuple[float, float]] = []
-        self._last_tick: float | None = None
-
-    async def run(self) -> None:
-        """Ticks until cancelled, and remembers every tick that came late."""
-        clock = asyncio.get_running_loop().time
-        while True:
-            self._last_tick = clock()
-            await asyncio.sleep(self.TICK_SECONDS)
-            self._stalls += self._late_tick(now=clock())
-
-    def seconds_between(self, start: float, end: float) -> float:
-        """How much of this stretch, which ends now, was lost to stalls."""
-        stalls = [*self._stalls, *self._late_tick(now=end)]
-        return sum(max(0.0, min(end, stall_end) - max(start, stall_start)) for stall_start, stall_end in stalls)
-
-    def _late_tick(self, *, now: float) -> list[tuple[float, float]]:
-        due = now if self._last_tick is None else self._last_tick + self.TICK_SECONDS
-        return [(due, now)] if now - due > self.NOTICED_SECONDS else []

@@ -73,8 +73,8 @@ def too_few(figures: Figures, thresholds: Thresholds) -> list[str]:
 def _broken_quality(expected: Expected, figures: Figures, thresholds: Thresholds) -> list[str]:
     if expected != "recovery" and (few := too_few(figures, thresholds)):
         return few
-    if expected == "full" and figures.degraded_share > thresholds.healthy_degraded_share:
-        return [f"{figures.degraded_share:.0%} degraded while nothing was wrong"]
+    if expected == "full" and figures.undisturbed_degraded_share > thresholds.healthy_degraded_share:
+        return [f"{figures.undisturbed_degraded_share:.0%} degraded while nothing was wrong"]
     if expected in ("degraded", "dead") and not figures.degraded:
         return ["no answer said that it was degraded while the models were out"]
     if expected == "dead" and figures.from_models:

@@ -90,8 +90,8 @@ class Screen:
         if excused := sum(row.excused for row in rows):
             longest_ms = max(row.longest_stall_ms for row in rows)
             self.say(
-                f"{excused} answers count as in budget although they were read later: the machine was busy and paused "
-                f"the measuring process itself, for up to {longest_ms:.0f} ms."
+                f"{excused} answers count as in budget although they were read later: the machine itself stood still "
+                f"meanwhile, for up to {longest_ms:.0f} ms of an answer."
             )
 
     def _clock(self) -> str:

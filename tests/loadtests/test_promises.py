@@ -59,6 +59,14 @@ def test_a_pause_of_the_measuring_process_is_not_blamed_on_the_service() -> None
     assert (paused.slowest_ms, paused.excused, paused.longest_stall_ms) == (350, 1, 60)
 
 
+def test_what_was_degraded_while_the_machine_stood_still_is_no_fault_of_the_models() -> None:
+    paused = [sample(FALLBACK, stalled_ms=50)] * 30
+    assert broken("full", figures(*paused, *[sample()] * 10)) == []
+    assert broken("full", figures(*[sample(FALLBACK)] * 30, *[sample()] * 10)) == [
+        "phase, retail: 75% degraded while nothing was wrong"
+    ]
+
+
 def test_full_quality_is_back_with_the_first_of_enough_good_answers_in_a_row() -> None:
     bad_until_two = [sample(GOOD if second >= 2 else FALLBACK, sent_at=second) for second in range(6)]
     assert full_quality_after(bad_until_two, since=0.5, streak=4) == 1.5

@@ -1,0 +1,68 @@
+"""Pauses of the machine are noticed, whether it was this process or a whole core that stood still."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from loadtests.stalls import StallWatch
+from tests.waiting import eventually
+
+NOWHERE = Path("/nowhere")
+
+
+@asynccontextmanager
+async def ticking(watch: StallWatch) -> AsyncIterator[None]:
+    task = asyncio.create_task(watch.run())
+    await asyncio.sleep(0.05)
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def tell(kernel: Path, *stolen: int) -> None:
+    """As the kernel does it: first all cores together, then each; the eighth number is what was stolen."""
+    lines = [f"cpu{core} 1 2 3 4 5 6 7 {ticks} 0 0" for core, ticks in enumerate(stolen)]
+    kernel.write_text("\n".join(["cpu  1 2 3 4 5 6 7 999 0 0", *lines, "intr 5"]))
+
+
+async def lost(watch: StallWatch, start: float) -> float:
+    return watch.seconds_between(start, asyncio.get_running_loop().time())
+
+
+async def test_a_stall_of_the_own_process_is_noticed() -> None:
+    watch, clock = StallWatch(NOWHERE), asyncio.get_running_loop().time
+    async with ticking(watch):
+        start = clock()
+        time.sleep(0.2)  # noqa: ASYNC251 - the stall
+        end = clock()
+        await watch.booked()
+        assert watch.seconds_between(start, end) == pytest.approx(0.2, abs=0.05)
+        assert watch.seconds_between(start - 0.04, start - 0.02) == 0
+        assert watch.seconds_between(end - 0.05, end) <= 0.05
+
+
+async def test_a_core_that_the_hypervisor_took_away_is_noticed(tmp_path: Path) -> None:
+    kernel = tmp_path / "stat"
+    tell(kernel, 100, 100)
+    watch, clock = StallWatch(kernel), asyncio.get_running_loop().time
+    async with ticking(watch):
+        start = clock()
+        await asyncio.sleep(0.12)
+        tell(kernel, 100, 110)
+        assert await eventually(lambda: lost(watch, start)) == pytest.approx(0.1, abs=0.02)
+
+
+async def test_of_cores_that_stood_still_together_only_the_longest_counts(tmp_path: Path) -> None:
+    kernel = tmp_path / "stat"
+    tell(kernel, 0, 0)
+    watch, clock = StallWatch(kernel), asyncio.get_running_loop().time
+    async with ticking(watch):
+        start = clock()
+        await asyncio.sleep(0.1)
+        tell(kernel, 5, 8)
+        assert await eventually(lambda: lost(watch, start)) == pytest.approx(0.08, abs=0.02)
