@@ -30,8 +30,11 @@ def tell(kernel: Path, *stolen: int) -> None:
     kernel.write_text("\n".join(["cpu  1 2 3 4 5 6 7 999 0 0", *lines, "intr 5"]))
 
 
-async def lost(watch: StallWatch, start: float) -> float:
-    return watch.seconds_between(start, asyncio.get_running_loop().time())
+async def lost_lately(watch: StallWatch, at_least: float) -> float | None:
+    """Seconds lost in the last ten, once they are so many; this machine may really stand still besides."""
+    now = asyncio.get_running_loop().time()
+    lost = watch.seconds_between(now - 10, now)
+    return lost if lost >= at_least else None
 
 
 async def test_a_stall_of_the_own_process_is_noticed() -> None:
@@ -49,20 +52,16 @@ async def test_a_stall_of_the_own_process_is_noticed() -> None:
 async def test_a_core_that_the_hypervisor_took_away_is_noticed(tmp_path: Path) -> None:
     kernel = tmp_path / "stat"
     tell(kernel, 100, 100)
-    watch, clock = StallWatch(kernel), asyncio.get_running_loop().time
+    watch = StallWatch(kernel)
     async with ticking(watch):
-        start = clock()
-        await asyncio.sleep(0.12)
-        tell(kernel, 100, 110)
-        assert await eventually(lambda: lost(watch, start)) == pytest.approx(0.1, abs=0.02)
+        tell(kernel, 100, 400)
+        assert await eventually(lambda: lost_lately(watch, 3)) == pytest.approx(3, abs=1)
 
 
 async def test_of_cores_that_stood_still_together_only_the_longest_counts(tmp_path: Path) -> None:
     kernel = tmp_path / "stat"
     tell(kernel, 0, 0)
-    watch, clock = StallWatch(kernel), asyncio.get_running_loop().time
+    watch = StallWatch(kernel)
     async with ticking(watch):
-        start = clock()
-        await asyncio.sleep(0.1)
-        tell(kernel, 5, 8)
-        assert await eventually(lambda: lost(watch, start)) == pytest.approx(0.08, abs=0.02)
+        tell(kernel, 250, 300)
+        assert await eventually(lambda: lost_lately(watch, 3)) == pytest.approx(3, abs=1)
