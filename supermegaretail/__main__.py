@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from common.command_line import Failed, command, main
 from common.progress import progress
 from supermegaretail.settings import RetailSettings
+
+if TYPE_CHECKING:
+    from supermegaretail.quality.findings import Report
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,18 +27,27 @@ def parser() -> argparse.ArgumentParser:
     train = command(commands, "train", _train, "train core and correction on all sales, and publish them")
     train.add_argument("--seed", type=int, default=1)
     train.add_argument("--threads", type=int, default=2)
+    train.add_argument("--despite-quality", metavar="REASON", help="train although the data check stops, and say why")
     evaluate = command(commands, "evaluate", _evaluate, "compare the tiers on held-out weeks")
     evaluate.add_argument("--horizon-days", type=int, default=28, choices=range(1, 29), metavar="1..28")
     evaluate.add_argument("--origins", type=int, default=3, help="how many rolling origins (default: 3)")
     evaluate.add_argument("--seed", type=int, default=1)
+    evaluate.add_argument("--peers", action="store_true", help="also ask statsforecast and mlforecast (extra `peers`)")
+    evaluate.add_argument("--peer-series", type=int, default=500, help="of how many series (default: 500)")
+    evaluate.add_argument("--html", type=Path, help="the page (default: supermegaretail/evaluation.html in VAR_DIR)")
+    evaluate.add_argument("--json", type=Path, help="where to write the figures, if anywhere")
+    replay = command(commands, "replay", _replay, "forecast a logged request again, and tell what differs")
+    replay.add_argument("request_id", metavar="REQUEST_ID")
     data = command(commands, "data", lambda _: _usage(data), "make or import sales")
     kinds = data.add_subparsers(metavar="KIND")
     demo = command(kinds, "demo", _demo, "make the synthetic chain of shops")
     demo.add_argument("--seed", type=int, default=7)
-    imported = command(kinds, "import", _import, "import M5's folder of CSV files, or a canonical table")
+    imported = command(kinds, "import", _import, "import M5's or FreshRetailNet's own files, or a canonical table")
     imported.add_argument("path", type=Path, help="folder, .csv or .parquet")
-    imported.add_argument("--store", action="append", default=[], help="of M5 only this store; may be repeated")
+    imported.add_argument("--store", action="append", default=[], help="of these files only one store; may be repeated")
     imported.add_argument("--replace", action="store_true", help="forget what was imported before, demo data too")
+    checked = command(kinds, "check", _check, "report what is wrong with the sales; exit code 1 if it stops a training")
+    checked.add_argument("--json", action="store_true", help="print the report as JSON")
     return whole
 
 
@@ -73,7 +87,10 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
     from supermegaretail.imports import ImportProblem, read_any, save_rejects, summary
+    from supermegaretail.quality.show import show_briefly
 
     try:
         with progress(f"reading {arguments.path}"):
@@ -81,17 +98,42 @@ def _import(arguments: argparse.Namespace) -> int:
     except ImportProblem as problem:
         raise Failed(str(problem)) from problem
     print(summary(imported))
+    rejects = _rejects_path()
+    save_rejects(imported, rejects)
     if imported.rejects.height:
-        rejects = RetailSettings().table_path.with_name("rejected-rows.csv")
-        save_rejects(imported, rejects)
         print(f"all {imported.rejects.height} rejected rows with line and reason: {rejects}")
     if imported.rows.is_empty():
         raise Failed("there is not one good row")
-    _keep(imported.rows, replace=arguments.replace)
+    show_briefly(_report(_keep(imported.rows, replace=arguments.replace)), Console())
     return 0
 
 
-def _keep(rows: pl.DataFrame, *, replace: bool = False) -> None:
+def _check(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from supermegaretail.quality.show import show
+
+    report = _report(_sales())
+    if arguments.json:
+        print(json.dumps(report.as_json(), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        show(report, Console())
+    return 1 if report.verdict == "stop" else 0
+
+
+def _report(table: pl.DataFrame) -> Report:
+    from supermegaretail.imports import load_rejects
+    from supermegaretail.quality.check import check
+
+    with progress("checking the sales"):
+        return check(table, rejects=load_rejects(_rejects_path()))
+
+
+def _rejects_path() -> Path:
+    return RetailSettings().table_path.with_name("rejected-rows.csv")
+
+
+def _keep(rows: pl.DataFrame, *, replace: bool = False) -> pl.DataFrame:
     from supermegaretail.table import load_table, merge, save_table
 
     path = RetailSettings().table_path
@@ -100,6 +142,7 @@ def _keep(rows: pl.DataFrame, *, replace: bool = False) -> None:
         table = merge(old, rows)
         save_table(table, path)
     print(f"{path}: {table.height:,} rows, {table.select('store', 'sku').n_unique():,} series")
+    return table
 
 
 def _sales() -> pl.DataFrame:
@@ -115,10 +158,21 @@ def _sales() -> pl.DataFrame:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
     from common.versions.registry import Registry
+    from supermegaretail.quality.gate import QualityStop, judged
+    from supermegaretail.quality.show import show_briefly
     from supermegaretail.training import train
 
-    trained = train(_sales(), Registry(RetailSettings().registry_dir), seed=arguments.seed, threads=arguments.threads)
+    table, registry = _sales(), Registry(RetailSettings().registry_dir)
+    report = _report(table)
+    show_briefly(report, Console())
+    try:
+        quality = judged(report, despite=arguments.despite_quality)
+    except QualityStop as stop:
+        raise Failed(str(stop)) from stop
+    trained = train(table, registry, seed=arguments.seed, threads=arguments.threads, quality=quality)
     for manifest in trained:
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in manifest.metrics.items())
         print(f"{manifest.component} {manifest.version} is champion ({metrics})")
@@ -126,10 +180,34 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from supermegaretail.evaluate import evaluate, render
+    from supermegaretail.evaluation import evaluate
+    from supermegaretail.evaluation.page import save_page
+    from supermegaretail.evaluation.terminal import render
 
-    horizon_days, origins = arguments.horizon_days, arguments.origins
-    render(evaluate(_sales(), horizon_days=horizon_days, origins=origins, seed=arguments.seed))
+    report = evaluate(
+        _sales(),
+        horizon_days=arguments.horizon_days,
+        origin_count=arguments.origins,
+        seed=arguments.seed,
+        peers=arguments.peers,
+        peer_series=arguments.peer_series,
+    )
+    render(report)
+    page = arguments.html or RetailSettings().table_path.with_name("evaluation.html")
+    save_page(report, page)
+    print(f"the page with plots: {page}")
+    if arguments.json:
+        report.save_json(arguments.json)
+    return 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    import asyncio
+
+    from supermegaretail.monitoring.replay import in_words
+    from supermegaretail.monitoring.replaying import replay_here
+
+    print(in_words(asyncio.run(replay_here(arguments.request_id, RetailSettings()))))
     return 0
 
 

@@ -16,12 +16,19 @@ from common.state.switches_api import add_switches
 from supermegaretail.contract import NewOverride
 from supermegaretail.engine import Engine
 from supermegaretail.forecast import override_target
+from supermegaretail.monitoring.routes import add_monitoring
 
 
 def router(engine: Engine, settings: ServiceSettings) -> APIRouter:
     routes = admin_router(settings)
     add_switches(routes, engine.controls, engine.writes)
     add_shadow_report(routes, engine.shadow)
+    add_monitoring(routes, engine)
+
+    @routes.get("/drift")
+    async def drift() -> dict[str, Any]:
+        """How far the models' inputs are from those that they learnt from, and what that led to."""
+        return engine.drift.as_json()
 
     @routes.get("/overrides")
     async def listed() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from common.chain.fallback import Served
 from common.contract import Text
+from common.deadline import Deadline
 from common.service.app import CurrentCall, body_of, documented, json_response, provenance_headers
 from common.service.gateway import Call
 from common.service.problems import Problem
@@ -35,7 +36,11 @@ from supermegaretail.contract import (
 )
 from supermegaretail.engine import Engine
 from supermegaretail.forecast import Demand
+from supermegaretail.history import SalesHistory
 from supermegaretail.ledger import BadRows
+from supermegaretail.monitoring.looking_up import told_before
+from supermegaretail.monitoring.records import Answered
+from supermegaretail.monitoring.replay import LoggedItem
 
 DEMAND_DECIMALS = 4
 PREDICTIONS_DEPRECATED = datetime(2026, 11, 21, tzinfo=UTC)
@@ -88,14 +93,19 @@ def router(engine: Engine) -> APIRouter:
 
     @routes.get("/predictions", response_model=OldPredictions, deprecated=True)
     async def predictions(call: CurrentCall, query: Annotated[OldQuery, Query()]) -> Response:
-        """The old API: call `POST /v1/forecasts` instead."""
+        """The old API: call `POST /v1/forecasts` instead. With `request_id`: what was told under it."""
         engine.count_deprecated_call(call.caller)
         item = Item(store=query.entity_id, sku=query.sku)
-        request = ForecastRequest(items=[item], horizon_days=query.limit, version=query.version)
-        forecast = (await answer(engine, request, call)).forecasts[0]
+        forecast: Forecast | LoggedItem
+        if query.request_id is not None:
+            limit = query.limit if "limit" in query.model_fields_set else MAX_HORIZON_DAYS
+            forecast = await told_before(engine, query.request_id, item, call)
+        else:
+            request = ForecastRequest(items=[item], horizon_days=query.limit, version=query.version)
+            forecast, limit = (await answer(engine, request, call)).forecasts[0], query.limit
         old = [
             OldPrediction(sku=forecast.sku, demand=demand, entity=forecast.store, period=day.isoformat())
-            for day, demand in zip(forecast.dates, forecast.demand, strict=True)
+            for day, demand in zip(forecast.dates[:limit], forecast.demand[:limit], strict=True)
         ]
         headers = {
             **provenance_headers([forecast.served_by], degraded=forecast.degraded),
@@ -113,6 +123,7 @@ def router(engine: Engine) -> APIRouter:
             if sale.date > tomorrow:
                 raise Problem(422, f"sales.{place}.date: what was sold on {sale.date} can't be known yet")
         await _record(engine, partial(engine.book.record_sales, report.sales), call)
+        engine.outcomes.sold(report.sales)
         return json_response(Accepted(accepted=len(report.sales), request_id=call.request_id), 201)
 
     @routes.post("/v1/plans", response_model=Accepted, status_code=201, openapi_extra=documented(Plans))
@@ -132,16 +143,33 @@ async def _record(engine: Engine, write: Callable[[], None], call: Call) -> None
 
 
 async def answer(engine: Engine, request: ForecastRequest, call: Call) -> ForecastAnswer:
-    """The whole of a forecast request."""
+    """The whole of a forecast request; what it is told is logged."""
     history = engine.book.history
+    version = engine.versions.resolve("core", request.version)
+    made = await forecasts_of(
+        engine, request, history, version=version, request_id=call.request_id, deadline=call.deadline
+    )
+    engine.predictions.put(Answered(made, request.version, call.caller, datetime.now(UTC), history))
+    return made
+
+
+async def forecasts_of(
+    engine: Engine,
+    request: ForecastRequest,
+    history: SalesHistory,
+    *,
+    version: str,
+    request_id: str,
+    deadline: Deadline,
+) -> ForecastAnswer:
+    """What a request is answered from that history and by that version of the core."""
     as_of = request.as_of or history.last_day or datetime.now(UTC).date()
     try:
         dates = [as_of + timedelta(days=ahead) for ahead in range(1, request.horizon_days + 1)]
     except OverflowError as error:
         raise Problem(422, f"as_of: {as_of} leaves no days to forecast") from error
-    version = engine.versions.resolve("core", request.version)
     question = Question(as_of=as_of, horizon_days=request.horizon_days, version=version)
-    made = await engine.forecaster.forecast(request.items, question, history=history, deadline=call.deadline)
+    made = await engine.forecaster.forecast(request.items, question, history=history, deadline=deadline)
     forecasts = [_forecast(item, served, dates) for item, served in zip(request.items, made.served, strict=True)]
     return ForecastAnswer.model_construct(
         forecasts=forecasts,
@@ -149,7 +177,7 @@ async def answer(engine: Engine, request: ForecastRequest, call: Call) -> Foreca
         seed=request.seed,
         versions={**made.versions, **engine.own_versions},
         degraded=any(forecast.degraded for forecast in forecasts),
-        request_id=call.request_id,
+        request_id=request_id,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -20,16 +21,23 @@ from common.state.overrides import Override, OverrideStore
 from common.state.snapshot import Snapshot, kept_fresh
 from common.state.writes import Writes
 from common.versions.known_versions import KnownVersions
+from common.versions.registry import Registry
 from common.workers import WorkerPool
 from supermegaretail import admin, api
 from supermegaretail.asking import ModelProcess, as_champion, difference
 from supermegaretail.book import SalesBook
 from supermegaretail.contract import TIERS
+from supermegaretail.drift_watch import DriftWatch
 from supermegaretail.engine import Engine
 from supermegaretail.features import FEATURES_VERSION
 from supermegaretail.forecast import Forecaster
 from supermegaretail.ledger import Ledger
 from supermegaretail.model_contract import NO_PREDICTIONS, Predictions
+from supermegaretail.monitoring.gauges import OutcomeGauges
+from supermegaretail.monitoring.outcome_store import OutcomeStore
+from supermegaretail.monitoring.outcomes import Outcomes
+from supermegaretail.monitoring.partitions import Partitions
+from supermegaretail.monitoring.prediction_log import PredictionLog
 from supermegaretail.settings import RetailSettings
 
 
@@ -47,6 +55,15 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         "overrides", lambda: store.active(now=datetime.now(UTC)), first={}
     )
     book = SalesBook(settings.table_path, Ledger(state))
+    partitions = Partitions(
+        settings.predictions_dir,
+        most_bytes=settings.prediction_log_mb * 2**20,
+        most_days=settings.prediction_log_days,
+    )
+    predictions = PredictionLog(partitions, service.registry)
+    outcomes = Outcomes(OutcomeStore(state), predictions, lambda: book.history)
+    OutcomeGauges(service.registry, lambda: outcomes.report)
+    log_reading = WorkerPool("log-reading", threads=1, queue=4)
     upstream = Upstream(
         "supermegaretail-model", settings.upstream_url, api_key=settings.outgoing_key, metrics=service.client_metrics
     )
@@ -75,6 +92,9 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
             )
         )
     )
+    drift = DriftWatch(
+        Registry(settings.registry_dir), lambda: book.history, controls.switches, metrics=service.registry
+    )
     engine = Engine(
         forecaster=Forecaster(
             model=model,
@@ -82,6 +102,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
             pool=pool,
             fallback_pool=fallback_pool,
             standing=controls.standing,
+            drift=drift,
             metrics=service.chain_metrics,
             constant_demand=settings.constant_demand,
             raise_bugs=raise_bugs,
@@ -91,8 +112,12 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         overrides=store,
         active_overrides=overrides,
         controls=controls,
+        drift=drift,
         shadow=shadow,
         writes=writes,
+        predictions=predictions,
+        outcomes=outcomes,
+        log_reading=log_reading,
         deprecated_calls=Counter(
             "deprecated_calls_total", "Calls of old endpoints.", ("route", "caller"), registry=service.registry
         ),
@@ -107,6 +132,9 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         Part("overrides", lambda: overrides.trouble),
         Part("switches", lambda: controls.trouble),
         Part("tiers", lambda: controls.standing.trouble),
+        Part("drift", lambda: drift.trouble),
+        Part("prediction_log", lambda: predictions.trouble),
+        Part("outcomes", lambda: outcomes.trouble),
         Part("versions", lambda: versions.snapshot.trouble),
         Part("model", lambda: None if upstream.breaker.state == "closed" else f"breaker is {upstream.breaker.state}"),
     ]
@@ -115,20 +143,28 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         overrides.refresh()
         controls.refresh()
         versions.snapshot.refresh()
+        before = book.history
         book.reload_if_changed()
+        if book.history is not before:
+            outcomes.look_again()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         refresh()
         engine.forecaster.warm_up(book.history)
         await upstream.warm_up()
+        predictions.start()
+        outcomes.start()
         try:
-            async with kept_fresh(refresh):
+            async with kept_fresh(refresh), kept_fresh(drift.refresh):
                 yield
         finally:
             if shadow is not None:
                 await shadow.drain()
             await upstream.aclose()
+            await asyncio.to_thread(outcomes.close)
+            await asyncio.to_thread(predictions.close)
+            log_reading.close()
             pool.close()
             fallback_pool.close()
             writes.close()

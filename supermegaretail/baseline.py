@@ -11,8 +11,8 @@ from datetime import date
 
 import numpy as np
 
-from supermegaretail.expressions import LOWEST_LEVEL
 from supermegaretail.features import STABLE, Floats
+from supermegaretail.formulas import LOWEST_LEVEL
 from supermegaretail.history import SalesHistory
 from supermegaretail.panel import Key
 
@@ -28,10 +28,8 @@ def moving_average(history: SalesHistory, items: Sequence[Key], *, as_of: date, 
 
 def average_of(stable: Floats, *, horizon_days: int) -> Floats:
     """The same from STABLE features [n, STABLE] that are at hand already."""
-    columns = {name: stable[:, place] for place, name in enumerate(STABLE)}
-    level = columns["level"] - LOWEST_LEVEL
-    steps = (f"weekday_{step % 7 + 1}" for step in range(horizon_days))
-    return np.stack([level * columns[step] for step in steps], axis=1)
+    level = stable[:, STABLE.index("level"), None] - LOWEST_LEVEL
+    return np.asarray(level * stable[:, STABLE.index("weekday_1") + np.arange(horizon_days) % 7])
 
 
 def plausible_maximum(history: SalesHistory, items: Sequence[Key], *, as_of: date) -> Floats:

@@ -12,9 +12,13 @@ from common.state.overrides import Override, OverrideStore
 from common.state.snapshot import Snapshot
 from common.state.writes import Writes
 from common.versions.known_versions import KnownVersions
+from common.workers import WorkerPool
 from supermegaretail.book import SalesBook
+from supermegaretail.drift_watch import DriftWatch
 from supermegaretail.forecast import Forecaster
 from supermegaretail.model_contract import Predictions
+from supermegaretail.monitoring.outcomes import Outcomes
+from supermegaretail.monitoring.prediction_log import PredictionLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +31,12 @@ class Engine:
     overrides: OverrideStore
     active_overrides: Snapshot[dict[str, Override]]
     controls: Controls
+    drift: DriftWatch
     shadow: Shadow[Predictions] | None
     writes: Writes
+    predictions: PredictionLog
+    outcomes: Outcomes
+    log_reading: WorkerPool
     deprecated_calls: Counter
     own_versions: dict[str, str]
 

@@ -1,41 +1,37 @@
-"""The features of the models, in two groups: computed by the same expressions for training and for serving.
+"""The features of the models, in two groups: computed by the same formulas for training and for serving.
 
 STABLE    calendar and sales history alone: what the core model sees. Always there, drifts slowly.
 EXTENDED  prices, promotions, events and what the rest of the shelf does: what the correction model sees besides.
 
-All are anchored at `as_of`, the last day whose sales are known: `sales_0` are the sales of that day, `sales_1` of the
-day before. Sales of a later day never get into a window, so they cannot get into a feature. Ratios are relative to
-`level`, the recent demand per day, so that slow and fast products look alike.
+All are anchored at `as_of`, the last day whose sales are known: `price_0` is the price of that day. Sales of a later
+day never get into a window, so they cannot get into a feature. Ratios are relative to `level`, the recent demand per
+day, so that slow and fast products look alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from supermegaretail.expressions import (
-    BY_STEP,
-    PLANS_DAYS,
-    PROFILE_DAYS,
-    WINDOW_DAYS,
-    calendar_expressions,
-    extended_expressions,
-    state_expressions,
+from supermegaretail.formulas import (
+    Days,
+    background_columns,
+    category_means,
+    extended_columns,
+    stable_columns,
+    store_profiles,
 )
-from supermegaretail.series import CHANNELS, X_SLOTS, Floats32
-
-Floats: TypeAlias = npt.NDArray[np.float64]
-Ints: TypeAlias = npt.NDArray[np.int64]
+from supermegaretail.formulas import Floats as Floats
+from supermegaretail.series import CHANNELS, X_SLOTS, Floats32, Ints
 
 FEATURES_VERSION = "1"
 MAX_HORIZON_DAYS = 28
-LOOK_BACK_DAYS = {"sales": 84, "stockout_hours": 28, "price": 28, "discount": 28, "promotion": 28}
 DECIMALS = 4  # short numbers between the processes, and no noise of float32 in them
+
+BY_STEP = ("weekday", "last_week")  # known for each of the next seven days; a target day has its own one
 
 STABLE = (
     "level",
@@ -70,60 +66,53 @@ CONTEXT = ("horizon", "day_of_week", "level", "recent_7", "recent_28", "zero_sha
 CORRECTION_DESIGN = (*CONTEXT, *EXTENDED)
 CATEGORICAL = ("event", "event_before", "event_after")
 
+WITHOUT_STEP = [STABLE.index(name) for name in CORE_DESIGN if name in STABLE]
+FIRST_OF_STEPS = [STABLE.index(f"{name}_1") for name in BY_STEP]
+PLACE_OF_STATE = {name: place for place, name in enumerate(STATE)}
+PLACE_OF_CHANNEL = {name: place for place, name in enumerate(CHANNELS)}
+OF_CONTEXT = [CORE_DESIGN.index(name) for name in CONTEXT]
 
+
+@np.errstate(all="ignore")  # 0 ÷ 0 is unknown, and so is what no float holds: `_matrix` says so
 def state_features(
     own: Floats32,
     *,
-    store: Floats32,
-    category: Floats32,
     demand: Floats32,
-    days_since_sale: Ints,
-    days_since_report: Ints,
-    days_since_first_sale: Ints,
+    store: Floats32,
+    store_of: Ints,
+    category: Floats32,
+    category_of: Ints,
+    days_since: Mapping[str, Ints],
 ) -> Floats:
     """STATE as of the last day of the windows: float64 [n, len(STATE)].
 
     `own` is [n, channels, WINDOW_DAYS], its `demand` [n, WINDOW_DAYS] without days that a stock-out censored, `store`
-    and `category` are [n, averaged channels, WINDOW_DAYS]; all with the newest day last.
+    and `category` are [groups, averaged channels, WINDOW_DAYS], all with the newest day last; `store_of` and
+    `category_of` [n] say which group is whose. `days_since` [n] a sale, the first sale, a report.
     """
-    columns: dict[str, Floats32 | Ints] = {
-        "days_since_sale": days_since_sale,
-        "days_since_report": days_since_report,
-        "days_since_first_sale": days_since_first_sale,
+    days = Days(demand)
+    columns = {
+        **{f"days_since_{what}": past.astype(np.float64) for what, past in days_since.items()},
+        **stable_columns(own, days, store_profiles(store[:, 0])[:, store_of]),
+        **background_columns(own, days, category_means(category)[:, category_of]),
     }
-    for name, days in LOOK_BACK_DAYS.items():
-        columns |= {f"{name}_{lag}": own[:, CHANNELS.index(name), -1 - lag] for lag in range(days)}
-    columns |= {f"demand_{lag}": demand[:, -1 - lag] for lag in range(WINDOW_DAYS)}
-    for name in ("discount", "promotion"):
-        plans = category[:, CHANNELS.index(name)]
-        columns |= {f"category_{name}_{lag}": plans[:, -1 - lag] for lag in range(PLANS_DAYS)}
-    columns |= {f"store_sales_{lag}": store[:, 0, -1 - lag] for lag in range(PROFILE_DAYS)}
-    frame = pl.DataFrame(columns, nan_to_null=True)
-    for expressions in state_expressions():
-        frame = frame.with_columns(expressions)
-    return _matrix(frame, STATE)
+    return _matrix(columns, STATE)
 
 
-def extended_features(background: Floats, plans: Floats32, category: Floats32) -> Floats:
-    """EXTENDED, one row per item and target day: float64 [rows, len(EXTENDED)].
+@np.errstate(all="ignore")
+def extended_features(state: Floats, plans: Floats32, category: Floats32) -> Floats:
+    """EXTENDED of items and target days: float64 [..., len(EXTENDED)].
 
-    `background` is the item's STATE, `plans` [rows, channels, 3] what is planned for the day before the target day, for
-    it, and for the day after, `category` [rows, averaged channels] what is planned in the category on the target day.
+    `state` [..., STATE] is the item's, `plans` [..., channels, 3] what is planned for the day before the target day,
+    for it, and for the day after, `category` [..., averaged channels] what is planned in the category on that day.
+    The first axes are the same, or broadcast: [n, 1, STATE] with [n, days, channels, 3].
     """
-    wanted = ("level", *BACKGROUND)
-    columns: dict[str, Floats | Floats32] = {
-        name: background[:, place] for place, name in enumerate(STATE) if name in wanted
-    }
-    columns |= {name: plans[:, place, 1] for place, name in enumerate(CHANNELS)}
-    for name in ("holiday", "event"):
-        columns |= {
-            f"{name}_before": plans[:, CHANNELS.index(name), 0],
-            f"{name}_after": plans[:, CHANNELS.index(name), 2],
-        }
-    for name in ("discount", "promotion"):
-        columns[f"category_{name}"] = category[:, CHANNELS.index(name)]
-    frame = pl.DataFrame(columns, nan_to_null=True)
-    return _matrix(frame.with_columns(extended_expressions()), EXTENDED)
+    columns = extended_columns(
+        past=lambda name: state[..., PLACE_OF_STATE[name]],
+        plan=lambda name, offset=0: plans[..., PLACE_OF_CHANNEL[name], 1 + offset],
+        category=lambda name: category[..., PLACE_OF_CHANNEL[name]],
+    )
+    return _matrix(columns, EXTENDED)
 
 
 def core_design(stable: Floats, days: Sequence[date] | npt.NDArray[np.datetime64], horizon: Ints) -> Floats:
@@ -131,10 +120,17 @@ def core_design(stable: Floats, days: Sequence[date] | npt.NDArray[np.datetime64
 
     `stable` [rows, len(STABLE)] is the item's, `days` are the target days and `horizon` their distance from `as_of`.
     """
-    frame = pl.DataFrame(stable, schema=list(STABLE), nan_to_null=True).with_columns(
-        day=pl.Series(days, dtype=pl.Date), horizon=pl.Series(horizon)
-    )
-    return _matrix(frame.with_columns(calendar_expressions()), CORE_DESIGN)
+    day = np.asarray(days, dtype="datetime64[D]")
+    design = np.empty((len(stable), len(CORE_DESIGN)))
+    design[:, 0] = horizon
+    design[:, 1] = (day.astype(np.int64) + 3) % 7 + 1  # Monday is 1; 1970-01-01 was a Thursday
+    design[:, 2] = (day - day.astype("datetime64[M]")).astype(np.int64) + 1
+    design[:, 3] = (day - day.astype("datetime64[Y]")).astype(np.int64) + 1
+    design[:, len(CALENDAR) : -len(BY_STEP)] = stable[:, WITHOUT_STEP]
+    step = (horizon - 1) % 7
+    for place, first in enumerate(FIRST_OF_STEPS, start=len(CORE_DESIGN) - len(BY_STEP)):
+        design[:, place] = stable[np.arange(len(stable)), first + step]
+    return design
 
 
 def moving_average_of(design: Floats) -> Floats:
@@ -144,7 +140,7 @@ def moving_average_of(design: Floats) -> Floats:
 
 def correction_design(core: Floats, extended: Floats) -> Floats:
     """What the correction model is shown, from rows of CORE_DESIGN and of EXTENDED."""
-    return np.column_stack([core[:, [CORE_DESIGN.index(name) for name in CONTEXT]], extended])
+    return np.concatenate([core[:, OF_CONTEXT], extended], axis=1)
 
 
 def target_days(as_of: date, horizon_days: int) -> list[date]:
@@ -152,14 +148,18 @@ def target_days(as_of: date, horizon_days: int) -> list[date]:
     return [as_of + timedelta(days=step) for step in range(1, horizon_days + 1)]
 
 
-def per_target_day(stable: Floats, *, as_of: date, horizon_days: int) -> tuple[Floats, list[date], Ints]:
+def per_target_day(
+    stable: Floats, *, as_of: date, horizon_days: int
+) -> tuple[Floats, npt.NDArray[np.datetime64], Ints]:
     """`stable` [n, ...], the days and the horizons repeated for every target day: n × horizon rows, item by item."""
     steps = np.tile(np.arange(1, horizon_days + 1), len(stable))
-    return np.repeat(stable, horizon_days, axis=0), target_days(as_of, horizon_days) * len(stable), steps
+    return np.repeat(stable, horizon_days, axis=0), np.datetime64(as_of, "D") + steps, steps
 
 
-def _matrix(frame: pl.DataFrame, names: tuple[str, ...]) -> Floats:
-    """Columns as float64 [rows, columns], NaN where a value is unknown or no number (a ratio to a price of 0)."""
-    values = frame.select(pl.col(names).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
-    known: Floats = np.where(np.isfinite(values), values, np.nan)
-    return np.round(known, DECIMALS)
+def _matrix(columns: Mapping[str, Floats | Floats32], names: tuple[str, ...]) -> Floats:
+    """Columns as float64 [..., columns], NaN where a value is unknown or no number (a ratio to a price of 0)."""
+    values = np.empty((*np.broadcast_shapes(*{columns[name].shape for name in names}), len(names)))
+    for place, name in enumerate(names):
+        values[..., place] = columns[name]
+    values[~np.isfinite(values)] = np.nan
+    return np.round(values, DECIMALS, out=values)

@@ -7,7 +7,7 @@ override → core model → moving average → constant          substitutes, be
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -28,6 +28,8 @@ from common.workers import WorkerPool
 from supermegaretail.asking import Heard, ModelProcess, Question
 from supermegaretail.baseline import average_of, moving_average, plausible_maximum
 from supermegaretail.contract import Item
+from supermegaretail.drift import Flags, Group
+from supermegaretail.drift_watch import DriftWatch
 from supermegaretail.features import STABLE
 from supermegaretail.history import ModelInputs, SalesHistory
 
@@ -70,8 +72,9 @@ class Prepared:
 
     rows: dict[Key, int]
     inputs: ModelInputs
+    not_to_ask: list[str | None]  # [n] why the core is not asked about an item, if so
+    not_to_correct: list[str | None]  # [n] why its answer is not corrected, if so
     maxima: Floats  # [n] units a day that a plausible answer does not exceed
-    stale: npt.NDArray[np.bool_]  # [n] nothing was reported for weeks, from the chain as a whole: not an ended product
 
 
 Answers: TypeAlias = list[Demand | Refused | NotNeeded]
@@ -87,6 +90,7 @@ class Forecaster:
     pool: WorkerPool  # features: the dear part
     fallback_pool: WorkerPool  # the moving average's own, so that it never waits behind features
     standing: Standing | None = None
+    drift: DriftWatch | None = None  # without it nothing is taken for drifted
     metrics: ChainMetrics | None = None
     constant_demand: float = 0.0
     raise_bugs: bool = False
@@ -158,23 +162,22 @@ class Run:
         rows_asked = len(items) * self._question.horizon_days
         if (reason := self._forecaster.model.refusal(rows_asked, deadline)) is not None:
             raise TierFailed(reason)
+        if (drift := self._drift("core")) is not None:
+            raise TierFailed(drift)
         self._prepared = await self._forecaster.pool.run(self._prepare, items, deadline=deadline)
-        inputs, stale = self._prepared.inputs, self._prepared.stale
-        answers: Answers = [
-            Refused(RetailReason.STALE_HISTORY if inputs.known[row] else RetailReason.UNKNOWN_ITEM)
-            for row in range(len(items))
-        ]
-        known = np.flatnonzero(inputs.known & ~stale).tolist()
+        inputs, not_to_ask = self._prepared.inputs, self._prepared.not_to_ask
+        answers: Answers = [Refused(reason or Reason.BUG) for reason in not_to_ask]
+        known = [row for row, reason in enumerate(not_to_ask) if reason is None]
         outcomes = await self._forecaster.model.predict(self._question, inputs, known, deadline) if known else []
         for row, outcome in zip(known, outcomes, strict=True):
             answers[row] = self._core(outcome)
-            self._corrections[_key(items[row])] = self._corrected(
-                outcome.value, planned=not inputs.planned_missing[row]
-            )
+            self._corrections[_key(items[row])] = self._corrected(outcome.value, self._prepared.not_to_correct[row])
         return answers
 
     async def correction(self, items: Sequence[Item], _core: Sequence[Demand], _deadline: Deadline) -> Answers:
         """The model process answered for both stages at once; here each item's correction is taken, or refused."""
+        if (drift := self._drift("correction")) is not None:
+            raise TierFailed(drift)
         return [self._corrections[_key(item)] for item in items]
 
     async def moving_average(self, items: Sequence[Item], deadline: Deadline) -> Answers:
@@ -202,14 +205,34 @@ class Run:
     def _prepare(self, items: Sequence[Item]) -> Prepared:
         question, history, keys = self._question, self._history, [_key(item) for item in items]
         inputs = history.inputs(keys, as_of=question.as_of, horizon_days=question.horizon_days)
-        silent_days = inputs.stable[:, STABLE.index("days_since_report")]
-        chain_silent_days = question.as_of.toordinal() - history.reported_until
+        watch, nothing = self._forecaster.drift, np.zeros(len(keys), bool)
+        strange = nothing if watch is None else watch.strange("core", inputs)
+        strange_plans = nothing if watch is None else watch.strange("correction", inputs)
         return Prepared(
             rows={key: row for row, key in enumerate(keys)},
-            inputs=inputs,
+            # The model is not shown plans that are strange: with `planned_missing` it does not correct.
+            inputs=replace(inputs, planned_missing=inputs.planned_missing | strange_plans),
+            not_to_ask=_first_reasons(
+                (~inputs.known, RetailReason.UNKNOWN_ITEM),
+                (self._stale(inputs), RetailReason.STALE_HISTORY),
+                (strange, Reason.DRIFT),
+            ),
+            not_to_correct=_first_reasons(
+                (inputs.planned_missing, RetailReason.INPUTS_MISSING), (strange_plans, Reason.DRIFT)
+            ),
             maxima=plausible_maximum(history, keys, as_of=question.as_of),
-            stale=(silent_days >= STALE_DAYS) & (chain_silent_days >= STALE_DAYS),
         )
+
+    def _stale(self, inputs: ModelInputs) -> Flags:
+        """Which items [n] nothing was reported of for weeks, as of the chain as a whole: not an ended product."""
+        silent_days = inputs.stable[:, STABLE.index("days_since_report")]
+        chain_silent_days = self._question.as_of.toordinal() - self._history.reported_until
+        stale: Flags = (silent_days >= STALE_DAYS) & (chain_silent_days >= STALE_DAYS)
+        return stale
+
+    def _drift(self, tier: Group) -> Reason | None:
+        watch = self._forecaster.drift
+        return None if watch is None else watch.refusal(tier, as_of=self._question.as_of)
 
     def _core(self, outcome: Outcome[Heard]) -> Demand | Refused:
         if outcome.reason is not None:
@@ -218,9 +241,9 @@ class Run:
             return Refused(Reason.VERSION)  # the champion changed between two pieces of this request
         return _demand(outcome.value.prediction.core)
 
-    def _corrected(self, heard: Heard, *, planned: bool) -> Demand | Refused:
-        if not planned:
-            return Refused(RetailReason.INPUTS_MISSING)
+    def _corrected(self, heard: Heard, refusal: str | None) -> Demand | Refused:
+        if refusal is not None:
+            return Refused(refusal)
         if heard.correction_version is None or heard.prediction.correction is None:
             return Refused(heard.correction_reason or Reason.NOT_LOADED)
         if self.versions.setdefault("correction", heard.correction_version) != heard.correction_version:
@@ -231,9 +254,25 @@ class Run:
         return Demand(np.full(self._question.horizon_days, demand_per_day), override_id)
 
 
+def too_uncertain(q25: Floats, q75: Floats, level: float, *, limit: float) -> bool:
+    """Whether the middle half of the forecast [horizon] is on average wider than `limit` times the recent level.
+
+    `level` is in units per day; below one unit a day it counts as one, for nothing is at stake there.
+    """
+    return not float(np.mean(q75 - q25)) <= limit * max(level, 1.0)  # a width that is no number is not sure either
+
+
 def override_target(store: str, sku: str) -> str:
     """The name under which an override of an item is stored."""
     return f"{store}\n{sku}"  # neither part can hold a control character
+
+
+def _first_reasons(*findings: tuple[Flags, str]) -> list[str | None]:
+    """For each item [n] the reason of the first finding that holds for it."""
+    return [
+        next((reason for (_, reason), found in zip(findings, holds, strict=True) if found), None)
+        for holds in zip(*(flags.tolist() for flags, _ in findings), strict=True)
+    ]
 
 
 def _key(item: Item) -> Key:

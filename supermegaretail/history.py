@@ -1,7 +1,8 @@
 """The sales history as an immutable snapshot, ready to be asked for the inputs of the models.
 
-The state of every series as of the last day is computed when the snapshot is made, so that the usual question is a
-lookup. For another `as_of` it is computed for the asked items alone, by the same expressions.
+The state of every series as of the last day is prepared when a history is built, so that the usual question is a
+lookup. An update keeps what it does not concern; the rest is prepared when it is first asked for. For another `as_of` a
+state is computed for the asked items alone, by the same formulas.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import polars as pl
 
 from supermegaretail.features import EXTENDED, STABLE, Floats, extended_features
 from supermegaretail.panel import Key, Panel
-from supermegaretail.series import SALES, Ints
-from supermegaretail.states import PLANNED_CHANNELS, Flags, States, planned_ahead, states_of
+from supermegaretail.series import Ints
+from supermegaretail.states import CHUNK, PLANNED_CHANNELS, Flags, PreparedStates, States, planned_ahead, states_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +33,23 @@ class ModelInputs:
 class SalesHistory:
     """All sales and plans up to now. Safe to read from many threads: `updated` makes another one."""
 
-    __slots__ = ("_last_day", "_latest", "panel", "reported_until")
+    __slots__ = ("_last_day", "_last_reports", "_latest", "panel", "reported_until")
 
-    def __init__(self, panel: Panel, last_day: int, latest: States) -> None:
+    def __init__(self, panel: Panel, last_reports: Ints, latest: PreparedStates) -> None:
         self.panel = panel
-        self._last_day = last_day
+        self._last_reports = last_reports  # [series] ordinal of the last day with known sales, 0 without any
         self._latest = latest
-        reports = [one.last_observed for one in panel.series if one.last_observed]
-        self.reported_until = int(np.median(reports)) if reports else 0  # ordinal: up to when most series report
+        reports = last_reports[last_reports > 0]
+        self._last_day = int(reports.max()) if len(reports) else 0
+        self.reported_until = int(np.median(reports)) if len(reports) else 0  # ordinal: up to when most series report
 
     @classmethod
     def build(cls, table: pl.DataFrame) -> SalesHistory:
-        """The history in a canonical table, which may be empty."""
-        return cls(Panel(), 0, States.unknown(0)).updated(table)
+        """The history in a canonical table, which may be empty, with every state prepared."""
+        nothing = np.empty(0, np.int64)
+        history = cls(Panel(), nothing, PreparedStates(0)).updated(table)
+        history.prepare()
+        return history
 
     @property
     def last_day(self) -> date | None:
@@ -52,32 +57,31 @@ class SalesHistory:
         return date.fromordinal(self._last_day) if self._last_day else None
 
     def updated(self, rows: pl.DataFrame) -> SalesHistory:
-        """This history with canonical rows (sales, plans or both) merged in; computes anew only what they concern."""
+        """This history with canonical rows (sales, plans or both) merged in.
+
+        A store's profile is part of the state of all its series: they are prepared anew. Another last day is of all.
+        """
         panel, touched = self.panel.updated(rows)
-        everything = np.arange(len(panel.series))
-        last_day = max([self._last_day, *(panel.series[place].last_observed for place in touched)])
-        latest = self._latest.at(np.where(everything < len(self.panel.series), everything, -1))
-        # A store's profile is part of the state of all its series, and another last day is of all there are.
-        concerned = np.isin(panel.store_of, panel.store_of[touched]) | (last_day != self._last_day)
-        places = everything[concerned]
-        latest.put(places, states_of(panel, places, np.full(len(places), last_day)))
-        return SalesHistory(panel, last_day, latest)
+        last_reports = np.append(self._last_reports, np.zeros(len(panel.series) - len(self._last_reports), np.int64))
+        last_reports[touched] = [panel.series[place].last_observed for place in touched.tolist()]
+        concerned = np.flatnonzero(np.isin(panel.store_of, panel.store_of[touched]))
+        return SalesHistory(panel, last_reports, self._latest.without(concerned, len(panel.series)))
+
+    def prepare(self) -> None:
+        """Computes every state of the last day that is not prepared yet: takes about 20 µs for each."""
+        self._latest.prepare(self.panel, np.arange(len(self.panel.series)), self._last_day)
 
     def inputs(self, items: Sequence[Key], *, as_of: date, horizon_days: int) -> ModelInputs:
         """The features of each item, in the order asked."""
         places, found = self._look_up(items, as_of)
         extended = np.full((len(items), horizon_days, len(EXTENDED)), np.nan)
         missing = np.zeros(len(items), bool)
-        rows = np.flatnonzero(found.known)
-        if len(rows):
+        known = np.flatnonzero(found.known)
+        for start in range(0, len(known), CHUNK):
+            rows = known[start : start + CHUNK]
             days = np.full(len(rows), as_of.toordinal())
             plans, category = planned_ahead(self.panel, places[rows], days, days=horizon_days)
-            features = extended_features(
-                np.repeat(found.values[rows], horizon_days, axis=0),
-                plans.reshape(-1, *plans.shape[2:]),
-                category.reshape(-1, category.shape[2]),
-            )
-            extended[rows] = features.reshape(len(rows), horizon_days, len(EXTENDED))
+            extended[rows] = extended_features(found.values[rows, None], plans, category)
             absent = np.isnan(plans[:, :, PLANNED_CHANNELS, 1]).any(1)
             missing[rows] = (found.has_planned[rows] & absent).any(1)
         return ModelInputs(found.known, found.values[:, : len(STABLE)], extended, missing)
@@ -89,19 +93,16 @@ class SalesHistory:
 
     def highest_sales(self, items: Sequence[Key], *, as_of: date) -> Floats:
         """The most units that each item ever sold on a day up to `as_of`; 0 where nothing is known."""
-        highest = np.zeros(len(items))
-        for row, item in enumerate(items):
-            place = self.panel.places.get(item)
-            if place is not None:
-                one = self.panel.series[place]
-                sales = one.values[SALES, : max(as_of.toordinal() + 1 - one.first_day, 0)]
-                highest[row] = np.fmax.reduce(sales, initial=0)
-        return highest
+        places, series, day = self.panel.places, self.panel.series, as_of.toordinal()
+        found = (places.get(item) for item in items)
+        highest = (0.0 if place is None else series[place].highest_until(day) for place in found)
+        return np.fromiter(highest, np.float64, len(items))
 
     def _look_up(self, items: Sequence[Key], as_of: date) -> tuple[Ints, States]:
         places = np.fromiter((self.panel.places.get(item, -1) for item in items), np.int64, len(items))
         if as_of.toordinal() == self._last_day:
-            return places, self._latest.at(places)
+            self._latest.prepare(self.panel, places, self._last_day)
+            return places, self._latest.states.at(places)
         found = States.unknown(len(items))
         there = np.flatnonzero(places >= 0)
         found.put(there, states_of(self.panel, places[there], np.full(len(there), as_of.toordinal())))

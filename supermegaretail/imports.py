@@ -8,27 +8,30 @@ from pathlib import Path
 import polars as pl
 
 from supermegaretail.columns import ImportProblem
+from supermegaretail.freshretailnet import files_of, read_freshretailnet
 from supermegaretail.m5 import SALES_FILES, read_m5
 from supermegaretail.table import Import, read_table
 
-__all__ = ["ImportProblem", "read_any", "read_m5", "save_rejects", "summary"]
+__all__ = ["ImportProblem", "load_rejects", "read_any", "read_m5", "save_rejects", "summary"]
 
 EXAMPLES = 5
 
 
 def read_any(path: Path, *, stores: Sequence[str] = ()) -> Import:
-    """Reads a folder with M5's own CSV files, or a parquet or CSV file in the table's own columns.
+    """Reads M5's or FreshRetailNet's own files, or a parquet or CSV file in the table's own columns.
 
-    With `stores` only those: the whole of M5 takes 7 GB of memory.
+    With `stores` only those: the whole of M5 takes 7 GB of memory. What cannot be taken in at all is an ImportProblem.
     """
+    if fresh := files_of(path):
+        return read_freshretailnet(fresh, stores=stores)
     if path.is_dir() or path.name in SALES_FILES:
         return read_m5(path if path.is_dir() else path.parent, stores=stores)
     if stores:
-        raise ImportProblem(f"{path}: stores can be chosen only from M5's files")
+        raise ImportProblem(f"{path}: stores can be chosen only from M5's and FreshRetailNet's files")
     if not path.is_file():
         raise ImportProblem(f"{path}: no such file or folder")
     if path.suffix.lower() not in (".parquet", ".csv"):
-        raise ImportProblem(f"{path}: expected a .parquet or .csv file, or a folder with M5's files")
+        raise ImportProblem(f"{path}: expected a .parquet or .csv file, or a folder with M5's or FreshRetailNet's")
     return read_table(path)
 
 
@@ -49,9 +52,20 @@ def summary(imported: Import) -> str:
 
 
 def save_rejects(imported: Import, path: Path) -> None:
-    """Writes the rejected lines (line, reason, row) as CSV, to be mended and imported again."""
+    """Writes the rejected lines (line, reason, row) as CSV, to be mended and imported again; without any, no file."""
+    if imported.rejects.is_empty():
+        path.unlink(missing_ok=True)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     imported.rejects.write_csv(path)
+
+
+def load_rejects(path: Path) -> pl.DataFrame | None:
+    """The reasons (column `reason`) in the file of the last import; None without one, or if somebody rebuilt it."""
+    try:
+        return pl.read_csv(path, columns=["reason"], schema_overrides={"reason": pl.String})
+    except (OSError, pl.exceptions.PolarsError):
+        return None
 
 
 def _span(rows: pl.DataFrame) -> str:

@@ -36,6 +36,7 @@ class Series:
     first_observed: int = NEVER  # first day whose sales are known
     last_observed: int = 0
     first_sale: int = NEVER  # first day with sales above 0
+    highest_sales: float = 0.0  # most units on any day
 
     @property
     def end_day(self) -> int:
@@ -44,13 +45,15 @@ class Series:
     @classmethod
     def of(cls, first_day: int, values: Floats32) -> Series:
         """A series with its landmarks looked up."""
-        observed, sold = np.flatnonzero(~np.isnan(values[SALES])), np.flatnonzero(values[SALES] > 0)
+        sales = values[SALES]
+        observed, sold = (~np.isnan(sales)).nonzero()[0], (sales > 0).nonzero()[0]
         return cls(
             first_day,
             values,
             first_observed=first_day + int(observed[0]) if observed.size else NEVER,
             last_observed=first_day + int(observed[-1]) if observed.size else 0,
             first_sale=first_day + int(sold[0]) if sold.size else NEVER,
+            highest_sales=float(sales[sold].max()) if sold.size else 0.0,
         )
 
     def copy_into(self, window: Floats32, start_day: int) -> None:
@@ -66,6 +69,12 @@ class Series:
             return self.last_observed
         known = np.flatnonzero(~np.isnan(self.values[SALES, : max(as_of + 1 - self.first_day, 0)]))
         return self.first_day + int(known[-1]) if known.size else 0
+
+    def highest_until(self, as_of: int) -> float:
+        """The most units sold on a day up to `as_of`; 0 if none are known."""
+        if as_of >= self.last_observed:
+            return self.highest_sales
+        return float(np.fmax.reduce(self.values[SALES, : max(as_of + 1 - self.first_day, 0)], initial=0))
 
 
 def past(series: Sequence[Series], as_of: Ints, *, days: int) -> Floats32:
@@ -92,5 +101,12 @@ def windows(series: Sequence[Series], starts: Ints, *, days: int, channels: int 
         channels = len(series[0].values) if series else 0
     cut = np.full((len(series), channels, days), np.nan, np.float32)
     for window, one, start in zip(cut, series, starts.tolist(), strict=True):
-        one.copy_into(window, start)
+        # `copy_into` written out, because this is the one loop over series that is run for every question
+        values, offset = one.values, start - one.first_day
+        known_days = values.shape[1]
+        if 0 <= offset <= known_days - days:
+            window[:] = values[:channels, offset : offset + days]
+        elif -days < offset < known_days:
+            low, high = max(offset, 0), min(offset + days, known_days)
+            window[:, low - offset : high - offset] = values[:channels, low:high]
     return cut

@@ -17,6 +17,8 @@ class RetailSettings(ServiceSettings):
     model_url: str | None = Field(None, validation_alias=AliasChoices("SUPERMEGARETAIL_MODEL_URL", "model_url"))
     shadow_url: str | None = Field(None, validation_alias=AliasChoices("SUPERMEGARETAIL_SHADOW_URL", "shadow_url"))
     constant_demand: float = Field(0.0, ge=0)  # units per day for a product that nobody knows anything about
+    prediction_log_mb: int = Field(256, ge=1, le=1_000_000)  # of answered forecasts; the oldest go first
+    prediction_log_days: int = Field(90, ge=1, le=3_650)
 
     @property
     def upstream_url(self) -> str:
@@ -26,3 +28,7 @@ class RetailSettings(ServiceSettings):
     @property
     def table_path(self) -> Path:
         return self.var_dir / "supermegaretail" / "sales.parquet"
+
+    @property
+    def predictions_dir(self) -> Path:
+        return self.var_dir / "supermegaretail" / "predictions"

@@ -11,8 +11,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from supermegaretail.expressions import WINDOW_DAYS
 from supermegaretail.features import STATE, Floats, state_features
+from supermegaretail.formulas import WINDOW_DAYS
 from supermegaretail.panel import Panel
 from supermegaretail.series import CHANNELS, EVENT, SALES, Floats32, Ints, ahead, known_demand, past
 
@@ -22,7 +22,8 @@ PLANNED = ("price", "discount", "promotion", "holiday", "event")  # known ahead;
 PLANNED_CHANNELS = tuple(CHANNELS.index(name) for name in PLANNED)
 ENDED_AFTER_DAYS = 28
 NORMALLY = 0.5  # an input that is known on fewer of the days is not missed
-CHUNK = 8_192  # series whose windows are in memory at once: about 60 MB
+CHUNK = 4_096  # series whose windows are in memory at once: about 60 MB
+DAYS_BEYOND_ALL = 1 << 22  # more than any ordinal of a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,43 @@ class States:
     def unknown(cls, n: int) -> States:
         return cls(np.zeros(n, bool), np.full((n, len(STATE)), np.nan), np.zeros((n, len(PLANNED)), bool))
 
-    def at(self, rows: Ints) -> States:
-        """The states in these rows, copied; of a negative row nothing is known."""
-        picked = States.unknown(len(rows))
-        there = np.flatnonzero(rows >= 0)
-        picked.put(there, States(self.known[rows[there]], self.values[rows[there]], self.has_planned[rows[there]]))
-        return picked
+    def at(self, rows: Ints | slice) -> States:
+        """The states in these rows, copied (of a slice, not copied)."""
+        return States(self.known[rows], self.values[rows], self.has_planned[rows])
 
-    def put(self, rows: Ints, states: States) -> None:
+    def put(self, rows: Ints | slice, states: States) -> None:
         """Overwrites these rows; only for who has just made the arrays."""
         self.known[rows], self.values[rows], self.has_planned[rows] = states.known, states.values, states.has_planned
+
+
+class PreparedStates:
+    """The states of all series, each computed when it is first needed and kept.
+
+    Many threads may read: a row is marked with its day after it has been written, and two that write it write the same.
+    The last row stays unknown: place -1.
+    """
+
+    __slots__ = ("_as_of", "states")
+
+    def __init__(self, n: int) -> None:
+        self.states = States.unknown(n + 1)
+        self._as_of = np.zeros(n + 1, np.int64)  # of each row, the day it is prepared for
+
+    def without(self, places: Ints, n: int) -> PreparedStates:
+        """A copy for `n` series in which these are to be prepared anew; the old ones stay as they are."""
+        copied, kept = PreparedStates(n), len(self._as_of) - 1
+        copied._as_of[:kept] = self._as_of[:kept]  # first: a row that is prepared meanwhile is not marked here
+        copied.states.put(slice(kept), self.states.at(slice(kept)))
+        copied._as_of[places] = 0
+        return copied
+
+    def prepare(self, panel: Panel, places: Ints, day: int) -> None:
+        """Computes the states of these series as of `day` where they are not at hand; -1 is nobody."""
+        lacking = places[(self._as_of[places] != day) & (places >= 0)]
+        for start in range(0, len(lacking), CHUNK):
+            rows = lacking[start : start + CHUNK]
+            self.states.put(rows, states_of(panel, rows, np.full(len(rows), day)))
+            self._as_of[rows] = day
 
 
 def states_of(panel: Panel, places: Ints, as_of: Ints) -> States:
@@ -67,8 +95,8 @@ def planned_ahead(panel: Panel, places: Ints, as_of: Ints, *, days: int) -> tupl
     The former are [n, days, channels, 3] (the day before, the day, the day after), the latter [n, days, channels].
     """
     own = ahead([panel.series[place] for place in places], as_of, days=days + 1)
-    group, pair = _distinct(panel.category_of[places], as_of)
-    category = ahead([panel.groups[number] for number in group[0]], group[1], days=days)[pair]
+    group, day, which = _distinct(panel.category_of[places], as_of)
+    category = ahead([panel.groups[number] for number in group.tolist()], day, days=days)[which]
     around = np.lib.stride_tricks.sliding_window_view(own, 3, axis=2)
     return around.transpose(0, 2, 1, 3), category[:, :, 1:].transpose(0, 2, 1)
 
@@ -80,14 +108,20 @@ def _states(panel: Panel, places: Ints, as_of: Ints, reports: Ints) -> States:
     own = past(series, as_of - skipped, days=WINDOW_DAYS)
     first_sale = np.fromiter((one.first_sale for one in series), np.int64, len(series))
     sold = own[:, SALES, ::-1] > 0
+    store, store_of = _groups_past(panel, panel.store_of[places], as_of)
+    category, category_of = _groups_past(panel, panel.category_of[places], as_of)
     values = state_features(
         own,
-        store=_group_past(panel, panel.store_of[places], as_of),
-        category=_group_past(panel, panel.category_of[places], as_of),
         demand=known_demand(own),
-        days_since_sale=skipped + np.where(sold.any(1), sold.argmax(1), WINDOW_DAYS),
-        days_since_report=as_of - reports,
-        days_since_first_sale=np.clip(as_of - first_sale, 0, WINDOW_DAYS),  # the true age would tell the date
+        store=store,
+        store_of=store_of,
+        category=category,
+        category_of=category_of,
+        days_since={
+            "sale": skipped + np.where(sold.any(1), sold.argmax(1), WINDOW_DAYS),
+            "first_sale": np.clip(as_of - first_sale, 0, WINDOW_DAYS),  # the true age would tell the date
+            "report": as_of - reports,
+        },
     )
     # A product that is no longer sold is not planned for, and nothing is missing.
     ended = as_of - reports >= ENDED_AFTER_DAYS
@@ -102,12 +136,13 @@ def _normally_planned(own: Floats32) -> Flags:
     return has
 
 
-def _group_past(panel: Panel, numbers: Ints, as_of: Ints) -> Floats32:
-    group, pair = _distinct(numbers, as_of)
-    return past([panel.groups[number] for number in group[0]], group[1], days=WINDOW_DAYS)[pair]
+def _groups_past(panel: Panel, numbers: Ints, as_of: Ints) -> tuple[Floats32, Ints]:
+    """The windows of the distinct pairs of group and day, and which of them each row's is."""
+    group, day, which = _distinct(numbers, as_of)
+    return past([panel.groups[number] for number in group.tolist()], day, days=WINDOW_DAYS), which
 
 
-def _distinct(numbers: Ints, as_of: Ints) -> tuple[Ints, Ints]:
-    """The distinct pairs of group and day as [2, pairs], and which of them each row is."""
-    pairs, which = np.unique(np.stack([numbers, as_of]), axis=1, return_inverse=True)
-    return pairs, which
+def _distinct(numbers: Ints, as_of: Ints) -> tuple[Ints, Ints, Ints]:
+    """The distinct pairs of group and day, and which of them each row is."""
+    pairs, which = np.unique(numbers * DAYS_BEYOND_ALL + as_of, return_inverse=True)
+    return pairs // DAYS_BEYOND_ALL, pairs % DAYS_BEYOND_ALL, which

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,12 +12,13 @@ import polars as pl
 
 from common.progress import progress
 from common.versions.registry import Manifest, Registry
+from supermegaretail import drift
 from supermegaretail.boosting import MODEL_FILE, libraries
 from supermegaretail.core import train as core_training
 from supermegaretail.core.model import CoreModel
 from supermegaretail.correction import train as correction_training
 from supermegaretail.correction.model import CorrectionModel
-from supermegaretail.evaluate import errors_at
+from supermegaretail.evaluation import errors_at
 from supermegaretail.examples import draw
 from supermegaretail.features import CORE_DESIGN, CORRECTION_DESIGN, FEATURES_VERSION, MAX_HORIZON_DAYS
 from supermegaretail.history import SalesHistory
@@ -45,11 +47,18 @@ def fit(history: SalesHistory, *, rows: int = ROWS, seed: int = 1, threads: int 
 
 
 def train(
-    table: pl.DataFrame, registry: Registry, *, seed: int = 1, threads: int = 2, rows: int = ROWS
+    table: pl.DataFrame,
+    registry: Registry,
+    *,
+    seed: int = 1,
+    threads: int = 2,
+    rows: int = ROWS,
+    quality: Mapping[str, Any] | None = None,
 ) -> tuple[Manifest, Manifest]:
     """Publishes core and correction as champions, with their errors on the last weeks when those were held out.
 
-    The errors are those of models that did not see these weeks; what is published has seen everything.
+    The errors are those of models that did not see these weeks; what is published has seen everything. `quality` is
+    what was found out about the table before; the manifests keep it.
     """
     whole = SalesHistory.build(table)
     if whole.last_day is None:
@@ -59,13 +68,15 @@ def train(
     held_out = earlier.last_day is not None
     errors = errors_at(whole, fit(earlier, rows=rows, seed=seed, threads=threads), as_of=origin) if held_out else {}
     trained = fit(whole, rows=rows, seed=seed, threads=threads)
+    drawn = {"data": _fingerprint(table), "rows": rows, "seed": seed, "last_day": whole.last_day.isoformat()}
     told: dict[str, Any] = {
-        "training": {"data": _fingerprint(table), "rows": rows, "seed": seed, "last_day": whole.last_day.isoformat()},
+        "training": {**drawn, "quality": dict(quality)} if quality is not None else drawn,
         "libraries": libraries(),
     }
+    usual = drift.files(whole)
     core = registry.publish(
         "core",
-        {MODEL_FILE: trained.core.trees.text.encode()},
+        {MODEL_FILE: trained.core.trees.text.encode(), **usual["core"]},
         features=CORE_DESIGN,
         compatible_with={"features": FEATURES_VERSION},
         metrics=_of("core", errors),
@@ -74,7 +85,7 @@ def train(
     )
     correction = registry.publish(
         "correction",
-        {MODEL_FILE: trained.correction.trees.text.encode()},
+        {MODEL_FILE: trained.correction.trees.text.encode(), **usual["correction"]},
         features=CORRECTION_DESIGN,
         compatible_with={"core": core.version, "features": FEATURES_VERSION},
         metrics=_of("correction", errors),

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supermegaretail.expressions import state_expressions
 from supermegaretail.features import (
-    BACKGROUND,
     CORRECTION_DESIGN,
     EXTENDED,
     STABLE,
@@ -105,13 +103,6 @@ def test_a_plan_reaches_the_extended_features_of_its_own_day() -> None:
     assert changed.tolist() == [4]
 
 
-def test_the_names_are_those_of_the_expressions() -> None:
-    made = {expression.meta.output_name() for stage in state_expressions() for expression in stage}
-    given_from_outside = {name for name in STABLE if name.startswith("days_since")}
-    assert set(STABLE) - given_from_outside <= made
-    assert set(BACKGROUND) - {"price_0", "discount_0"} <= made
-
-
 @pytest.mark.parametrize("hidden", ["sales", "stockout"])
 def test_a_stable_feature_is_never_missing_once_a_sale_is_known(hidden: str) -> None:
     table = rows()
@@ -142,6 +133,61 @@ def test_columns_that_a_table_lacks_are_missing_features() -> None:
     assert np.isnan(found.extended[..., absent]).all()
     assert np.isfinite(found.stable).all()
     assert not found.planned_missing.any()
+
+
+AMOUNTS = st.one_of(st.none(), st.sampled_from([0.0, 1.0, 1e9]), st.floats(0, 1e9, width=32))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    table=st.fixed_dictionaries(
+        {
+            "sales": st.lists(AMOUNTS, min_size=30, max_size=30),
+            "stockout_hours": st.lists(st.sampled_from([None, 0.0, 11.0, 12.0, 24.0]), min_size=30, max_size=30),
+            "price": st.lists(AMOUNTS, min_size=30, max_size=30),
+            "discount": st.lists(st.one_of(st.none(), st.floats(0, 2, width=32)), min_size=30, max_size=30),
+            "promotion": st.lists(st.sampled_from([None, 0.0, 1.0]), min_size=30, max_size=30),
+        }
+    ),
+    days_back=st.integers(0, 29),
+)
+def test_whatever_is_missing_a_feature_is_a_number_or_unknown(
+    table: dict[str, list[float | None]], days_back: int
+) -> None:
+    days = [AS_OF - timedelta(days=29 - place) for place in range(30)]
+    types = dict.fromkeys(table, pl.Float32)
+    made = pl.DataFrame({"store": "s", "sku": "p", "date": days, **table}, schema_overrides=types)
+    as_of = AS_OF - timedelta(days=days_back)
+    found = SalesHistory.build(made).inputs([("s", "p")], as_of=as_of, horizon_days=28)
+    assert not np.isinf(found.extended).any()
+    assert np.isfinite(found.stable).all() == found.known[0]
+    assert found.known[0] == any(value is not None for value in table["sales"][: 30 - days_back])
+
+
+def test_the_features_are_what_their_formulas_say() -> None:
+    table = rows().filter((pl.col("store") == "north") & (pl.col("sku") == "milk"))
+    past = table.filter(pl.col("date") <= AS_OF).with_columns(
+        demand=pl.when(pl.col("stockout_hours") < 12).then("sales").cast(pl.Float64)
+    )
+    recent = {days: past["demand"].tail(days).drop_nulls() for days in (7, 14, 28)}
+    level = float(np.mean([np.mean(demand.to_numpy()) for demand in recent.values()])) + 0.02
+    promoted = past.tail(28).filter(pl.col("promotion") == 1)["demand"].drop_nulls().to_numpy().mean()
+    target = AS_OF + timedelta(days=1)
+    on_promotion = table.with_columns(promotion=pl.when(pl.col("date") == target).then(1).otherwise("promotion"))
+    found = SalesHistory.build(on_promotion).inputs(ITEMS[:1], as_of=AS_OF, horizon_days=1)
+    stable = dict(zip(STABLE, found.stable[0].tolist(), strict=True))
+    assert stable["level"] == pytest.approx(level, abs=1e-4)
+    assert stable["recent_7"] == pytest.approx(recent[7].to_numpy().mean() / level, abs=1e-4)
+    assert stable["zero_share_14"] == pytest.approx((recent[14] == 0).to_numpy().mean(), abs=1e-4)
+    assert stable["variation_28"] == pytest.approx(recent[28].to_numpy().std() / level, abs=1e-4)
+    assert stable["peak_28"] == pytest.approx(recent[28].to_numpy().max() / level, abs=1e-4)
+    assert stable["days_known_28"] == len(recent[28])
+    assert found.extended[0, 0, EXTENDED.index("promotion_lift")] == pytest.approx(promoted / level, abs=1e-3)
+
+
+def test_the_calendar_of_a_target_day() -> None:
+    design = core_design(*per_target_day(np.zeros((1, len(STABLE))), as_of=date(2024, 2, 28), horizon_days=3))
+    assert design[:, :4].tolist() == [[1, 4, 29, 60], [2, 5, 1, 61], [3, 6, 2, 62]]
 
 
 def test_a_price_of_nothing_gives_no_infinite_feature() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from supermegaretail.history import ModelInputs, SalesHistory
 from supermegaretail.table import merge
@@ -68,6 +72,60 @@ def test_a_new_sale_gives_the_history_that_the_whole_table_would(days_later: int
             updated.inputs(ITEMS, as_of=as_of, horizon_days=5),
             rebuilt.inputs(ITEMS, as_of=as_of, horizon_days=5),
         )
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([*ITEMS, NEVER_SOLD, NOBODY]), st.integers(-100, 40), st.floats(0, 100, width=16)),
+        min_size=1,
+        max_size=6,
+    ),
+    st.booleans(),
+)
+def test_any_updates_one_by_one_give_the_history_of_the_whole_table(
+    sales: list[tuple[tuple[str, str], int, float]], asked_between: bool
+) -> None:
+    table, everybody = small_table(), [*ITEMS, NEVER_SOLD, NOBODY]
+    updated = SalesHistory.build(table)
+    for item, days_later, units in sales:
+        new = sale(item, LAST_DAY + timedelta(days=days_later), units)
+        updated, table = updated.updated(new), merge(table, new)
+        if asked_between:
+            assert updated.last_day is not None
+            updated.inputs(everybody[::2], as_of=updated.last_day, horizon_days=1)
+    rebuilt = SalesHistory.build(table)
+    assert updated.last_day is not None
+    assert (updated.last_day, updated.reported_until) == (rebuilt.last_day, rebuilt.reported_until)
+    same(
+        updated.inputs(everybody, as_of=updated.last_day, horizon_days=7),
+        rebuilt.inputs(everybody, as_of=updated.last_day, horizon_days=7),
+    )
+    for as_of in (updated.last_day, LAST_DAY):
+        assert updated.highest_sales(everybody, as_of=as_of).tolist() == [
+            rebuilt.highest_sales([item], as_of=as_of)[0] for item in everybody
+        ]
+
+
+def test_many_threads_may_ask_for_states_that_are_not_prepared_yet() -> None:
+    table, next_day = small_table(), LAST_DAY + timedelta(days=1)
+    prepared = SalesHistory.build(merge(table, sale(ITEMS[0], next_day, 7)))
+    expected = prepared.inputs(ITEMS, as_of=next_day, horizon_days=7)
+    for _ in range(5):
+        fresh = SalesHistory.build(table).updated(sale(ITEMS[0], next_day, 7))
+        with ThreadPoolExecutor(8) as threads:
+            ask = partial(fresh.inputs, ITEMS, as_of=next_day, horizon_days=7)
+            for answer in [threads.submit(ask) for _ in range(16)]:
+                same(answer.result(), expected)
+
+
+def test_the_most_sold_is_known_for_each_day() -> None:
+    history = SalesHistory.build(small_table()).updated(sale(ITEMS[0], LAST_DAY - timedelta(days=2), 900))
+    days = [LAST_DAY - timedelta(days=back) for back in (3, 2, 0)]
+    highest = [history.highest_sales([ITEMS[0], NOBODY], as_of=day).tolist() for day in days]
+    assert [nobody for _, nobody in highest] == [0, 0, 0]
+    assert [most for most, _ in highest][1:] == [900, 900]
+    assert 0 < highest[0][0] < 900
 
 
 def test_an_update_leaves_the_old_history_as_it_was() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from supermegaretail.imports import ImportProblem, read_any, read_m5, save_rejects, summary
+from supermegaretail.imports import ImportProblem, load_rejects, read_any, read_m5, save_rejects, summary
 from supermegaretail.table import Import, clean
 
 FIRST = date(2011, 1, 29)
@@ -205,6 +205,20 @@ def test_the_summary_tells_rows_series_span_and_rejects_by_reason(tmp_path: Path
     ]
     save_rejects(result, tmp_path / "rejects.csv")
     assert pl.read_csv(tmp_path / "rejects.csv")["line"].to_list() == [4, 5, 6]
+
+
+def test_the_rejects_of_the_last_import_are_found_again_and_gone_after_a_clean_one(tmp_path: Path) -> None:
+    rows = {"store": ["A", "B"], "sku": ["1", "1"], "date": ["2026-01-01", "x"], "sales": [1.0, 2.0]}
+    path = tmp_path / "rejects.csv"
+    assert load_rejects(path) is None
+    save_rejects(clean(pl.DataFrame(rows)), path)
+    found = load_rejects(path)
+    assert found is not None
+    assert found["reason"].to_list() == ["date 'x' is not a day (YYYY-MM-DD) from 1990-01-01 to 2100-12-31"]
+    path.write_text("what,somebody,made\n1,2,3\n")
+    assert load_rejects(path) is None
+    save_rejects(clean(pl.DataFrame(rows).head(1)), path)
+    assert not path.exists()
 
 
 def test_the_summary_of_an_empty_import_says_so() -> None:

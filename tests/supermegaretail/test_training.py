@@ -1,4 +1,4 @@
-"""Training, publishing and evaluating on a small chain: the whole path that `train` and `evaluate` take."""
+"""Training and publishing on a small chain: the whole path that `train` takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 from common.versions.registry import Manifest, Registry
-from supermegaretail.evaluate import evaluate
 from supermegaretail.history import SalesHistory
 from supermegaretail.model_contract import Features, PredictionRequest
 from supermegaretail.model_server import predict
@@ -94,18 +93,3 @@ def test_a_damaged_correction_leaves_the_core_alone(registry: Registry) -> None:
     finally:
         path.write_bytes(content)
     assert (models.correction, models.correction_version, models.correction_reason) == (None, None, "not_loaded")
-
-
-def test_an_evaluation_compares_every_tier_on_weeks_that_were_held_out() -> None:
-    results = evaluate(small_table(days=200), horizon_days=7, origins=2, rows=ROWS)
-    tiers = {"correction", "correction, plans missing", "core", "moving_average", "seasonal_naive"}
-    assert set(results["tier"]) == tiers
-    assert set(results["horizon"]) == {"1–7"}
-    assert results["wape"].is_finite().all()
-    wape = dict(results.select("tier", "wape").iter_rows())
-    assert wape["correction"] < wape["seasonal_naive"]
-
-
-def test_too_little_history_to_evaluate_is_said() -> None:
-    with pytest.raises(ValueError, match="days to learn from"):
-        evaluate(small_table(days=70), horizon_days=28, origins=3)

@@ -1,0 +1,1 @@
+"""What became of the forecasts: what was told, whether it came true, and what should alarm somebody."""

@@ -1,0 +1,188 @@
+"""A folder of parquet partitions, one per day of making: appended to by many processes, bounded in size and age.
+
+A file is written under a hidden name and renamed, so nobody reads a part of one. Its name is unique, so nobody
+overwrites another one's. A crash while files are joined may leave rows twice; readers get each row once.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from supermegaretail.monitoring.records import SCHEMA
+
+JOINED_BYTES = 8 * 2**20  # files are joined up to this size: about a million rows, which fit into memory
+JOIN_TODAY_FROM = 32  # small files; of a past day two are enough
+FORGOTTEN_AFTER_S = 3_600  # what a process that died left half written
+READ_ATTEMPTS = 5
+ROW = ("request_id", "made_at", "position", "horizon_days")  # what makes a row unique
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stored:
+    """One file; in the order in which they are given up."""
+
+    day: date
+    written_ns: int
+    path: Path
+    size: int
+
+
+class Partitions:
+    """The files under `folder`, at most `most_bytes` in all and from the last `most_days` days."""
+
+    def __init__(self, folder: Path, *, most_bytes: int, most_days: int) -> None:
+        self.folder = folder
+        self._most_bytes = most_bytes
+        self._most_days = most_days
+
+    def write(self, rows: pl.DataFrame, day: date) -> None:
+        """Adds rows to the partition of a day, whole or not at all; raises `OSError` or a polars error."""
+        folder = self.folder / f"day={day.isoformat()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        name = secrets.token_hex(12)
+        aside = folder / f".{name}.part"
+        try:
+            rows.write_parquet(aside, compression="zstd", row_group_size=65_536)
+            aside.rename(folder / f"{name}.parquet")
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+
+    def files(self) -> list[Stored]:
+        """All whole files, oldest first."""
+        return sorted(
+            Stored(day, status.st_mtime_ns, path, status.st_size)
+            for day, folder in self._days()
+            for path, status in _listed(folder)
+            if path.suffix == ".parquet"
+        )
+
+    def read(self, ask: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+        """What `ask` makes of all rows, in `SCHEMA`; a file that was joined or given up meanwhile is no trouble.
+
+        A row may be there twice for a moment: who counts or shows rows calls `each_once` on what it asks for.
+        """
+        for attempt in range(READ_ATTEMPTS):
+            paths = [stored.path for stored in self.files()]
+            rows = pl.scan_parquet(paths, hive_partitioning=False) if paths else pl.LazyFrame(schema=SCHEMA)
+            try:
+                return ask(rows).collect(engine="streaming")
+            except FileNotFoundError:
+                if attempt + 1 == READ_ATTEMPTS:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def tidy(self, *, today: date | None = None) -> None:
+        """Gives up what is too old or too much, oldest first, and removes what died half written."""
+        today = today or datetime.now(UTC).date()
+        files = self.files()
+        size = sum(stored.size for stored in files)
+        oldest = today - timedelta(days=self._most_days)
+        for stored in files:
+            if size <= self._most_bytes and stored.day > oldest:
+                break
+            stored.path.unlink(missing_ok=True)
+            size -= stored.size
+        for day, folder in self._days():
+            for path, status in _listed(folder):
+                if path.suffix != ".parquet" and time.time() - status.st_mtime > FORGOTTEN_AFTER_S:
+                    path.unlink(missing_ok=True)
+            if day < today:
+                _remove_if_empty(folder)
+
+    def join(self, *, today: date | None = None) -> None:
+        """Joins small files of a day into larger ones, sorted by target day, so that little of them is looked at."""
+        today = today or datetime.now(UTC).date()
+        for day, folder in self._days():
+            small = [stored for stored in self.files() if stored.day == day and stored.size < JOINED_BYTES // 2]
+            if len(small) < (2 if day < today else JOIN_TODAY_FROM):
+                continue
+            with _claimed(folder / ".joining") as mine:
+                if mine:
+                    for group in _groups(small):
+                        self._join(group, day)
+
+    def _join(self, group: list[Stored], day: date) -> None:
+        try:
+            rows = pl.read_parquet([stored.path for stored in group], hive_partitioning=False)
+        except FileNotFoundError:  # another process gave one up
+            return
+        self.write(each_once(rows.lazy()).sort("day", "store", "sku").collect(), day)
+        for stored in group:
+            stored.path.unlink(missing_ok=True)
+
+    def _days(self) -> list[tuple[date, Path]]:
+        try:
+            folders = [Path(entry.path) for entry in os.scandir(self.folder) if entry.is_dir()]
+        except FileNotFoundError:
+            return []
+        found = []
+        for folder in folders:
+            name, _, day = folder.name.partition("=")
+            try:
+                found.append((date.fromisoformat(day if name == "day" else ""), folder))
+            except ValueError:  # not one of ours
+                continue
+        return sorted(found)
+
+
+def each_once(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows without those that a crash, or a reader who was quick, saw twice."""
+    return rows.unique(ROW, keep="any", maintain_order=True)
+
+
+def _groups(files: list[Stored]) -> Iterator[list[Stored]]:
+    """Two files or more at a time, up to `JOINED_BYTES` together."""
+    group: list[Stored] = []
+    for stored in files:
+        if group and sum(one.size for one in group) + stored.size > JOINED_BYTES:
+            if len(group) > 1:
+                yield group
+            group = []
+        group.append(stored)
+    if len(group) > 1:
+        yield group
+
+
+def _listed(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    found = []
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return []
+    for entry in entries:
+        try:
+            found.append((Path(entry.path), entry.stat()))
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:  # not empty, or gone
+        return
+
+
+@contextmanager
+def _claimed(path: Path) -> Iterator[bool]:
+    """Whether this process alone may go on; a claim of one that died is removed by `tidy` in time."""
+    try:
+        path.touch(exist_ok=False)
+    except OSError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,161 @@
+"""The rows of the prediction log: one per answered item and target day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from supermegaretail.contract import ForecastAnswer
+from supermegaretail.formulas import WINDOW_DAYS
+from supermegaretail.history import SalesHistory
+from supermegaretail.panel import Key
+from supermegaretail.series import AVERAGED, EVENT, STOCKOUT, Floats32, windows
+
+Marks: TypeAlias = npt.NDArray[np.uint32]
+
+SCHEMA: dict[str, pl.DataType] = {
+    "request_id": pl.String(),
+    "made_at": pl.Datetime("us", "UTC"),
+    "caller": pl.String(),
+    "version": pl.String(),  # of the core, as it was asked for: a number, or an alias
+    "seed": pl.Int64(),
+    "as_of": pl.Date(),
+    "known_until": pl.Date(),  # the last day with any sales when the forecast was made; null: there were none
+    "position": pl.Int32(),  # of the item in its request
+    "store": pl.String(),
+    "sku": pl.String(),
+    "horizon_days": pl.Int32(),  # from as_of to day
+    "day": pl.Date(),
+    "demand": pl.Float64(),
+    "quantile_levels": pl.List(pl.Float64()),
+    "quantile_values": pl.List(pl.Float64()),
+    "served_by": pl.String(),
+    "degraded": pl.Boolean(),
+    "reason": pl.String(),
+    "override_id": pl.String(),
+    "core_version": pl.String(),
+    "correction_version": pl.String(),
+    "features_version": pl.String(),
+    "api_version": pl.String(),
+    "sales_mark": pl.UInt32(),  # checksums of what was known about the item: `MARKS`
+    "plans_mark": pl.UInt32(),
+    "shelf_mark": pl.UInt32(),
+}
+# Of the item's own sales and stock-outs up to as_of; of its prices, promotions and events up to the last target day; of
+# the same, averaged over its store and its category.
+MARKS = ("sales_mark", "plans_mark", "shelf_mark")
+MARKED_AT_ONCE = 256  # items
+SIDES = np.array([[3], [5]], np.uint32)  # so that store and category are no pair of equals
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answered request. `history` is what it was answered from; it is immutable, and let go once it is logged."""
+
+    answer: ForecastAnswer
+    version: str
+    caller: str
+    made_at: datetime
+    history: SalesHistory
+
+    @property
+    def rows(self) -> int:
+        """Items × days."""
+        forecasts = self.answer.forecasts
+        return len(forecasts) * len(forecasts[0].dates) if forecasts else 0
+
+
+def marks(history: SalesHistory, items: Sequence[Key], *, as_of: date, horizon_days: int) -> Marks:
+    """Checksums [n, 3] of what forecasts of these items are made from, in `MARKS`: another one means other data."""
+    panel = history.panel
+    places = np.fromiter((panel.places.get(item, -1) for item in items), np.int64, len(items))
+    known = np.flatnonzero(places >= 0)
+    start = as_of.toordinal() + 1 - WINDOW_DAYS
+    days = WINDOW_DAYS + horizon_days + 1  # an event on the day after the last one counts
+    found = np.zeros((len(items), len(MARKS)), np.uint32)
+    if not len(known):
+        return found
+    for first in range(0, len(known), MARKED_AT_ONCE):
+        rows = known[first : first + MARKED_AT_ONCE]
+        own = windows([panel.series[place] for place in places[rows]], np.full(len(rows), start), days=days)
+        own[:, EVENT][own[:, EVENT] == 0] = np.nan  # told of a day with sales as well: that nothing happens there
+        found[rows, 0] = _checksums(own[:, : STOCKOUT + 1, :WINDOW_DAYS])
+        found[rows, 1] = _checksums(own[:, STOCKOUT + 1 :])
+    pair = np.stack([panel.store_of[places[known]], panel.category_of[places[known]]])
+    numbers, which = np.unique(pair, return_inverse=True)
+    shelf = windows([panel.groups[it] for it in numbers], np.full(len(numbers), start), days=days, channels=AVERAGED)
+    shelf[:, : STOCKOUT + 1, WINDOW_DAYS:] = np.nan
+    found[known, 2] = np.bitwise_xor.reduce(_checksums(shelf)[which.reshape(pair.shape)] * SIDES, axis=0)
+    return found
+
+
+def table_of(answered: Answered) -> pl.DataFrame:
+    """The rows of one request, in `SCHEMA`, by item and day."""
+    answer = answered.answer
+    horizon_days = len(answer.forecasts[0].dates)
+    keys = [(one.store, one.sku) for one in answer.forecasts]
+    marked = marks(answered.history, keys, as_of=answer.as_of, horizon_days=horizon_days)
+    by_levels: dict[tuple[str, ...], list[int]] = {}  # an override or a constant may come without quantiles
+    for position, one in enumerate(answer.forecasts):
+        by_levels.setdefault(tuple(one.quantiles or ()), []).append(position)
+    rows = pl.concat([_rows(answer, marked, at, levels) for levels, at in by_levels.items()])
+    request = {
+        "request_id": answer.request_id,
+        "made_at": answered.made_at,
+        "caller": answered.caller,
+        "version": answered.version,
+        "seed": answer.seed,
+        "as_of": answer.as_of,
+        "known_until": answered.history.last_day,
+        **{f"{part}_version": answer.versions.get(part) for part in ("core", "correction", "features", "api")},
+    }
+    return (
+        rows.with_columns(pl.lit(value, SCHEMA[name]).alias(name) for name, value in request.items())
+        .with_columns((pl.col("as_of").cast(pl.Int32) + pl.col("horizon_days")).cast(pl.Date).alias("day"))
+        .select(list(SCHEMA))
+        .sort("position", "horizon_days")
+    )
+
+
+def _rows(answer: ForecastAnswer, marked: Marks, positions: list[int], levels: tuple[str, ...]) -> pl.DataFrame:
+    """What differs from item to item, of those with these quantiles; lists in polars are dear, so arrays are used."""
+    forecasts = [answer.forecasts[position] for position in positions]
+    horizon_days = len(forecasts[0].dates)
+    names = ("store", "sku", "served_by", "degraded", "reason", "override_id")
+    items = {
+        "position": pl.Series(positions, dtype=pl.Int32),
+        **{name: pl.Series([getattr(one, name) for one in forecasts], dtype=SCHEMA[name]) for name in names},
+        **{name: pl.Series(marked[positions, place]) for place, name in enumerate(MARKS)},
+    }
+    rows = len(forecasts) * horizon_days
+    told = np.array([list((one.quantiles or {}).values()) for one in forecasts], np.float64)
+    by_day = told.reshape(len(forecasts), len(levels), horizon_days).transpose(0, 2, 1).reshape(rows, len(levels))
+    days = {
+        "horizon_days": pl.Series(np.tile(np.arange(1, horizon_days + 1, dtype=np.int32), len(forecasts))),
+        "demand": pl.Series(np.array([one.demand for one in forecasts], np.float64).ravel()),
+        "quantile_levels": _lists(np.tile(np.array(levels, np.float64), (rows, 1))),
+        "quantile_values": _lists(by_day),
+    }
+    repeated = pl.DataFrame(items)[np.repeat(np.arange(len(forecasts)), horizon_days)]
+    return repeated.with_columns(column.alias(name) for name, column in days.items())
+
+
+def _lists(values: npt.NDArray[np.float64]) -> pl.Series:
+    """A column of lists, one per row of [rows, length]."""
+    if not values.shape[1]:
+        return pl.Series([[]], dtype=pl.List(pl.Float64)).new_from_index(0, len(values))
+    return pl.Series(values).cast(pl.List(pl.Float64))
+
+
+def _checksums(values: Floats32) -> npt.NDArray[np.uint32]:
+    """One per row of [n, channels, days]: the bits of what is known, each multiplied by a number of its place."""
+    bits = np.where(np.isnan(values), 0, values.view(np.uint32).astype(np.uint64) + 1).reshape(len(values), -1)
+    factors = np.arange(1, bits.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) | np.uint64(1)
+    sums: npt.NDArray[np.uint64] = (bits * factors).sum(1, dtype=np.uint64)  # overflow is meant
+    return (sums >> np.uint64(32)).astype(np.uint32)

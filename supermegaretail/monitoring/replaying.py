@@ -1,0 +1,25 @@
+"""`python -m supermegaretail replay`: the API's own parts, without its port."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from common.command_line import Failed
+from common.context import new_request_id
+from common.deadline import Deadline
+from common.service.gateway import MAX_BUDGET_MS, Call
+from common.service.problems import Problem
+from supermegaretail.app import create_app
+from supermegaretail.monitoring.routes import replay
+from supermegaretail.settings import RetailSettings
+
+
+async def replay_here(request_id: str, settings: RetailSettings) -> dict[str, Any]:
+    """As `GET /v1/admin/replays/{request_id}`; asks the model process, and tells if that does not answer. `Failed`."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        call = Call(new_request_id(), Deadline.after_ms(MAX_BUDGET_MS), "")
+        try:
+            return await replay(app.state.engine, request_id, call)
+        except Problem as problem:
+            raise Failed(problem.detail) from problem
