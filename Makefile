@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 PEERS := $(VENV)/peers-ready
+FORECAST_PEERS := $(VENV)/forecast-peers-ready
 export VAR_DIR
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data train demo test lint format conformance bench-client compose-check clean
+.PHONY: help install data train demo test lint format conformance bench-client bench-forecasts evaluate-peers compose-check clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +27,10 @@ $(READY): pyproject.toml constraints.txt
 $(PEERS): $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[peers]'
 	$(BIN)/python -m pip install --quiet --no-deps aio-request==0.2.9
+	@touch $@
+
+$(FORECAST_PEERS): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[forecast-peers]'
 	@touch $@
 
 SALES := $(VAR_DIR)/supermegaretail/sales.parquet
@@ -69,6 +74,13 @@ conformance: $(PEERS) ## our client and others under every fault of the menu (ab
 
 bench-client: $(PEERS) ## what a call of our client costs, next to bare httpx and others
 	$(BIN)/python -m loadtests bench-client
+
+bench-forecasts: $(READY) | $(FORECASTER) ## what a batch of forecasts and a request for some cost
+	$(BIN)/python -m supermegaretail benchmark
+	$(BIN)/python -m loadtests bench-forecasts
+
+evaluate-peers: $(FORECAST_PEERS) | $(SALES) ## every tier on held-out weeks, next to statsforecast and mlforecast
+	$(BIN)/python -m supermegaretail evaluate --peers
 
 compose-check: ## build and run docker-compose.yml, kill a model container, see it recover
 	docker/check

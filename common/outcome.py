@@ -61,8 +61,12 @@ class Outcome(Generic[Value]):
 
     def about(self, value: Part, reason: Reason | None) -> Outcome[Part]:
         """The outcome for a part of what this call was about: the same story, another value."""
-        story = {name: getattr(self, name) for name in STORY}
-        return Outcome(value=value, reason=reason, **story)
-
-
-STORY = ("version", "attempts", "elapsed_ms", "request_id", "untested_version")
+        return Outcome(
+            value=value,
+            reason=reason,
+            version=self.version,
+            attempts=self.attempts,
+            elapsed_ms=self.elapsed_ms,
+            request_id=self.request_id,
+            untested_version=self.untested_version,
+        )

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 import loadtests.bench.command as bench
+import loadtests.bench.forecasts as bench_forecasts
 import loadtests.conformance.command as conformance
 import loadtests.experiments.command as experiments
 from loadtests import request_ids
@@ -51,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
     _command(commands, "faults", _faults, "list the menu of faults")
     conformance.add_arguments(_command(commands, "conformance", conformance.run, "clients under every fault"))
     bench.add_arguments(_command(commands, "bench-client", bench.run, "what a call costs on a healthy server"))
+    bench_forecasts.add_arguments(
+        _command(commands, "bench-forecasts", bench_forecasts.run, "the processor time that a forecast request costs")
+    )
     experiments.add_arguments(
         _command(commands, "experiment", experiments.run, "claims of the client, put to the test")
     )

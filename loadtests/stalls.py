@@ -16,10 +16,14 @@ KERNEL = Path("/proc/stat")
 
 
 class StallWatch:
-    """Notices when this process did not get to run, and when the hypervisor took a core away (Linux tells it)."""
+    """Notices when this process did not get to run, and when the hypervisor took a core away (Linux tells it).
 
-    def __init__(self, kernel: Path = KERNEL) -> None:
+    With `stolen_only` the first does not count: where the process itself is judged, it may be what held itself up.
+    """
+
+    def __init__(self, kernel: Path = KERNEL, *, stolen_only: bool = False) -> None:
         self._kernel = kernel
+        self._stolen_only = stolen_only
         self._stalls: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)  # start and end on the loop's clock
         self._last_tick: float | None = None
 
@@ -47,7 +51,7 @@ class StallWatch:
 
     def _late_by(self, now: float) -> float:
         due = now if self._last_tick is None else self._last_tick + TICK_SECONDS
-        return now - due if now - due > NOTICED_SECONDS else 0.0
+        return now - due if now - due > NOTICED_SECONDS and not self._stolen_only else 0.0
 
     def _stolen(self) -> list[float]:
         """Seconds stolen from each core since the machine was started; nothing where the system does not tell."""

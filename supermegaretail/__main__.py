@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,27 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--horizon-days", type=int, default=28, choices=range(1, 29), metavar="1..28")
     evaluate.add_argument("--origins", type=int, default=3, help="how many rolling origins (default: 3)")
     evaluate.add_argument("--seed", type=int, default=1)
-    evaluate.add_argument("--peers", action="store_true", help="also ask statsforecast and mlforecast (extra `peers`)")
+    evaluate.add_argument(
+        "--peers", action="store_true", help="ask statsforecast and mlforecast, too (`forecast-peers`)"
+    )
     evaluate.add_argument("--peer-series", type=int, default=500, help="of how many series (default: 500)")
     evaluate.add_argument("--html", type=Path, help="the page (default: supermegaretail/evaluation.html in VAR_DIR)")
     evaluate.add_argument("--json", type=Path, help="where to write the figures, if anywhere")
+    forecast = command(commands, "forecast", _forecast, "forecast a whole chain into a parquet file")
+    whole_or_part = forecast.add_mutually_exclusive_group(required=True)
+    whole_or_part.add_argument("--all", action="store_true", help="every store")
+    whole_or_part.add_argument("--store", action="append", default=[], help="only this store; may be repeated")
+    forecast.add_argument("--horizon-days", type=int, default=7, choices=range(1, 29), metavar="1..28")
+    forecast.add_argument("--as-of", type=date.fromisoformat, metavar="DATE", help="default: the last day with sales")
+    forecast.add_argument("--quantiles", type=_level, nargs="+", default=[], metavar="LEVEL", help="such as 0.5 0.95")
+    forecast.add_argument("--version", default="champion", help="of the core model, or an alias (default: champion)")
+    forecast.add_argument("--out", type=Path, metavar="FILE", help="default: forecasts.parquet beside the sales")
+    forecast.add_argument("--threads", type=int, default=1, choices=range(1, 65), metavar="N", help="default: 1")
+    timed = command(commands, "benchmark", _benchmark, "what a batch costs beside LightGBM's own predictions")
+    timed.add_argument("--series", type=int, nargs="+", default=[1_000, 10_000, 50_000], metavar="N", help="how many")
+    timed.add_argument("--horizon-days", type=int, default=7, choices=range(1, 29), metavar="1..28")
+    timed.add_argument("--quantiles", type=_level, nargs="+", default=[], metavar="LEVEL", help="such as 0.5 0.95")
+    timed.add_argument("--rounds", type=int, default=3, choices=range(1, 101), metavar="N", help="default: 3")
     replay = command(commands, "replay", _replay, "forecast a logged request again, and tell what differs")
     replay.add_argument("request_id", metavar="REQUEST_ID")
     data = command(commands, "data", lambda _: _usage(data), "make or import sales")
@@ -199,6 +217,45 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         report.save_json(arguments.json)
     return 0
+
+
+def _forecast(arguments: argparse.Namespace) -> int:
+    from supermegaretail.batch_command import forecast
+
+    settings = RetailSettings()
+    made = forecast(
+        settings,
+        _sales(),
+        stores=arguments.store,
+        version=arguments.version,
+        as_of=arguments.as_of,
+        horizon_days=arguments.horizon_days,
+        levels=sorted({*arguments.quantiles}),
+        out=arguments.out or settings.table_path.with_name("forecasts.parquet"),
+        threads=arguments.threads,
+    )
+    print(made)
+    return 0
+
+
+def _benchmark(arguments: argparse.Namespace) -> int:
+    from supermegaretail.batch_command import benchmark
+
+    within = benchmark(
+        RetailSettings(),
+        series=arguments.series,
+        horizon_days=arguments.horizon_days,
+        levels=sorted({*arguments.quantiles}),
+        rounds=arguments.rounds,
+    )
+    return 0 if within else 1
+
+
+def _level(text: str) -> float:
+    level = float(text)
+    if not 0 < level < 1:
+        raise argparse.ArgumentTypeError(f"{text} does not lie between 0 and 1")
+    return level
 
 
 def _replay(arguments: argparse.Namespace) -> int:

@@ -23,10 +23,12 @@ from supermegaretail.contract import (
     MAX_HORIZON_DAYS,
     TIERS,
     Accepted,
+    Explanation,
     Forecast,
     ForecastAnswer,
     ForecastRequest,
     Item,
+    Levels,
     OldPrediction,
     OldPredictions,
     Plans,
@@ -34,8 +36,9 @@ from supermegaretail.contract import (
     Tier,
     VersionName,
 )
+from supermegaretail.demand import Demand
 from supermegaretail.engine import Engine
-from supermegaretail.forecast import Demand
+from supermegaretail.explanation import MAX_EXPLAINED, explained
 from supermegaretail.history import SalesHistory
 from supermegaretail.ledger import BadRows
 from supermegaretail.monitoring.looking_up import told_before
@@ -43,6 +46,7 @@ from supermegaretail.monitoring.records import Answered
 from supermegaretail.monitoring.replay import LoggedItem
 
 DEMAND_DECIMALS = 4
+MAX_NUMBERS = 200_000  # in one answer: what is written at once holds up the event loop
 PREDICTIONS_DEPRECATED = datetime(2026, 11, 21, tzinfo=UTC)
 PREDICTIONS_SUNSET = datetime(2027, 11, 21, tzinfo=UTC)
 
@@ -59,6 +63,7 @@ class OneItem(BaseModel):
     version: VersionName = "champion"
     seed: Annotated[int, Field(ge=0, le=2**53)] = 0
     explain: bool = False
+    quantiles: Levels = ()
 
     def as_request(self) -> ForecastRequest:
         fields = self.model_dump(exclude={"store", "sku"})
@@ -168,9 +173,29 @@ async def forecasts_of(
         dates = [as_of + timedelta(days=ahead) for ahead in range(1, request.horizon_days + 1)]
     except OverflowError as error:
         raise Problem(422, f"as_of: {as_of} leaves no days to forecast") from error
-    question = Question(as_of=as_of, horizon_days=request.horizon_days, version=version)
+    if request.explain and (rows := len(request.items) * len(dates)) > MAX_EXPLAINED:
+        raise Problem(
+            422, f"explain: {rows} items × days are too many to be explained at once: {MAX_EXPLAINED} at most"
+        )
+    if (numbers := len(request.items) * len(dates) * (1 + len(request.quantiles))) > MAX_NUMBERS:
+        raise Problem(422, f"quantiles: {numbers} numbers are too many for one answer: {MAX_NUMBERS} at most")
+    question = Question(as_of=as_of, horizon_days=request.horizon_days, version=version, quantiles=request.quantiles)
     made = await engine.forecaster.forecast(request.items, question, history=history, deadline=deadline)
-    forecasts = [_forecast(item, served, dates) for item, served in zip(request.items, made.served, strict=True)]
+    explanations: list[Explanation | None] = [None] * len(request.items)
+    if request.explain:
+        explanations = await explained(
+            engine.forecaster,
+            request.items,
+            made.served,
+            question,
+            history=history,
+            versions=made.versions,
+            deadline=deadline,
+        )
+    forecasts = [
+        _forecast(item, served, dates, request.quantiles, explanation)
+        for item, served, explanation in zip(request.items, made.served, explanations, strict=True)
+    ]
     return ForecastAnswer.model_construct(
         forecasts=forecasts,
         as_of=as_of,
@@ -181,17 +206,29 @@ async def forecasts_of(
     )
 
 
-def _forecast(item: Item, served: Served[Demand], dates: list[date]) -> Forecast:
+def _forecast(
+    item: Item,
+    served: Served[Demand],
+    dates: list[date],
+    levels: tuple[float, ...],
+    explanation: Explanation | None,
+) -> Forecast:
     assert served.value is not None
+    quantiles = None
+    if served.value.quantiles is not None:
+        rounded = np.round(served.value.quantiles, DEMAND_DECIMALS).tolist()
+        quantiles = {str(level): days for level, days in zip(levels, rounded, strict=True)}
     return Forecast.model_construct(
         store=item.store,
         sku=item.sku,
         dates=dates,
         demand=np.round(served.value.per_day, DEMAND_DECIMALS).tolist(),
+        quantiles=quantiles,
         served_by=cast(Tier, served.served_by),
         degraded=served.degraded,
         reason=served.reason,
         override_id=served.value.override_id,
+        explanation=explanation,
     )
 
 

@@ -32,7 +32,7 @@ from supermegaretail.engine import Engine
 from supermegaretail.features import FEATURES_VERSION
 from supermegaretail.forecast import Forecaster
 from supermegaretail.ledger import Ledger
-from supermegaretail.model_contract import NO_PREDICTIONS, Predictions
+from supermegaretail.model_contract import NO_CONTRIBUTIONS, NO_PREDICTIONS, Contributions, Predictions
 from supermegaretail.monitoring.gauges import OutcomeGauges
 from supermegaretail.monitoring.outcome_store import OutcomeStore
 from supermegaretail.monitoring.outcomes import Outcomes
@@ -83,15 +83,23 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         prepare=as_champion,
         difference=difference,
     )
-    model = ModelProcess(
-        *(
-            client.endpoint("/v1/predictions", answer=Predictions, default=NO_PREDICTIONS, mirror=shadow)
-            for client in (
-                low_timeout(upstream, timeout_ms=settings.low_timeout_ms),
-                high_timeout(upstream, timeout_ms=settings.high_timeout_ms),
-            )
+    explaining = Upstream(
+        "supermegaretail-explanations",
+        settings.upstream_url,
+        api_key=settings.outgoing_key,
+        metrics=service.client_metrics,
+    )
+    low, high = (
+        client.endpoint("/v1/predictions", answer=Predictions, default=NO_PREDICTIONS, mirror=shadow)
+        for client in (
+            low_timeout(upstream, timeout_ms=settings.low_timeout_ms),
+            high_timeout(upstream, timeout_ms=settings.high_timeout_ms),
         )
     )
+    contributions = high_timeout(explaining, timeout_ms=settings.high_timeout_ms).endpoint(
+        "/v1/contributions", answer=Contributions, default=NO_CONTRIBUTIONS
+    )
+    model = ModelProcess(low, high, contributions)
     drift = DriftWatch(
         Registry(settings.registry_dir), lambda: book.history, controls.switches, metrics=service.registry
     )
@@ -162,6 +170,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
             if shadow is not None:
                 await shadow.drain()
             await upstream.aclose()
+            await explaining.aclose()
             await asyncio.to_thread(outcomes.close)
             await asyncio.to_thread(predictions.close)
             log_reading.close()

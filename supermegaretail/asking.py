@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -16,9 +16,10 @@ from common.deadline import Deadline
 from common.outcome import Outcome, Reason
 from supermegaretail.features import FEATURES_VERSION
 from supermegaretail.history import ModelInputs
-from supermegaretail.model_contract import Features, Prediction, PredictionRequest, Predictions
+from supermegaretail.model_contract import Contributions, Features, Prediction, PredictionRequest, Predictions
 
 VALUES_PER_REQUEST = 3_500  # in an answer: what is read at once holds up the event loop
+EXPLAINED_PER_REQUEST = 56  # items × days, some 150 ms: what is late costs no more than that
 SIDE_BY_SIDE = 2  # as many as the model process has threads
 HIGH_TIMEOUT_ROWS = 4_000  # items × days from which the model is known to need longer than the low timeout
 
@@ -30,6 +31,7 @@ class Question:
     as_of: date
     horizon_days: int
     version: str  # of the core model
+    quantiles: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,26 @@ class Heard:
     correction_reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What each feature adds to the logarithm of one item's demand, [horizon] each, by model; and who said it."""
+
+    core: dict[str, list[float]] | None
+    correction: dict[str, list[float]] | None
+    correction_version: str | None
+
+
+NOTHING_TOLD = Told(None, None, None)
 NOTHING = Heard(Prediction(id="", core=None, correction=None), "", None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelProcess:
-    """The two ways to call it; which one is taken follows from how much is asked."""
+    """The two ways to call it; which one is taken follows from how much is asked. A third one asks why."""
 
     low_timeout: Endpoint[Predictions]
     high_timeout: Endpoint[Predictions]
+    contributions: Endpoint[Contributions] | None = None  # with a breaker of its own: why is not as important as what
 
     def refusal(self, rows: int, deadline: Deadline) -> Reason | None:
         """Why a call would not even be sent now; asked before the features are made. `rows` is items × days."""
@@ -61,23 +74,33 @@ class ModelProcess:
     ) -> list[Outcome[Heard]]:
         """One outcome for each of `rows` of `inputs`, in their order."""
 
-        def ask(piece: Mapping[str, int]) -> PredictionRequest:
-            return PredictionRequest.model_construct(
-                version=question.version,
-                features_version=FEATURES_VERSION,
-                as_of=question.as_of,
-                horizon_days=question.horizon_days,
-                items=_features(inputs, list(piece.values())),
-            )
-
         bulk: Bulk[str, int, Predictions, Heard] = Bulk(
             endpoint=self._endpoint(len(rows) * question.horizon_days),
-            ask=ask,
+            ask=lambda piece: _request(question, inputs, piece),
             take=_heard,
             check_answer=lambda answer: _wrong_answer(question, answer),
             default=NOTHING,
-            max_items=VALUES_PER_REQUEST // (2 * question.horizon_days + 4),
+            max_items=VALUES_PER_REQUEST // _values_per_item(question),
             side_by_side=SIDE_BY_SIDE,
+            in_order=True,
+        )
+        outcomes = await bulk.call_many({str(row): row for row in rows}, deadline=deadline)
+        return list(outcomes.values())
+
+    async def explain(
+        self, question: Question, inputs: ModelInputs, rows: Sequence[int], deadline: Deadline
+    ) -> list[Outcome[Told]]:
+        """The contributions behind `predict`, for each of `rows`; those that do not come in time are missing."""
+        if self.contributions is None:
+            return [Outcome(value=NOTHING_TOLD, reason=Reason.NOT_LOADED) for _ in rows]
+        bulk: Bulk[str, int, Contributions, Told] = Bulk(
+            endpoint=self.contributions,
+            ask=lambda piece: _request(replace(question, quantiles=()), inputs, piece),
+            take=_told,
+            check_answer=lambda answer: _wrong_contributions(question, answer),
+            default=NOTHING_TOLD,
+            max_items=max(1, EXPLAINED_PER_REQUEST // question.horizon_days),
+            side_by_side=1,
             in_order=True,
         )
         outcomes = await bulk.call_many({str(row): row for row in rows}, deadline=deadline)
@@ -100,6 +123,51 @@ def _wrong_answer(question: Question, answer: Predictions) -> Reason | None:
         return Reason.VERSION
     lengths = {len(days) for p in answer.predictions for days in (p.core, p.correction) if days is not None}
     return None if lengths <= {question.horizon_days} else Reason.MEANING
+
+
+def _told(answer: Contributions) -> list[tuple[str, Told]]:
+    def by_name(names: Sequence[str], values: list[list[float]] | None) -> dict[str, list[float]] | None:
+        return None if values is None else dict(zip(names, values, strict=True))
+
+    return [
+        (
+            item.id,
+            Told(
+                by_name(answer.core_features, item.core),
+                by_name(answer.correction_features, item.correction),
+                answer.correction_version,
+            ),
+        )
+        for item in answer.items
+    ]
+
+
+def _wrong_contributions(question: Question, answer: Contributions) -> Reason | None:
+    """Checks the version, and that there is a number for each feature and day."""
+    if question.version not in ("champion", answer.version):
+        return Reason.VERSION
+    named = (len(answer.core_features), len(answer.correction_features))
+    for item in answer.items:
+        for features, values in zip(named, (item.core, item.correction), strict=True):
+            if values is not None and [len(days) for days in values] != [question.horizon_days] * features:
+                return Reason.MEANING
+    return None
+
+
+def _values_per_item(question: Question) -> int:
+    """How many values an answer about one item has, brackets and names included."""
+    return 2 * question.horizon_days + 2 * len(question.quantiles) * (question.horizon_days + 1) + 10
+
+
+def _request(question: Question, inputs: ModelInputs, piece: Mapping[str, int]) -> PredictionRequest:
+    return PredictionRequest.model_construct(
+        version=question.version,
+        features_version=FEATURES_VERSION,
+        as_of=question.as_of,
+        horizon_days=question.horizon_days,
+        items=_features(inputs, list(piece.values())),
+        quantiles=question.quantiles,
+    )
 
 
 def _features(inputs: ModelInputs, rows: Sequence[int]) -> list[Features]:

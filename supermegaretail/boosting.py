@@ -31,7 +31,7 @@ class Growth:
     leaves: int = 31
     learning_rate: float = 0.08
     rows_per_leaf: int = 200
-    variance_power: float = 1.3  # Tweedie: between counts (1) and sizes (2)
+    variance_power: float = 1.5  # Tweedie: between counts (1) and sizes (2)
 
 
 class Trees:
@@ -50,11 +50,19 @@ class Trees:
         raw = self._booster.predict(features, raw_score=True, num_threads=1)
         return np.exp(np.asarray(raw, dtype=np.float64))
 
+    def contributions(self, features: Floats) -> Floats:
+        """What each feature adds to the logarithm: [rows, features + 1], the last being the same for all rows.
+
+        A row's sum is the logarithm of its `factor`. Some milliseconds per row (SHAP values, Lundberg 2018).
+        """
+        return np.asarray(self._booster.predict(features, pred_contrib=True, num_threads=1), dtype=np.float64)
+
 
 def grow(
     features: Floats,
     demand: Floats,
     *,
+    weight: Floats,
     start: Floats,
     names: Sequence[str],
     categorical: Sequence[str] = (),
@@ -68,6 +76,7 @@ def grow(
     data = lightgbm.Dataset(
         features,
         demand,
+        weight=weight,
         init_score=np.log(start),
         feature_name=list(names),
         categorical_feature=list(categorical),

@@ -17,6 +17,7 @@ Tier = Literal["override", "correction", "core", "moving_average", "constant"]
 TIERS: tuple[Tier, ...] = ("override", "correction", "core", "moving_average", "constant")  # best first
 
 Units = Annotated[float, Field(ge=0, le=1e9)]
+Levels = Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(max_length=20)]  # of quantiles
 VersionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]  # a version or an alias
 
 
@@ -31,10 +32,32 @@ class ForecastRequest(RequestModel):
     items: Annotated[list[Item], Field(min_length=1, max_length=MAX_ITEMS)]
     horizon_days: Annotated[int, Field(ge=1, le=MAX_HORIZON_DAYS)] = 7
     as_of: date | None = None
-    quantiles: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(max_length=20)] = ()
+    quantiles: Levels = ()
     version: VersionName = "champion"
     seed: Annotated[int, Field(ge=0, le=2**53)] = 0
     explain: bool = False
+
+
+class Contribution(AnswerModel):
+    """How many units a day one thing adds to the moving average, or takes from it."""
+
+    feature: str
+    group: str
+    units_per_day: float  # the mean of `per_day`
+    per_day: list[float]
+
+
+class Explanation(AnswerModel):
+    """Why a forecast is not the moving average: on every day the contributions add up to demand − moving average.
+
+    `moving_average` is null where there is none (nothing known); `reason` tells why the models' part is not split up.
+    """
+
+    moving_average: list[float] | None
+    demand: list[float]
+    contributions: list[Contribution]
+    sentences: list[str]
+    reason: str | None
 
 
 class Forecast(AnswerModel):
@@ -49,7 +72,7 @@ class Forecast(AnswerModel):
     degraded: bool
     reason: str | None
     override_id: str | None
-    explanation: None = None
+    explanation: Explanation | None = None
 
 
 class ForecastAnswer(AnswerModel):
@@ -61,7 +84,16 @@ class ForecastAnswer(AnswerModel):
     request_id: str
 
 
-class Sale(RequestModel):
+class Categorised(RequestModel):
+    """The groups of a product, the coarsest first: through the finest one a new product starts."""
+
+    category_1: Text | None = None
+    category_2: Text | None = None
+    category_3: Text | None = None
+    category_4: Text | None = None
+
+
+class Sale(Categorised):
     """What was sold on one day."""
 
     store: Text
@@ -75,8 +107,8 @@ class SalesReport(RequestModel):
     sales: Annotated[list[Sale], Field(min_length=1, max_length=MAX_ROWS)]
 
 
-class Plan(RequestModel):
-    """What is known ahead of one day."""
+class Plan(Categorised):
+    """What is known ahead of one day; of a new product, at least its category."""
 
     store: Text
     sku: Text
@@ -91,7 +123,9 @@ class Plan(RequestModel):
     @model_validator(mode="after")
     def _plans_something(self) -> Plan:
         if all(value is None for name, value in self if name not in ("store", "sku", "date")):
-            raise ValueError("a plan needs at least one of price, discount, promotion, holiday, event, event_type")
+            raise ValueError(
+                "a plan needs at least one of price, discount, promotion, holiday, event, event_type, category_1 to _4"
+            )
         return self
 
 

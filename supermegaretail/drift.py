@@ -41,8 +41,13 @@ FEWEST_FEATURES = 2  # to drift together: thirty are compared, and what goes wro
 FEWEST_ROWS = 30  # fewer tell nothing about a distribution
 STEADY_PRODUCT_UNITS = 5  # added before sales are compared, so that the first sale in a month is no jump
 
-# The age of a product is the passing of time: tomorrow all will be older than ever before.
-OF_THE_PAST = tuple(name for name in STABLE if name not in ("level", "days_since_first_sale"))
+# The age of a product is the passing of time: tomorrow all will be older than ever before. What the product does in
+# other stores is watched there: one item that goes wrong is no reason to doubt the others.
+OF_THE_PAST = tuple(
+    name
+    for name in STABLE
+    if name not in ("level", "days_since_first_sale") and not name.startswith(("product_", "store_"))
+)
 JUMPS = ("week_jump", "day_jump")
 CORE_INPUTS = ("log_level", *OF_THE_PAST, *JUMPS)
 PAST = [STABLE.index(name) for name in OF_THE_PAST]
@@ -52,9 +57,13 @@ MOVES = ("discount_moves", "promotion_moves")
 PLANNED = tuple(name for name in EXTENDED if name not in CATEGORICAL)
 CORRECTION_INPUTS = (*PLANNED, *MOVES)
 INPUTS: dict[Group, tuple[str, ...]] = {"core": CORE_INPUTS, "correction": CORRECTION_INPUTS}
-# What a single day or its weather does to all products at once: their spread over products tells about that day.
+# What a few days or their weather do to all products at once: their spread over products tells about those days.
 # These count for the comparison item by item alone.
-OF_ONE_DAY = tuple(name for name in (*STABLE, *EXTENDED) if name.startswith(("last_week", "holiday", "event", "x_")))
+OF_FEW_DAYS = tuple(
+    name
+    for name in (*STABLE, *EXTENDED)
+    if name in ("recent_1", "recent_3") or name.startswith(("last_week", "four_weeks", "holiday", "event", "x_"))
+)
 
 
 def core_inputs(stable: Floats) -> Floats:
@@ -98,7 +107,7 @@ class Population:
 def population(history: SalesHistory, items: list[Key], *, as_of: date) -> Population:
     """Of the items, those whose sales are still reported. What is absent is no drift: the chain knows that itself."""
     inputs = history.inputs(items, as_of=as_of, horizon_days=CHECK_DAYS)
-    sold = inputs.known & (inputs.stable[:, STABLE.index("days_since_report")] < ENDED_AFTER_DAYS)
+    sold = inputs.known & ~inputs.cold & (inputs.stable[:, STABLE.index("days_since_report")] < ENDED_AFTER_DAYS)
     planned = sold & ~inputs.planned_missing
     rows = correction_inputs(inputs.extended[planned])
     return Population(core_inputs(inputs.stable[sold]), rows.reshape(-1, len(CORRECTION_INPUTS)))
@@ -109,7 +118,7 @@ def distances_of(reference: Reference, group: Group, chain: Population) -> tuple
     rows = chain.of(group)
     if len(rows) < FEWEST_ROWS:
         return ()
-    return tuple(one for one in reference.distances(rows) if one.feature not in OF_ONE_DAY)
+    return tuple(one for one in reference.distances(rows) if one.feature not in OF_FEW_DAYS)
 
 
 def drifted_features(distances: Sequence[Distance]) -> list[str]:

@@ -18,29 +18,33 @@ import numpy.typing as npt
 
 from supermegaretail.formulas import (
     Days,
+    Lent,
     background_columns,
     category_means,
     extended_columns,
+    product_columns,
     stable_columns,
     store_profiles,
+    store_trends,
 )
 from supermegaretail.formulas import Floats as Floats
 from supermegaretail.series import CHANNELS, X_SLOTS, Floats32, Ints
 
-FEATURES_VERSION = "1"
+FEATURES_VERSION = "2"
 MAX_HORIZON_DAYS = 28
 DECIMALS = 4  # short numbers between the processes, and no noise of float32 in them
 
-BY_STEP = ("weekday", "last_week")  # known for each of the next seven days; a target day has its own one
+# Known for each of the next seven days; a target day has its own one.
+BY_STEP = ("weekday", "last_week", "product_weekday", "four_weeks")
 
 STABLE = (
     "level",
-    *("recent_7", "recent_14", "recent_28", "recent_56", "trend"),
+    *("recent_1", "recent_3", "recent_7", "recent_14", "recent_28", "recent_56", "trend"),
+    *("product_trend", "product_trend_3", "store_trend"),  # of the product in all stores, of the store's products
     *("sold_7", "sold_28", "stockout_hours_7", "stockout_hours_28"),
     *("zero_share_14", "zero_share_56", "variation_28", "peak_28", "days_known_28"),
     *("days_since_sale", "days_since_first_sale", "days_since_report"),
-    *(f"weekday_{step}" for step in range(1, 8)),  # of the 1st, 2nd, … day after as_of, and a week later again
-    *(f"last_week_{step}" for step in range(1, 8)),
+    *(f"{name}_{step}" for name in BY_STEP for step in range(1, 8)),  # 1 is the day after as_of, and a week later again
 )
 # What extended features compare the target day with; known to the history, never sent to a model.
 BACKGROUND = (
@@ -82,18 +86,24 @@ def state_features(
     store_of: Ints,
     category: Floats32,
     category_of: Ints,
+    product: Floats32,
+    product_of: Ints,
+    lent: Lent,
     days_since: Mapping[str, Ints],
 ) -> Floats:
     """STATE as of the last day of the windows: float64 [n, len(STATE)].
 
-    `own` is [n, channels, WINDOW_DAYS], its `demand` [n, WINDOW_DAYS] without days that a stock-out censored, `store`
-    and `category` are [groups, averaged channels, WINDOW_DAYS], all with the newest day last; `store_of` and
-    `category_of` [n] say which group is whose. `days_since` [n] a sale, the first sale, a report.
+    `own` is [n, channels, WINDOW_DAYS], its `demand` [n, WINDOW_DAYS] without days that a stock-out censored, `store`,
+    `category` and `product` are [groups, averaged channels, WINDOW_DAYS], all with the newest day last; `store_of`,
+    `category_of` and `product_of` [n] say which group is whose, `lent` what few sales are filled up with. `days_since`
+    [n] a sale, the first sale, a report.
     """
     days = Days(demand)
     columns = {
         **{f"days_since_{what}": past.astype(np.float64) for what, past in days_since.items()},
-        **stable_columns(own, days, store_profiles(store[:, 0])[:, store_of]),
+        "store_trend": store_trends(store[:, 0])[store_of],
+        **{name: values[product_of] for name, values in product_columns(product[:, 0]).items()},
+        **stable_columns(own, days, store_profiles(store[:, 0])[:, store_of], lent),
         **background_columns(own, days, category_means(category)[:, category_of]),
     }
     return _matrix(columns, STATE)

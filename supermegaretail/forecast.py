@@ -7,9 +7,8 @@ override → core model → moving average → constant          substitutes, be
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import partial
 from typing import TypeAlias
 
@@ -20,42 +19,29 @@ from common.chain.demotion import DemotionPolicy
 from common.chain.fallback import FallbackChain, NotNeeded, OptionalStage, Refused, Served, Substitute
 from common.chain.standing import Standing
 from common.deadline import Deadline
-from common.errors import TierFailed
+from common.errors import PoolFull, TierFailed
 from common.metrics import ChainMetrics
 from common.outcome import Outcome, Reason
 from common.state.overrides import Override
 from common.workers import WorkerPool
 from supermegaretail.asking import Heard, ModelProcess, Question
 from supermegaretail.baseline import average_of, moving_average, plausible_maximum
+from supermegaretail.baseline_spread import average_quantiles
 from supermegaretail.contract import Item
-from supermegaretail.drift import Flags, Group
+from supermegaretail.demand import WIDEST, Demand, demand_of, too_uncertain
+from supermegaretail.drift import Group
 from supermegaretail.drift_watch import DriftWatch
 from supermegaretail.features import STABLE
-from supermegaretail.history import ModelInputs, SalesHistory
+from supermegaretail.history import SalesHistory
+from supermegaretail.prepared import Prepared, RetailReason, prepare
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Key: TypeAlias = tuple[str, str]  # store and sku
 
-STALE_DAYS = 28
+SPREAD_SHARE = 0.8  # of the moving average's time that its quantiles may take: without them it still answers
 
 # Pauses are short because every answer is checked anyway: a demoted model costs quality for longer than it was unwell.
 DEMOTION = DemotionPolicy(pause_s=1, longest_pause_s=8, probation_one_in=5, good_in_a_row=3)
-
-
-class RetailReason(StrEnum):
-    """Why a tier did not serve, beside the codes of `common.outcome.Reason`."""
-
-    UNKNOWN_ITEM = "unknown_item"  # not one day of sales is known
-    STALE_HISTORY = "stale_history"  # the sales of the last weeks before as_of are not there
-    INPUTS_MISSING = "inputs_missing"  # prices or promotions of the target days are not planned yet
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """One item's demand, units per day, shape [horizon]."""
-
-    per_day: Floats
-    override_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +50,6 @@ class Forecasts:
 
     served: list[Served[Demand]]
     versions: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What the models need to know about the items of a request, one row each."""
-
-    rows: dict[Key, int]
-    inputs: ModelInputs
-    not_to_ask: list[str | None]  # [n] why the core is not asked about an item, if so
-    not_to_correct: list[str | None]  # [n] why its answer is not corrected, if so
-    maxima: Floats  # [n] units a day that a plausible answer does not exceed
 
 
 Answers: TypeAlias = list[Demand | Refused | NotNeeded]
@@ -99,7 +74,7 @@ class Forecaster:
         return FallbackChain(
             [
                 Substitute(name="override", answer=run.override),
-                Substitute(name="core", answer=run.core, accept=run.plausible, leaves_ms=60, demotion=DEMOTION),
+                Substitute(name="core", answer=run.core, accept=run.acceptable, leaves_ms=60, demotion=DEMOTION),
                 Substitute(name="moving_average", answer=run.moving_average),
                 Substitute(name="constant", answer=run.constant, at_most_ms=10),
             ],
@@ -108,7 +83,7 @@ class Forecaster:
                     name="correction",
                     after="core",
                     improve=run.correction,
-                    accept=run.plausible,
+                    accept=run.acceptable,
                     leaves_ms=10,
                     demotion=DEMOTION,
                 )
@@ -126,7 +101,8 @@ class Forecaster:
         for day in (history.last_day, history.last_day - timedelta(days=1)):  # prepared state, and computed on demand
             history.inputs(items, as_of=day, horizon_days=28)
             plausible_maximum(history, items, as_of=day)
-            moving_average(history, items, as_of=day, horizon_days=28)
+            average = moving_average(history, items, as_of=day, horizon_days=28)
+            average_quantiles(history, items, average, as_of=day, levels=(0.5,))
 
     async def forecast(
         self, items: Sequence[Item], question: Question, *, history: SalesHistory, deadline: Deadline
@@ -146,6 +122,7 @@ class Run:
         self._history = history
         self._corrections: dict[Key, Demand | Refused] = {}
         self._prepared: Prepared | None = None
+        self._rows: dict[Key, int] = {}  # of what is prepared
         self.versions: dict[str, str] = {}
 
     async def override(self, items: Sequence[Item], _deadline: Deadline) -> Answers:
@@ -164,9 +141,11 @@ class Run:
             raise TierFailed(reason)
         if (drift := self._drift("core")) is not None:
             raise TierFailed(drift)
-        self._prepared = await self._forecaster.pool.run(self._prepare, items, deadline=deadline)
+        keys = [_key(item) for item in items]
+        self._prepared = await self._forecaster.pool.run(self._prepare, keys, deadline=deadline)
+        self._rows = {key: row for row, key in enumerate(keys)}
         inputs, not_to_ask = self._prepared.inputs, self._prepared.not_to_ask
-        answers: Answers = [Refused(reason or Reason.BUG) for reason in not_to_ask]
+        answers: Answers = [Refused(reason or Reason.BUG, blameless=reason is not None) for reason in not_to_ask]
         known = [row for row, reason in enumerate(not_to_ask) if reason is None]
         outcomes = await self._forecaster.model.predict(self._question, inputs, known, deadline) if known else []
         for row, outcome in zip(known, outcomes, strict=True):
@@ -184,51 +163,54 @@ class Run:
         question, keys = self._question, [_key(item) for item in items]
         average = partial(moving_average, as_of=question.as_of, horizon_days=question.horizon_days)
         if self._prepared is not None:  # on the way to the model everything was looked up already
-            rows = [self._prepared.rows[key] for key in keys]
+            rows = [self._rows[key] for key in keys]
             demand = average_of(self._prepared.inputs.stable[rows], horizon_days=question.horizon_days)
-        elif question.as_of == self._history.last_day:  # a lookup in prepared arrays: quicker than the hop to a thread
+        elif self._history.is_prepared(keys, as_of=question.as_of):  # a lookup: quicker than the hop to a thread
             demand = average(self._history, keys)
         else:
             demand = await self._forecaster.fallback_pool.run(average, self._history, keys, deadline=deadline)
-        return [Demand(row) if np.isfinite(row).all() else Refused(RetailReason.UNKNOWN_ITEM) for row in demand]
+        quantiles = await self._average_quantiles(keys, demand, deadline) if question.quantiles else [None] * len(keys)
+        return [
+            Demand(row, quantiles=spread) if np.isfinite(row).all() else Refused(RetailReason.UNKNOWN_ITEM)
+            for row, spread in zip(demand, quantiles, strict=True)
+        ]
 
     async def constant(self, items: Sequence[Item], _deadline: Deadline) -> Answers:
         return [self._constant(self._forecaster.constant_demand, None) for _ in items]
 
-    def plausible(self, item: Item, demand: Demand) -> str | None:
-        """Refuses what no shop sells: negative demand, or many times the most that was ever sold here."""
+    def acceptable(self, item: Item, demand: Demand) -> str | Refused | None:
+        """Refuses what no shop sells, negative demand or many times the most that was ever sold here; and a guess."""
         assert self._prepared is not None
-        maximum = self._prepared.maxima[self._prepared.rows[_key(item)]]
+        row = self._rows[_key(item)]
         lowest, highest = float(demand.per_day.min()), float(demand.per_day.max())
-        return None if lowest >= 0 and highest <= maximum else Reason.OUT_OF_RANGE
+        if not (lowest >= 0 and highest <= self._prepared.maxima[row]):
+            return Reason.OUT_OF_RANGE
+        level = float(self._prepared.inputs.stable[row, STABLE.index("level")])
+        if demand.width is not None and too_uncertain(demand.width, level, limit=WIDEST):
+            return Refused(Reason.UNCERTAIN, blameless=True)  # about this item
+        return None
 
-    def _prepare(self, items: Sequence[Item]) -> Prepared:
-        question, history, keys = self._question, self._history, [_key(item) for item in items]
-        inputs = history.inputs(keys, as_of=question.as_of, horizon_days=question.horizon_days)
-        watch, nothing = self._forecaster.drift, np.zeros(len(keys), bool)
-        strange = nothing if watch is None else watch.strange("core", inputs)
-        strange_plans = nothing if watch is None else watch.strange("correction", inputs)
-        return Prepared(
-            rows={key: row for row, key in enumerate(keys)},
-            # The model is not shown plans that are strange: with `planned_missing` it does not correct.
-            inputs=replace(inputs, planned_missing=inputs.planned_missing | strange_plans),
-            not_to_ask=_first_reasons(
-                (~inputs.known, RetailReason.UNKNOWN_ITEM),
-                (self._stale(inputs), RetailReason.STALE_HISTORY),
-                (strange, Reason.DRIFT),
-            ),
-            not_to_correct=_first_reasons(
-                (inputs.planned_missing, RetailReason.INPUTS_MISSING), (strange_plans, Reason.DRIFT)
-            ),
-            maxima=plausible_maximum(history, keys, as_of=question.as_of),
+    async def _average_quantiles(
+        self, keys: Sequence[Key], demand: Floats, deadline: Deadline
+    ) -> Sequence[Floats | None]:
+        """The moving average's [levels, horizon] of each item; none where a thread or the time for it is lacking."""
+        question = self._question
+        work = partial(average_quantiles, as_of=question.as_of, levels=question.quantiles)
+        in_time = deadline.at_most_ms(deadline.remaining_ms * SPREAD_SHARE)
+        try:
+            return list(await self._forecaster.fallback_pool.run(work, self._history, keys, demand, deadline=in_time))
+        except (PoolFull, TimeoutError):
+            return [None] * len(keys)
+
+    def _prepare(self, keys: Sequence[Key]) -> Prepared:
+        question = self._question
+        return prepare(
+            self._history,
+            keys,
+            as_of=question.as_of,
+            horizon_days=question.horizon_days,
+            drift=self._forecaster.drift,
         )
-
-    def _stale(self, inputs: ModelInputs) -> Flags:
-        """Which items [n] nothing was reported of for weeks, as of the chain as a whole: not an ended product."""
-        silent_days = inputs.stable[:, STABLE.index("days_since_report")]
-        chain_silent_days = self._question.as_of.toordinal() - self._history.reported_until
-        stale: Flags = (silent_days >= STALE_DAYS) & (chain_silent_days >= STALE_DAYS)
-        return stale
 
     def _drift(self, tier: Group) -> Reason | None:
         watch = self._forecaster.drift
@@ -239,27 +221,19 @@ class Run:
             return Refused(outcome.reason)
         if self.versions.setdefault("core", outcome.value.version) != outcome.value.version:
             return Refused(Reason.VERSION)  # the champion changed between two pieces of this request
-        return _demand(outcome.value.prediction.core)
+        return demand_of(outcome.value.prediction, "core", self._question.quantiles)
 
     def _corrected(self, heard: Heard, refusal: str | None) -> Demand | Refused:
         if refusal is not None:
-            return Refused(refusal)
+            return Refused(refusal, blameless=True)
         if heard.correction_version is None or heard.prediction.correction is None:
             return Refused(heard.correction_reason or Reason.NOT_LOADED)
         if self.versions.setdefault("correction", heard.correction_version) != heard.correction_version:
             return Refused(Reason.VERSION)
-        return _demand(heard.prediction.correction)
+        return demand_of(heard.prediction, "correction", self._question.quantiles)
 
     def _constant(self, demand_per_day: float, override_id: str | None) -> Demand:
         return Demand(np.full(self._question.horizon_days, demand_per_day), override_id)
-
-
-def too_uncertain(q25: Floats, q75: Floats, level: float, *, limit: float) -> bool:
-    """Whether the middle half of the forecast [horizon] is on average wider than `limit` times the recent level.
-
-    `level` is in units per day; below one unit a day it counts as one, for nothing is at stake there.
-    """
-    return not float(np.mean(q75 - q25)) <= limit * max(level, 1.0)  # a width that is no number is not sure either
 
 
 def override_target(store: str, sku: str) -> str:
@@ -267,17 +241,5 @@ def override_target(store: str, sku: str) -> str:
     return f"{store}\n{sku}"  # neither part can hold a control character
 
 
-def _first_reasons(*findings: tuple[Flags, str]) -> list[str | None]:
-    """For each item [n] the reason of the first finding that holds for it."""
-    return [
-        next((reason for (_, reason), found in zip(findings, holds, strict=True) if found), None)
-        for holds in zip(*(flags.tolist() for flags, _ in findings), strict=True)
-    ]
-
-
 def _key(item: Item) -> Key:
     return item.store, item.sku
-
-
-def _demand(per_day: Sequence[float] | None) -> Demand | Refused:
-    return Refused(Reason.MEANING) if per_day is None else Demand(np.asarray(per_day, dtype=np.float64))

@@ -7,12 +7,13 @@ none can leak. NaN is unknown: a mean is over the days that are known, and unkno
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from supermegaretail.series import CHANNELS, SALES, STOCKOUT, Floats32
+from supermegaretail.series import CHANNELS, SALES, STOCKOUT, Floats32, Ints
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -23,6 +24,7 @@ PROFILE_DAYS = 56  # eight of every weekday
 LOWEST_LEVEL = 0.02  # units per day: keeps the logarithm and the ratios of products that hardly sell finite
 STORE_UNITS = 20  # a weekday profile of its own needs more units than that; below, the store's profile prevails
 LOWEST_PROFILE = 0.05  # of a weekday on which the store is closed
+PRODUCT_UNITS = 0.05  # per day, added before a product's demand is compared with itself
 SPECIAL = 0.02  # a discount so far below the usual one is a special offer
 DISCOUNT, PROMOTION, PRICE = (CHANNELS.index(name) for name in ("discount", "promotion", "price"))
 
@@ -58,10 +60,10 @@ class Days:
         zero = self.values[:days] == 0
         return np.asarray(zero.sum(0) / self.count(days))
 
-    def mean_by_weekday(self) -> Floats:
-        """Mean over PROFILE_DAYS of the weekday of each of the next seven days [7, n], tomorrow's first."""
-        weeks = (PROFILE_DAYS // 7, 7, -1)
-        totals, counts = (each[:PROFILE_DAYS].reshape(weeks).sum(0) for each in (self.filled, self.known))
+    def mean_by_weekday(self, days: int = PROFILE_DAYS) -> Floats:
+        """Mean over the last `days` of the weekday of each of the next seven days [7, n], tomorrow's first."""
+        weeks = (days // 7, 7, -1)
+        totals, counts = (each[:days].reshape(weeks).sum(0) for each in (self.filled, self.known))
         return np.asarray((totals / counts)[::-1])
 
 
@@ -76,28 +78,55 @@ def store_profiles(demand: Floats32) -> Floats:
     return np.maximum(known_or(relative, 1), LOWEST_PROFILE)
 
 
+def store_trends(demand: Floats32) -> Floats:
+    """A store's last 7 days relative to its last 28 [n], from `demand` [n, WINDOW_DAYS]; 1 where nothing is known."""
+    days = Days(demand)
+    return known_or(days.mean(7) / days.mean(28), 1)
+
+
+def product_columns(demand: Floats32) -> dict[str, Floats]:
+    """What a product does in all stores, from the mean of its `demand` there [n, WINDOW_DAYS]; 1 where unknown."""
+    days = Days(demand)
+    month, usual = days.mean(28) + PRODUCT_UNITS, days.mean(PROFILE_DAYS) + PRODUCT_UNITS
+    return {
+        "product_trend": known_or((days.mean(7) + PRODUCT_UNITS) / month, 1),
+        "product_trend_3": known_or((days.mean(3) + PRODUCT_UNITS) / month, 1),
+        **_by_step("product_weekday", known_or((days.mean_by_weekday() + PRODUCT_UNITS) / usual, 1)),
+    }
+
+
 def category_means(category: Floats32) -> Floats:
     """Mean discount and promotion of categories [2, n] over PLANS_DAYS, from [n, averaged channels, WINDOW_DAYS]."""
     return np.stack([_plans(category, channel).mean(PLANS_DAYS) for channel in (DISCOUNT, PROMOTION)])
 
 
-def stable_columns(own: Floats32, demand: Days, store_profile: Floats) -> dict[str, Floats]:
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What the means of some series are drawn towards: the demand of their groups."""
+
+    rows: Ints  # [m]
+    weight: Floats  # [m]
+    demand: Floats32  # [m, WINDOW_DAYS]
+
+
+def stable_columns(own: Floats32, demand: Days, store_profile: Floats, lent: Lent) -> dict[str, Floats]:
     """What follows from the sales of a series and of its store.
 
     `own` is [n, channels, WINDOW_DAYS], `demand` are its sales without days that a stock-out censored.
     """
     sold, stockout_hours = Days(own[:, SALES]), _plans(own, STOCKOUT)
-    # Where all of a time is unknown a longer one stands in, in the end with censored days: a stable feature is never
-    # missing, because a model that never met a missing value takes it for 0.
-    usual = {84: known_or(demand.mean(84), sold.mean(84))}
-    for days, longer in ((56, 84), (28, 56), (14, 28), (7, 14)):
-        usual[days] = known_or(demand.mean(days), usual[longer])
+    usual = _usual(demand, sold)
+    if len(lent.rows):
+        group = Days(lent.demand)
+        for days, towards in _usual(group, group).items():
+            usual[days][lent.rows] += lent.weight * (towards - usual[days][lent.rows])
     level = (usual[7] + usual[14] + usual[28]) / 3 + LOWEST_LEVEL
     profile = _weekday_profile(demand, store_profile)
     last_week = known_or(demand.values[6::-1].astype(np.float64), usual[7] * profile)
+    four_weeks = known_or(demand.mean_by_weekday(28), usual[7] * profile)
     return {
         "level": level,
-        **{f"recent_{days}": usual[days] / level for days in (7, 14, 28, 56)},
+        **{f"recent_{days}": usual[days] / level for days in (1, 3, 7, 14, 28, 56)},
         "trend": (usual[7] + LOWEST_LEVEL) / (usual[56] + LOWEST_LEVEL),
         **{f"sold_{days}": known_or(sold.mean(days), sold.mean(84)) / level for days in (7, 28)},
         **{f"stockout_hours_{days}": known_or(stockout_hours.mean(days), 0) for days in (7, 28)},
@@ -107,6 +136,7 @@ def stable_columns(own: Floats32, demand: Days, store_profile: Floats) -> dict[s
         "days_known_28": demand.count(28),
         **_by_step("weekday", profile),
         **_by_step("last_week", last_week / level),
+        **_by_step("four_weeks", four_weeks / level),
     }
 
 
@@ -170,6 +200,18 @@ def extended_columns(
 def known_or(values: Floats, other: Floats | float) -> Floats:
     """`values`, and `other` where they are unknown."""
     return np.where(np.isnan(values), other, values)
+
+
+def _usual(demand: Days, sold: Days) -> dict[int, Floats]:
+    """Mean demand [n] of the last 1, 3, 7, … 84 days.
+
+    Where all of a time is unknown a longer one stands in, in the end with censored days: a stable feature is never
+    missing, because a model that never met a missing value takes it for 0.
+    """
+    usual = {84: known_or(demand.mean(84), sold.mean(84))}
+    for days, longer in ((56, 84), (28, 56), (14, 28), (7, 14), (3, 7), (1, 3)):
+        usual[days] = known_or(demand.mean(days), usual[longer])
+    return usual
 
 
 def _plans(own: Floats32, channel: int) -> Days:

@@ -14,6 +14,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from supermegaretail.cold_start import FEW_DAYS, Origin
 from supermegaretail.features import EXTENDED, STABLE, Floats, extended_features
 from supermegaretail.panel import Key, Panel
 from supermegaretail.series import Ints
@@ -24,10 +25,12 @@ from supermegaretail.states import CHUNK, PLANNED_CHANNELS, Flags, PreparedState
 class ModelInputs:
     """What the models are sent about n items."""
 
-    known: Flags  # [n] whether any day's sales are known on or before as_of
+    known: Flags  # [n] whether any day's sales are known on or before as_of: the item's, or its group's
     stable: Floats  # [n, STABLE], NaN where not known
     extended: Floats  # [n, horizon, EXTENDED], NaN where missing
     planned_missing: Flags  # [n] whether a target day lacks a planned input that the item normally has
+    cold: Flags  # [n] whether the item has no known sales of its own, and starts from its group's
+    origin: Ints  # [n] that group, as a `cold_start.Origin`; also where few own days are filled up from it
 
 
 class SalesHistory:
@@ -59,17 +62,24 @@ class SalesHistory:
     def updated(self, rows: pl.DataFrame) -> SalesHistory:
         """This history with canonical rows (sales, plans or both) merged in.
 
-        A store's profile is part of the state of all its series: they are prepared anew. Another last day is of all.
+        A store's profile is part of the state of all its series, what a product does elsewhere of all that sell it:
+        they are prepared anew. Another last day is of all.
         """
         panel, touched = self.panel.updated(rows)
         last_reports = np.append(self._last_reports, np.zeros(len(panel.series) - len(self._last_reports), np.int64))
         last_reports[touched] = [panel.series[place].last_observed for place in touched.tolist()]
-        concerned = np.flatnonzero(np.isin(panel.store_of, panel.store_of[touched]))
+        alike = [np.isin(groups, groups[touched]) for groups in (panel.store_of, panel.product_of)]
+        concerned = np.flatnonzero(np.logical_or(*alike))
         return SalesHistory(panel, last_reports, self._latest.without(concerned, len(panel.series)))
 
     def prepare(self) -> None:
         """Computes every state of the last day that is not prepared yet: takes about 20 µs for each."""
         self._latest.prepare(self.panel, np.arange(len(self.panel.series)), self._last_day)
+
+    def is_prepared(self, items: Sequence[Key], *, as_of: date) -> bool:
+        """Whether `stable` of these items would be a mere lookup, quick enough for the event loop."""
+        places = self._places(items)
+        return as_of.toordinal() == self._last_day and not len(self._latest.lacking(places, self._last_day))
 
     def inputs(self, items: Sequence[Key], *, as_of: date, horizon_days: int) -> ModelInputs:
         """The features of each item, in the order asked."""
@@ -84,7 +94,7 @@ class SalesHistory:
             extended[rows] = extended_features(found.values[rows, None], plans, category)
             absent = np.isnan(plans[:, :, PLANNED_CHANNELS, 1]).any(1)
             missing[rows] = (found.has_planned[rows] & absent).any(1)
-        return ModelInputs(found.known, found.values[:, : len(STABLE)], extended, missing)
+        return ModelInputs(found.known, found.values[:, : len(STABLE)], extended, missing, found.cold, found.origin)
 
     def stable(self, items: Sequence[Key], *, as_of: date) -> tuple[Flags, Floats]:
         """`known` and `stable` of `inputs` alone."""
@@ -92,14 +102,25 @@ class SalesHistory:
         return found.known, found.values[:, : len(STABLE)]
 
     def highest_sales(self, items: Sequence[Key], *, as_of: date) -> Floats:
-        """The most units that each item ever sold on a day up to `as_of`; 0 where nothing is known."""
+        """The most units that each item ever sold on a day up to `as_of`; 0 where nothing is known.
+
+        Of an item that is new, or has few days of sales, also the most that its group lets expect.
+        """
         places, series, day = self.panel.places, self.panel.series, as_of.toordinal()
-        found = (places.get(item) for item in items)
-        highest = (0.0 if place is None else series[place].highest_until(day) for place in found)
-        return np.fromiter(highest, np.float64, len(items))
+        found = [series[place] if (place := places.get(item)) is not None else None for item in items]
+        highest = np.array([0.0 if one is None else one.highest_until(day) for one in found])
+        young = [row for row, one in enumerate(found) if one is not None and day - one.first_observed < FEW_DAYS]
+        if young:
+            _, state = self._look_up([items[row] for row in young], as_of)
+            expected = state.values[:, STABLE.index("level")] * state.values[:, STABLE.index("peak_28")]
+            highest[young] = np.where(state.origin == Origin.OWN, highest[young], np.fmax(highest[young], expected))
+        return highest
+
+    def _places(self, items: Sequence[Key]) -> Ints:
+        return np.fromiter((self.panel.places.get(item, -1) for item in items), np.int64, len(items))
 
     def _look_up(self, items: Sequence[Key], as_of: date) -> tuple[Ints, States]:
-        places = np.fromiter((self.panel.places.get(item, -1) for item in items), np.int64, len(items))
+        places = self._places(items)
         if as_of.toordinal() == self._last_day:
             self._latest.prepare(self.panel, places, self._last_day)
             return places, self._latest.states.at(places)

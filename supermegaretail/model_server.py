@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-import numpy as np
 from fastapi import APIRouter, FastAPI, Response
 
 from common.service.app import CurrentCall, Part, Service, body_of, documented, json_response
+from common.service.gateway import Call
 from common.service.model_host import ModelHost
 from common.service.problems import Problem
 from common.versions.registry import Registry
 from common.versions.slots import CHAMPION, ModelSlots
 from common.workers import WorkerPool
 from supermegaretail.features import FEATURES_VERSION
-from supermegaretail.model_contract import Prediction, PredictionRequest, Predictions
+from supermegaretail.model_answers import explain
+from supermegaretail.model_answers import predict as predict
+from supermegaretail.model_contract import Contributions, PredictionRequest, Predictions
 from supermegaretail.models import Models, model_slots
 from supermegaretail.settings import RetailSettings
+
+Answer = TypeVar("Answer", Predictions, Contributions)
 
 
 def create_app(settings: RetailSettings) -> FastAPI:
@@ -25,12 +31,24 @@ def create_app(settings: RetailSettings) -> FastAPI:
     service = Service("supermegaretail model", version=version("murphy-ml-integration"), settings=settings)
     slots = model_slots(Registry(settings.registry_dir))
     host = ModelHost(slots, WorkerPool("predict", threads=2, queue=8))
+    explaining = WorkerPool("explain", threads=1, queue=4)  # of their own: no forecast ever waits behind them
     service.parts.append(Part("core", lambda: slots.trouble, required=True))
     service.components = lambda: _versions(slots)
-    return service.app(routers=[_router(host)], lifespan=host.lifespan, default_budget_ms=settings.high_timeout_ms)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            async with host.lifespan(app):
+                yield
+        finally:
+            explaining.close()
+
+    routers = [_router(host, ModelHost(slots, explaining))]
+    return service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
 
 
-def _router(host: ModelHost[Models]) -> APIRouter:
+def _router(predicting: ModelHost[Models], explaining: ModelHost[Models]) -> APIRouter:
+    """The routes; both hosts have the same models, and each has threads of its own."""
     routes = APIRouter()
 
     @routes.post("/v1/predictions", response_model=Predictions, openapi_extra=documented(PredictionRequest))
@@ -38,16 +56,29 @@ def _router(host: ModelHost[Models]) -> APIRouter:
         call: CurrentCall, request: Annotated[PredictionRequest, body_of(PredictionRequest)]
     ) -> Response:
         """Core and correction for every item, or a plain reason why not."""
-        if request.features_version != FEATURES_VERSION:
-            raise Problem(409, f"this model reads features {FEATURES_VERSION}, not {request.features_version}")
-        _version, models = await host.model(request.version, call.deadline)
-        try:
-            answer = await host.run(predict, models, request, deadline=call.deadline)
-        except (ValueError, OverflowError) as error:  # features of another shape, days beyond the calendar
-            raise Problem(422, str(error)) from error
-        return json_response(answer)
+        return json_response(await _worked_out(predict, predicting, request, call))
+
+    @routes.post("/v1/contributions", response_model=Contributions, openapi_extra=documented(PredictionRequest))
+    async def contributions(
+        call: CurrentCall, request: Annotated[PredictionRequest, body_of(PredictionRequest)]
+    ) -> Response:
+        """What each feature adds to the logarithm of these predictions."""
+        return json_response(await _worked_out(explain, explaining, request, call))
 
     return routes
+
+
+async def _worked_out(
+    work: Callable[[Models, PredictionRequest], Answer], host: ModelHost[Models], request: PredictionRequest, call: Call
+) -> Answer:
+    """What the version that is asked for makes of a request, in a thread."""
+    if request.features_version != FEATURES_VERSION:
+        raise Problem(409, f"this model reads features {FEATURES_VERSION}, not {request.features_version}")
+    _version, models = await host.model(request.version, call.deadline)
+    try:
+        return await host.run(work, models, request, deadline=call.deadline)
+    except (ValueError, OverflowError) as error:  # features of another shape, days beyond the calendar
+        raise Problem(422, str(error)) from error
 
 
 def _versions(slots: ModelSlots[Models]) -> dict[str, str]:
@@ -57,36 +88,3 @@ def _versions(slots: ModelSlots[Models]) -> dict[str, str]:
     core_version, models = serving
     correction = models.correction_version
     return {"core": core_version} | ({"correction": correction} if correction else {})
-
-
-def predict(models: Models, request: PredictionRequest) -> Predictions:
-    """Runs both models. Raises `ValueError` for features of another shape."""
-    as_of, horizon_days = request.as_of, request.horizon_days
-    stable = _matrix([item.stable for item in request.items])
-    core = models.core.predict(stable, as_of=as_of, horizon_days=horizon_days)
-    wanted = [place for place, item in enumerate(request.items) if item.extended is not None]
-    corrected: dict[int, list[float] | None] = {}
-    if models.correction is not None and wanted:
-        extended = _matrix([request.items[place].extended for place in wanted])
-        demand = models.correction.predict(
-            stable[wanted], extended, core[wanted], as_of=as_of, horizon_days=horizon_days
-        )
-        corrected = {place: _finite(row) for place, row in zip(wanted, demand, strict=True)}
-    return Predictions(
-        version=models.core_version,
-        correction_version=models.correction_version,
-        correction_reason=models.correction_reason,
-        predictions=[
-            Prediction(id=item.id, core=_finite(core[place]), correction=corrected.get(place))
-            for place, item in enumerate(request.items)
-        ],
-    )
-
-
-def _matrix(rows: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    return np.asarray(rows, dtype=np.float64)  # None becomes NaN
-
-
-def _finite(row: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[float] | None:
-    """A model that has no number for an item says so; JSON has no NaN."""
-    return row.tolist() if np.isfinite(row).all() else None

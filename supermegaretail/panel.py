@@ -1,4 +1,6 @@
-"""All series of the sales table in memory, and the groups that they belong to: a store, a category in a store.
+"""All series of the sales table in memory, and the groups that they belong to.
+
+Four groups: the store; the finest category in the store; the product, and the finest category, across all stores.
 
 Never changed: `updated` makes the next panel, which copies the series that the new rows touch and shares the others.
 """
@@ -19,6 +21,7 @@ from supermegaretail.series import (
     AVERAGED,
     CHANNELS,
     EVENT,
+    GROUP_CHANNELS,
     SALES,
     X_SLOTS,
     Floats32,
@@ -29,7 +32,9 @@ from supermegaretail.series import (
 )
 
 Key: TypeAlias = tuple[str, str]  # store, sku
+Category: TypeAlias = tuple[int, str]  # level (1 is the coarsest) and name
 
+NO_CATEGORY: Category = (0, "")
 EVENT_CODES = 255
 UNIX_EPOCH = date(1970, 1, 1).toordinal()
 MEMBERS = 256  # series averaged at once
@@ -42,11 +47,31 @@ class Panel:
 
     places: Mapping[Key, int] = field(default_factory=dict)
     series: Sequence[Series] = ()
-    groups: Sequence[Series] = ()  # the mean of their series by day: the averaged channels
-    group_numbers: Mapping[str, int] = field(default_factory=dict)
-    store_of: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # group number by place
-    category_of: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    categories: Sequence[Category] = ()  # of the series, the finest that was ever told
+    groups: Sequence[Series] = ()  # by day the mean of their series (averaged channels), and of how many
+    group_numbers: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+    group_of: Ints = field(default_factory=lambda: np.empty((4, 0), np.int64))  # number by GROUPS and place, -1: none
     x_names: tuple[str, ...] = ()  # the columns behind the channels x_1, x_2, …
+
+    @property
+    def store_of(self) -> Ints:
+        """The number of each series' store among the groups [series]."""
+        return np.asarray(self.group_of[0])
+
+    @property
+    def category_of(self) -> Ints:
+        """Likewise of its category in its store; those without a category are one together."""
+        return np.asarray(self.group_of[1])
+
+    @property
+    def product_of(self) -> Ints:
+        """Likewise of its product in all stores."""
+        return np.asarray(self.group_of[2])
+
+    @property
+    def chain_category_of(self) -> Ints:
+        """Likewise of its category in all stores; -1 where none is told."""
+        return np.asarray(self.group_of[3])
 
     def updated(self, rows: pl.DataFrame) -> tuple[Panel, Ints]:
         """This panel with `rows` merged in, and the places of the series that they touched."""
@@ -54,46 +79,72 @@ class Panel:
             return self, np.empty(0, np.int64)
         new_names = [name for name in rows.columns if name.startswith("x_") and name not in self.x_names]
         x_names = (*self.x_names, *new_names)[:X_SLOTS]
-        places, series = dict(self.places), list(self.series)
-        groups: dict[int, tuple[str, str]] = {}  # store and category of the touched; "" where the rows tell none
+        places, series, categories = dict(self.places), list(self.series), list(self.categories)
+        touched: dict[int, Key] = {}
         for key, category, days, values in _runs(rows, x_names):
             place = places.setdefault(key, len(series))
             if place == len(series):
                 series.append(Series(int(days[0]), np.empty((len(CHANNELS), 0), np.float32)))
+                categories.append(NO_CATEGORY)
             series[place] = _merged(series[place], days, values)
-            groups[place] = key[0], category or groups.get(place, ("", ""))[1]
-        merged = replace(self, places=places, series=series, x_names=x_names)
-        touched, days = np.array([*groups], np.int64), _ordinals(rows)
-        return merged._grouped(groups)._averaged(touched, int(days.min()), int(days.max()) + 1), touched
+            if category[0] >= categories[place][0]:  # a coarser one tells less than what is known
+                categories[place] = category
+            touched[place] = key
+        merged = replace(self, places=places, series=series, categories=categories, x_names=x_names)
+        return merged._regrouped(touched, _ordinals(rows)), np.array([*touched], np.int64)
 
-    def _grouped(self, groups: Mapping[int, tuple[str, str]]) -> Panel:
-        """The touched series sorted into groups; one keeps its category when the new rows tell none."""
-        numbers = dict(self.group_numbers)
-        added = np.full(len(self.series) - len(self.store_of), -1)
-        store_of, category_of = np.append(self.store_of, added), np.append(self.category_of, added)
-        for place, (store, category) in groups.items():
-            store_of[place] = numbers.setdefault(store, len(numbers))
-            if category or category_of[place] < 0:
-                category_of[place] = numbers.setdefault(f"{store}\n{category}", len(numbers))
-        return replace(self, group_numbers=numbers, store_of=store_of, category_of=category_of)
+    def _regrouped(self, touched: Mapping[int, Key], days: Ints) -> Panel:
+        """The touched series sorted into groups, and those averaged anew: on the days that the rows were about.
 
-    def _averaged(self, touched: Ints, start_day: int, end_day: int) -> Panel:
-        """The groups of the touched series averaged anew, on the days that the rows were about."""
-        nothing = Series(start_day, np.empty((AVERAGED, 0), np.float32))
+        Where a series changed its category, the groups that it left and joined are averaged anew on all its days.
+        """
+        numbers, (first, last) = dict(self.group_numbers), (int(days.min()), int(days.max()))
+        added = np.full((len(self.group_of), len(self.series) - self.group_of.shape[1]), -1)
+        group_of, left = np.append(self.group_of, added, axis=1), set[int]()
+        for place, (store, sku) in touched.items():
+            level, name = self.categories[place]
+            category = str(level), name
+            groups = [
+                numbers.setdefault(("store", store), len(numbers)),
+                numbers.setdefault(("category in store", store, *category), len(numbers)),
+                numbers.setdefault(("product", sku), len(numbers)),
+                numbers.setdefault(("category", *category), len(numbers)) if level else -1,
+            ]
+            before = group_of[:, place].tolist()
+            if before[0] >= 0 and before != groups:
+                left.update(before)
+                first = min(first, self.series[place].first_day)
+                last = max(last, self.series[place].end_day - 1)
+            group_of[:, place] = groups
+        regrouped = replace(self, group_numbers=numbers, group_of=group_of)
+        concerned = np.union1d(group_of[:, [*touched]], np.array([*left], np.int64))
+        return regrouped._averaged(concerned[concerned >= 0], first, last + 1)
+
+    def _averaged(self, concerned: Ints, start_day: int, end_day: int) -> Panel:
+        """These groups averaged anew on these days."""
+        nothing = Series(start_day, np.empty((GROUP_CHANNELS, 0), np.float32))
         groups = [*self.groups, *[nothing] * (len(self.group_numbers) - len(self.groups))]
-        for membership in (self.store_of, self.category_of):
-            concerned = np.flatnonzero(np.isin(membership, membership[touched]))
-            members = concerned[np.argsort(membership[concerned], kind="stable")]
+        anew = np.zeros(len(groups) + 1, bool)  # the last one is nobody's
+        anew[concerned] = True
+        emptied = set(concerned.tolist())
+        for membership in self.group_of:
+            members = np.flatnonzero(anew[membership])
+            members = members[np.argsort(membership[members], kind="stable")]
             for group, mean in self._means(members, membership[members], start_day, end_day):
                 groups[group] = _overwritten(groups[group], start_day, mean)
+                emptied.discard(group)
+        for group in emptied:
+            groups[group] = nothing
         return replace(self, groups=groups)
 
     def _means(self, members: Ints, group_of: Ints, start_day: int, end_day: int) -> Iterator[tuple[int, Floats32]]:
-        """Each group's mean of the averaged channels over the series that know them: [AVERAGED, days].
+        """Each group's mean of the averaged channels over the series that know them: [GROUP_CHANNELS, days].
 
         `group_of` the `members` ascends. Series are added up a few at a time, however many a group has.
         """
         days = end_day - start_day
+        if not len(members):
+            return
         group, total, count = -1, np.zeros((AVERAGED, days)), np.zeros((AVERAGED, days), np.int64)
         for start in range(0, len(members), MEMBERS):
             part = [self.series[place] for place in members[start : start + MEMBERS].tolist()]
@@ -114,24 +165,38 @@ class Panel:
         yield group, _mean(total, count)
 
 
-def _runs(rows: pl.DataFrame, x_names: Sequence[str]) -> Iterator[tuple[Key, str, Ints, Floats32]]:
+def _runs(rows: pl.DataFrame, x_names: Sequence[str]) -> Iterator[tuple[Key, Category, Ints, Floats32]]:
     """Key, finest category, days [n] and values [channels, n] of each stretch of rows that belong to one series."""
     columns = (*CHANNELS[:-X_SLOTS], *x_names, *[""] * (X_SLOTS - len(x_names)))
     new_run = (pl.col("store") != pl.col("store").shift()) | (pl.col("sku") != pl.col("sku").shift())
     starts = np.append(0, np.flatnonzero(rows.select(new_run.fill_null(False)).to_series().to_numpy()))
     ends = np.append(starts[1:], rows.height)
-    levels = sorted((name for name in rows.columns if name.startswith("category_")), key=lambda name: (len(name), name))
-    category = pl.col(levels[-1]).cast(pl.String).fill_null("") if levels else pl.lit("")
-    names = rows.select("store", "sku", category.alias("category"))
+    names, categories = rows.select("store", "sku"), _finest_categories(rows, starts, ends)
     for first in range(0, len(starts), RUNS):
         some = slice(first, first + RUNS)
         low, high = int(starts[some][0]), int(ends[some][-1])
         part = rows[low:high]
         days, values = _ordinals(part), np.stack([_channel(part, name) for name in columns])
-        for (store, sku, name), start, end in zip(
-            names[starts[some]].iter_rows(), (starts[some] - low).tolist(), (ends[some] - low).tolist(), strict=True
-        ):
-            yield (store, sku), name, days[start:end], values[:, start:end]
+        keys, bounds = names[starts[some]].iter_rows(), (np.stack([starts[some], ends[some]], axis=1) - low).tolist()
+        for (store, sku), category, (start, end) in zip(keys, categories[some], bounds, strict=True):
+            yield (store, sku), category, days[start:end], values[:, start:end]
+
+
+def _finest_categories(rows: pl.DataFrame, starts: Ints, ends: Ints) -> list[Category]:
+    """Of each stretch of rows the finest category that one of them tells; of different ones the last."""
+    found, lacking = [NO_CATEGORY] * len(starts), np.arange(len(starts))
+    names = (name for name in rows.columns if name.startswith("category_"))
+    for level, name in sorted(((int(name.removeprefix("category_")), name) for name in names), reverse=True):
+        if not len(lacking):
+            break
+        told = np.where(rows[name].is_not_null().to_numpy(), np.arange(rows.height), -1)
+        last = np.maximum.accumulate(told)[ends[lacking] - 1]
+        tells = last >= starts[lacking]
+        values = rows[name][last[tells]].cast(pl.String).to_list()
+        for place, value in zip(lacking[tells].tolist(), values, strict=True):
+            found[place] = level, value
+        lacking = lacking[~tells]
+    return found
 
 
 def _ordinals(rows: pl.DataFrame) -> Ints:
@@ -165,8 +230,10 @@ def _merged(old: Series, days: Ints, values: Floats32) -> Series:
 
 
 def _mean(total: Floats, count: Ints) -> Floats32:
+    """Means [..., AVERAGED, days] with, as a last channel, the number of series whose demand is in the mean."""
     with np.errstate(all="ignore"):
-        return (total / count).astype(np.float32)  # 0 ÷ 0: nobody knows
+        means = total / count  # 0 ÷ 0: nobody knows
+    return np.concatenate([means, count[..., SALES, None, :]], axis=-2, dtype=np.float32)
 
 
 def _overwritten(old: Series, start_day: int, values: Floats32) -> Series:

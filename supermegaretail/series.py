@@ -22,8 +22,10 @@ CHANNELS = (
     *(f"x_{slot}" for slot in range(1, X_SLOTS + 1)),
 )
 SALES, STOCKOUT, EVENT = (CHANNELS.index(name) for name in ("sales", "stockout_hours", "event"))
-AVERAGED = 4  # of so many channels groups keep the mean, with known demand in the place of sales
+AVERAGED = 4  # of so many channels groups keep the mean, with known demand in the place of sales,
+GROUP_CHANNELS = AVERAGED + 1  # and in how many series that demand was known
 CENSORED_FROM_HOURS = 12  # out of stock for so much of a day, its sales say nothing about demand
+LOWERED_FROM_HOURS = 6  # from here on they say "at least so much": that counts if it is no less than usual
 NEVER = date.max.toordinal()
 
 
@@ -77,14 +79,14 @@ class Series:
         return float(np.fmax.reduce(self.values[SALES, : max(as_of + 1 - self.first_day, 0)], initial=0))
 
 
-def past(series: Sequence[Series], as_of: Ints, *, days: int) -> Floats32:
+def past(series: Sequence[Series], as_of: Ints, *, days: int, channels: int | None = None) -> Floats32:
     """The `days` up to and including each series' own `as_of`, oldest first: float32 [n, channels, days]."""
-    return windows(series, as_of - days + 1, days=days)
+    return windows(series, as_of - days + 1, days=days, channels=channels)
 
 
-def ahead(series: Sequence[Series], as_of: Ints, *, days: int) -> Floats32:
+def ahead(series: Sequence[Series], as_of: Ints, *, days: int, channels: int | None = None) -> Floats32:
     """Each series' `as_of` and the `days` after it, without sales and stock-outs: float32 [n, channels, 1 + days]."""
-    planned = windows(series, as_of, days=1 + days)
+    planned = windows(series, as_of, days=1 + days, channels=channels)
     planned[:, : STOCKOUT + 1] = np.nan
     return planned
 
@@ -93,6 +95,23 @@ def known_demand(values: Floats32) -> Floats32:
     """Sales [..., days] out of values [..., channels, days], NaN on days that a stock-out censored."""
     censored = values[..., STOCKOUT, :] >= CENSORED_FROM_HOURS
     return np.where(censored, np.float32(np.nan), values[..., SALES, :])
+
+
+def usual_demand(values: Floats32) -> Floats32:
+    """`known_demand` of windows of weeks, without the days that sold out early and below what days in stock sell.
+
+    A product that was gone at noon did not have half a day's demand. But a day that sold out with more than the usual
+    sales says that demand was high, and stays; scaling its sales up by the missing hours was tried and is far too much,
+    because it is on the days of high demand that the stock runs out.
+    """
+    demand, stockout_hours = known_demand(values), values[..., STOCKOUT, :]
+    lowered = stockout_hours >= LOWERED_FROM_HOURS
+    if not lowered.any():
+        return demand
+    in_stock = ~lowered & ~np.isnan(demand)
+    days = in_stock.sum(-1, keepdims=True)
+    usual = np.where(in_stock, demand, 0).sum(-1, keepdims=True) / np.maximum(days, 1)
+    return np.where(lowered & (demand < usual) & (days > 0), np.float32(np.nan), demand)
 
 
 def windows(series: Sequence[Series], starts: Ints, *, days: int, channels: int | None = None) -> Floats32:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from common.chain.tiers import NO_VALUE, Acceptance, Answers, Item, Tier, Value
+from common.chain.tiers import NO_VALUE, Acceptance, Answers, Item, NotNeeded, Refused, Tier, Value
 from common.outcome import Reason
 
 log = structlog.get_logger(__name__)
@@ -28,32 +28,35 @@ def confident(at_least: float, *, of: Callable[[Value], float]) -> Acceptance[It
 
 
 def familiar(at_most: float, *, of: Callable[[Item], float]) -> Acceptance[Item, Value]:
-    """Refuses an item that has drifted further than `at_most` from those that the tier learnt from."""
-    return lambda item, _value: None if of(item) <= at_most else Reason.DRIFT
+    """Refuses an item that has drifted further than `at_most` from those that the tier learnt from: blameless."""
+    return lambda item, _value: None if of(item) <= at_most else Refused(Reason.DRIFT, blameless=True)
 
 
 def accepts(*predicates: Acceptance[Item, Value]) -> Acceptance[Item, Value]:
     """All of them, in order; the first that finds something wrong names it."""
 
-    def accept(item: Item, value: Value) -> str | None:
+    def accept(item: Item, value: Value) -> str | Refused | None:
         problems = (predicate(item, value) for predicate in predicates)
         return next((problem for problem in problems if problem is not None), None)
 
     return accept
 
 
-def problems(
+def judged(
     tier: Tier[Item, Value], items: Sequence[Item], answers: Answers[Value], *, raise_bugs: bool
-) -> list[str | None]:
-    """For each answer what the tier's `accept` finds wrong with it; `bug` where it fails to look."""
-    found: list[str | None] = []
+) -> Answers[Value]:
+    """The answers, with a refusal in place of each that `accept` finds a fault in, or fails to look at (`bug`)."""
+    fit: list[Value | Refused | NotNeeded] = []
+    failed: Refused | None = None
     for item, answer in zip(items, answers, strict=True):
         try:
-            found.append(None if isinstance(answer, NO_VALUE) else tier.accept(item, answer))
+            problem = None if isinstance(answer, NO_VALUE) else tier.accept(item, answer)
         except Exception:
             if raise_bugs:
                 raise
-            if Reason.BUG not in found:  # one traceback says it all; a thousand would bring the house down
+            if failed is None:  # one traceback says it all; a thousand would bring the house down
+                failed = Refused(Reason.BUG)
                 log.exception("fallback.bug", tier=tier.name)
-            found.append(Reason.BUG)
-    return found
+            problem = failed
+        fit.append(answer if problem is None else problem if isinstance(problem, Refused) else Refused(problem))
+    return fit

@@ -21,7 +21,7 @@ State = Literal["in_service", "probation", "demoted"]
 log = structlog.get_logger(__name__)
 
 # Reasons that speak against the tier itself. Those of the call (timeout, unreachable) are the breaker's business, and
-# those of the item (unknown_item, stale_history) are nobody's fault.
+# those of the item (unknown_item, stale_history) are nobody's fault; so is drift of one item, a blameless refusal.
 AGAINST_THE_TIER = frozenset({Reason.BUG, Reason.MEANING, Reason.OUT_OF_RANGE, Reason.UNCERTAIN, Reason.DRIFT})
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, cast
 
 import structlog
 
-from common.chain.acceptance import problems
+from common.chain.acceptance import judged
 from common.chain.standing import Standing
 from common.chain.story import Served, Step, write
 from common.chain.tiers import (
@@ -117,11 +117,10 @@ class FallbackChain(Generic[Item, Value]):
             return
         started_s = deadline.clock()
         raw = await self._ask(tier, ask, len(asked), deadline)
-        found = problems(tier, [item for item, _ in asked], raw, raise_bugs=self._raise_bugs)
-        answers = [given if wrong is None else Refused(wrong) for given, wrong in zip(raw, found, strict=True)]
+        answers = judged(tier, [item for item, _ in asked], raw, raise_bugs=self._raise_bugs)
         write(tier.name, stories, answers, elapsed_ms=round((deadline.clock() - started_s) * 1000, 3))
         if standing is not None and tier.demotion is not None:
-            refused = Counter(answer.reason for answer in answers if isinstance(answer, Refused))
+            refused = Counter(one.reason for one in answers if isinstance(one, Refused) and not one.blameless)
             accepted = sum(not isinstance(answer, NO_VALUE) for answer in answers)
             standing.learn(tier.name, tier.demotion, accepted=accepted, refused=refused)
 

@@ -15,9 +15,13 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A tier can't answer for this item: next, please, and the answer counts as degraded."""
+    """A tier can't answer for this item: next, please, and the answer counts as degraded.
+
+    `blameless` says that the item is at fault, by its own inputs: however often it is asked for, that demotes nobody.
+    """
 
     reason: str
+    blameless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class NotNeeded:
 NO_VALUE = (Refused, NotNeeded)  # for isinstance, where a union would cost a bulk request a millisecond
 
 Answers: TypeAlias = Sequence[Value | Refused | NotNeeded]  # one for each item that was asked, in order
-Acceptance: TypeAlias = Callable[[Item, Value], str | None]  # what is wrong with this value, if anything
+# What is wrong with this value, if anything: a reason, which speaks against the tier, or a refusal that need not.
+Acceptance: TypeAlias = Callable[[Item, Value], str | Refused | None]
 
 
 @dataclass(frozen=True, kw_only=True)  # slots and generics of Python 3.11 do not go together

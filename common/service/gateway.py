@@ -77,9 +77,7 @@ class Gateway:
             reply = Reply(send, request_id, self._drain)
             try:
                 call = self._admit(scope["path"], headers, request_id)
-                context.enter_context(request_context(request_id, caller=call.caller))
-                if origin := acceptable_caller(headers.get(ON_BEHALF_HEADER)):
-                    context.enter_context(bound_contextvars(on_behalf_of=origin))
+                context.enter_context(bound_contextvars(**_callers(call, headers)))
                 await self._answer(call, scope, receive, headers, reply)
             except Problem as problem:
                 await reply.problem(problem)
@@ -113,6 +111,12 @@ class Gateway:
         self._metrics.observe(route=route, method=scope["method"], status=status, seconds=seconds)
         if route not in OPEN_TO_ALL:
             log.info("http.request", route=route, method=scope["method"], status=status, ms=round(seconds * 1000, 1))
+
+
+def _callers(call: Call, headers: Headers) -> dict[str, str]:
+    """Who called and for whom, as far as anybody is known."""
+    told = {"caller": call.caller, "on_behalf_of": acceptable_caller(headers.get(ON_BEHALF_HEADER))}
+    return {name: value for name, value in told.items() if value}
 
 
 def _budget_ms(headers: Headers, default_ms: int) -> int:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from loadtests.conformance.adapters import ADAPTERS, OURS, Adapter, UnknownClientError, adapter_of
 from loadtests.conformance.faults import ROWS, Row, row_of
-from loadtests.conformance.report import Findings, as_json, details_table, markdown, summary_table
+from loadtests.conformance.report import Findings, as_json, details_table, markdown, repeated, summary_table
 from loadtests.conformance.runner import run_cell
 from loadtests.conformance.verdict import Cell, Limits
 
@@ -82,6 +82,8 @@ async def measure(adapters: Sequence[Adapter], rows: Sequence[Row], limits: Limi
             for row in rows:
                 progress.update(task, description=f"{adapter.name}: {row.name}", refresh=True)
                 cells.append(await run_cell(adapter, row, limits))
+                if (again := repeated(cells[-1])) is not None:
+                    console.print(again, style="yellow", soft_wrap=True)
                 progress.advance(task)
             if not console.is_terminal:
                 console.print(f"{adapter.name}: {len(rows)} faults done")

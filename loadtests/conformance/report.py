@@ -78,6 +78,13 @@ def cell_text(cell: Cell, limits: Limits) -> str:
     return mark + ", ".join([f"{got} {measured.elapsed_ms:.0f} ms", *extra])
 
 
+def repeated(cell: Cell) -> str | None:
+    """A sentence on a cell that was measured more than once, None for the others."""
+    if cell.tries == 1:
+        return None
+    return f"{cell.client}: {cell.fault}: measured {cell.tries} times, because time was all that was wrong before"
+
+
 def legend(limits: Limits) -> str:
     """What the columns mean."""
     return (

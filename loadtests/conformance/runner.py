@@ -21,6 +21,7 @@ from loadtests.proxy import ChaosProxy
 
 START_SECONDS = 60.0
 MAX_TRIES = 3
+PAUSE_SECONDS = 0.5  # before the second try, and twice that before the third: what disturbs is over by then, or goes on
 REPORT_SECONDS = 2.0  # on top of the cap: a client that blocks its loop can't even say that it is late
 
 
@@ -42,8 +43,9 @@ async def run_cell(adapter: Adapter, row: Row, limits: Limits) -> Cell:
         async with _server_for(row) as server:
             order = Order(adapter.name, server.url, row.address, limits.timeout_ms, limits.cap_ms)
             cell = Cell(adapter.name, row.name, await _measured(order, server), tries)
-        if not cell.may_be_noise(limits):
+        if not cell.may_be_noise(limits) or tries == MAX_TRIES:
             break
+        await asyncio.sleep(tries * PAUSE_SECONDS)
     return cell
 
 

@@ -49,6 +49,11 @@ class Slow:
     bulk_right: int
     loop_seconds: float
     loop_right: int | None  # None: not run, but computed
+    tries: int = 1
+
+    @property
+    def only_late(self) -> bool:
+        return self.bulk_right == FEW_ITEMS and bool(self.broken())
 
     def broken(self) -> list[str]:
         """A sentence for each part of the promise that was not kept."""
@@ -69,6 +74,11 @@ class Spoiled:
     right: int
     defaults: int
     seconds: float
+    tries: int = 1
+
+    @property
+    def only_late(self) -> bool:
+        return self.right >= self.unaffected and not self.wrong and bool(self.broken())
 
     @property
     def unaffected(self) -> int:

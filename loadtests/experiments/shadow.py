@@ -1,10 +1,11 @@
 """A shadow that accepts every request and never answers any: is it felt by those who call the primary?
 
-Calls of 10 KB leave on schedule, in slices of two seconds that take turns between the ways to shadow, so that whatever
-else the machine does disturbs all of them alike. The promise: no call fails; tasks, connections and memory are bounded;
-p50 is at most 1.5 times that without a shadow plus 1 ms, and p99 at most twice plus 25 ms. The slack is what a shared
-machine does to the same code from one slice to the next; shadows without bounds were felt by hundreds and thousands
-of milliseconds.
+Calls of 10 KB leave on schedule, in rounds: in each, every way to shadow has its short turn, so that whatever else the
+machine does disturbs all of them alike. The promise: no call fails; tasks, connections and memory are bounded; p50 is
+at most 1.5 times that without a shadow in the same round plus 1 ms, and p99 at most twice plus 25 ms. The slack is what
+a shared machine does to the same code from one turn to the next. A busier moment than that may spoil a round, but not
+more than half of them; time that the hypervisor took away does not count at all. Shadows without bounds were felt in
+every round, by hundreds and thousands of milliseconds.
 
 One more shadow answers at once, with the largest answers allowed: to read them is work on the primary's own event loop.
 There the table shows what that costs; promised is only that no call fails and that memory is bounded.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from statistics import median
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -47,19 +49,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 def broken(lane: Lane, alone: Lane) -> list[str]:
     """A sentence for each part of the promise that was not kept, next to the lane without a shadow."""
-    p50_ms, p99_ms = lane.percentile_ms(0.5), lane.percentile_ms(0.99)
-    p50_at_most_ms = P50_RATIO * alone.percentile_ms(0.5) + P50_SLACK_MS
-    p99_at_most_ms = P99_RATIO * alone.percentile_ms(0.99) + P99_SLACK_MS
     most_descriptors = alone.most_descriptors + MAX_IN_FLIGHT + SPARE
     failures = (not lane.failures, f"{lane.failures.total()} calls failed: {counts(lane.failures)}")
     bounds = (
-        (p50_ms <= p50_at_most_ms, f"p50 is {p50_ms:.1f} ms, over {p50_at_most_ms:.1f} ms"),
-        (p99_ms <= p99_at_most_ms, f"p99 is {p99_ms:.1f} ms, over {p99_at_most_ms:.1f} ms"),
+        _not_felt("p50", lane, alone, share=0.5, ratio=P50_RATIO, slack_ms=P50_SLACK_MS),
+        _not_felt("p99", lane, alone, share=0.99, ratio=P99_RATIO, slack_ms=P99_SLACK_MS),
         (lane.most_tasks <= ShadowPolicy().max_tasks + SPARE, f"{lane.most_tasks} tasks"),
         (lane.most_descriptors <= most_descriptors, f"{lane.most_descriptors} file descriptors"),
     )
     parts = (failures,) if lane.busy else (failures, *bounds)
     return [f"{lane.name}: {sentence}" for kept, sentence in parts if not kept]
+
+
+def _not_felt(name: str, lane: Lane, alone: Lane, *, share: float, ratio: float, slack_ms: float) -> tuple[bool, str]:
+    """Whether a percentile kept to its limit in at least half of the rounds, and the sentence if it did not."""
+    rounds_ms = lane.percentiles_ms(share)
+    limits_ms = [ratio * one + slack_ms for one in alone.percentiles_ms(share)]
+    over = sum(took > limit for took, limit in zip(rounds_ms, limits_ms, strict=True))
+    sentence = (
+        f"{name} is {median(rounds_ms):.1f} ms, over {median(limits_ms):.1f} ms, in {over} of {len(rounds_ms)} rounds"
+    )
+    return 2 * over <= len(rounds_ms), sentence
 
 
 def _show(seen: Seen, console: Console) -> int:
@@ -68,14 +78,15 @@ def _show(seen: Seen, console: Console) -> int:
     for lane in lanes:
         table.add_row(
             lane.name,
-            str(len(lane.took_ms)),
+            str(lane.calls),
             str(lane.failures.total()),
-            f"{lane.percentile_ms(0.5):.1f}",
-            f"{lane.percentile_ms(0.99):.1f}",
+            f"{median(lane.percentiles_ms(0.5)):.1f}",
+            f"{median(lane.percentiles_ms(0.99)):.1f}",
             str(lane.most_tasks),
             str(lane.most_descriptors),
         )
     console.print(table)
+    console.print(f"medians of {len(alone.rounds_ms)} rounds")
     for lane in shadowed:
         told = f"{lane.name}: {lane.compared} compared; not compared: {counts(lane.dropped)}"
         console.print(told + (" (its times are shown, not promised)" if lane.busy else ""), soft_wrap=True)

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count, cycle
+from typing import TypeAlias
 
 from pydantic import Field
 
@@ -20,13 +21,21 @@ from common.progress import Reporter, progress
 from loadtests.experiments.footprint import footprint, memory_bytes
 from loadtests.experiments.server import serving
 from loadtests.experiments.shadow_server import serving_largest
+from loadtests.stalls import StallWatch
 
 PRIMARY_MS = 5
+PATIENCE_MS = 1_000  # of a caller: a machine that stands still for a moment makes calls late, and is not to fail them
 BODY_BYTES = 10_000
-SLICE_SECONDS = 2.0
+SLICE_SECONDS = 0.4
+COPY_MS = (
+    200  # for a copy: within half a slice all that can be under way are, and from then on some give up all the time
+)
 WARM_UP_CALLS = 50
 LOOK_EVERY = 10  # calls: to count tasks and descriptors takes time, too
 MAX_IN_FLIGHT = 16  # of the shadow: that many connections
+
+
+Timing: TypeAlias = tuple[float, float]  # of a call, on the loop's clock: when it was due, when it was answered
 
 
 class Text(RequestModel):
@@ -54,7 +63,7 @@ class Lane:
     endpoint: Endpoint[Echoed]
     shadow: Shadow[Echoed] | None
     busy: bool = False  # its shadow answers, which costs this process time: of its calls' times nothing is promised
-    took_ms: list[float] = field(default_factory=list)
+    rounds_ms: list[list[float]] = field(default_factory=list)  # a list for each slice: how long its calls took
     failures: Counter[str] = field(default_factory=Counter)
     most_tasks: int = 0  # besides the calls themselves
     most_descriptors: int = 0
@@ -68,9 +77,13 @@ class Lane:
         """Copies that were not compared, by reason."""
         return Counter[str]() if self.shadow is None else self.shadow.report.missing
 
-    def percentile_ms(self, share: float) -> float:
-        ordered = sorted(self.took_ms)
-        return ordered[int(share * (len(ordered) - 1))]
+    @property
+    def calls(self) -> int:
+        return sum(map(len, self.rounds_ms))
+
+    def percentiles_ms(self, share: float) -> list[float]:
+        """Of each round."""
+        return [sorted(took_ms)[int(share * (len(took_ms) - 1))] for took_ms in self.rounds_ms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +137,10 @@ def _lane(
         if kept_closed:  # the worst case: the breaker, which would soon have stopped asking, may not
             in_a_day = datetime.now(UTC) + timedelta(days=1)
             upstream.breaker.force("closed", owner="experiment", reason="the worst case", ends_at=in_a_day)
-        shadow = Shadow(upstream, answer=Echoed, difference=_ever_further_apart())
-    client = low_timeout(Upstream("primary", primary, max_in_flight=64, extra_share=extra_share))
+        policy = ShadowPolicy() if busy else ShadowPolicy(timeout_ms=COPY_MS)
+        shadow = Shadow(upstream, answer=Echoed, difference=_ever_further_apart(), policy=policy)
+    called = Upstream("primary", primary, max_in_flight=64, extra_share=extra_share)
+    client = low_timeout(called, timeout_ms=PATIENCE_MS)
     return Lane(name, client.endpoint("/echo", answer=Echoed, default=NOTHING, mirror=shadow), shadow, busy)
 
 
@@ -140,7 +155,6 @@ async def _warm_up(lane: Lane) -> None:
     await asyncio.gather(*(_call(lane, clock()) for _ in range(MAX_IN_FLIGHT)))
     for _ in range(WARM_UP_CALLS):
         await _call(lane, clock())
-    lane.took_ms.clear()
 
 
 async def _take_turns(lanes: list[Lane], slices: int, slice_seconds: float, rate: float, reporter: Reporter) -> None:
@@ -159,25 +173,34 @@ async def _nobody_else() -> None:
 
 
 async def _slice(lane: Lane, *, calls: int, rate: float) -> None:
-    """Open loop: calls leave on schedule, whether or not the earlier ones were answered."""
-    clock, under_way = asyncio.get_running_loop().time, set[asyncio.Task[None]]()
-    begun_s = clock()
+    """Open loop: calls leave on schedule, whether or not the earlier ones were answered.
+
+    Time that the hypervisor took from the machine meanwhile does not count.
+    """
+    clock, under_way = asyncio.get_running_loop().time, set[asyncio.Task[Timing]]()
+    stalls = StallWatch(stolen_only=True)
+    watch, sent, begun_s = asyncio.create_task(stalls.run()), list[asyncio.Task[Timing]](), clock()
     for number in range(calls):
         due_s = begun_s + number / rate
         await asyncio.sleep(max(0.0, due_s - clock()))
         task = asyncio.create_task(_call(lane, due_s))
+        sent.append(task)
         under_way.add(task)
         task.add_done_callback(under_way.discard)
         if number % LOOK_EVERY == 0:
             now = footprint()
-            lane.most_tasks = max(lane.most_tasks, now.tasks - len(under_way))
+            lane.most_tasks = max(lane.most_tasks, now.tasks - len(under_way) - 1)  # the one that watches
             lane.most_descriptors = max(lane.most_descriptors, now.descriptors)
-    await asyncio.gather(*under_way)
+    timings = await asyncio.gather(*sent)
+    await stalls.booked()
+    watch.cancel()
+    lane.rounds_ms.append([(end_s - due_s - stalls.seconds_between(due_s, end_s)) * 1000 for due_s, end_s in timings])
 
 
-async def _call(lane: Lane, due_s: float) -> None:
+async def _call(lane: Lane, due_s: float) -> Timing:
     """Timed from when it was due: a loop that is held up makes calls late before it makes them slow."""
     outcome = await lane.endpoint(QUESTION)
-    lane.took_ms.append((asyncio.get_running_loop().time() - due_s) * 1000)
+    end_s = asyncio.get_running_loop().time()
     if outcome.reason is not None or outcome.value.text != QUESTION.text:
         lane.failures[outcome.reason or "wrong value"] += 1
+    return due_s, end_s

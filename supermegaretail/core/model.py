@@ -9,6 +9,7 @@ import numpy as np
 from common.versions.registry import Release
 from supermegaretail.boosting import MODEL_FILE, Trees, check_features
 from supermegaretail.features import CORE_DESIGN, STABLE, Floats, core_design, moving_average_of, per_target_day
+from supermegaretail.spread import Spread
 
 # How far the trees may move the moving average, on the logarithm. Both err, in different ways, so that something
 # between them is better than either: WAPE 0.633 instead of 0.639 on six origins of the M5 extract.
@@ -18,14 +19,15 @@ TRUST = 0.7
 class CoreModel:
     """A pure function of stable features."""
 
-    def __init__(self, trees: Trees) -> None:
+    def __init__(self, trees: Trees, spread: Spread | None = None) -> None:
         self.trees = trees
+        self.spread = spread  # None: it has no quantiles
 
     @classmethod
     def load(cls, release: Release) -> CoreModel:
         """Raises `FeatureMismatch` for a model of other features."""
         check_features(release.manifest, CORE_DESIGN)
-        return cls(Trees.load(release.path(MODEL_FILE)))
+        return cls(Trees.load(release.path(MODEL_FILE)), Spread.load(release))
 
     def predict(self, stable: Floats, *, as_of: date, horizon_days: int) -> Floats:
         """Demand in units [n, horizon] from `stable` [n, STABLE]; NaN for an item that nothing is known about."""
@@ -37,6 +39,10 @@ class CoreModel:
     def demand(self, design: Floats) -> Floats:
         """Demand in units for rows of CORE_DESIGN."""
         return np.asarray(moving_average_of(design) * self.trees.factor(design) ** TRUST)
+
+    def contributions(self, design: Floats) -> Floats:
+        """What each of CORE_DESIGN, and the rest, adds to the logarithm of the demand: [rows, CORE_DESIGN + 1]."""
+        return TRUST * self.trees.contributions(design)
 
     def fitted(self, design: Floats) -> Floats:
         """The same with full trust: for examples that the trees have learnt from."""

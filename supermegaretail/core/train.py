@@ -17,6 +17,7 @@ def fit(examples: Examples, *, seed: int, threads: int, advance: Callable[[], No
     trees = grow(
         examples.core,
         examples.demand,
+        weight=examples.weight,
         start=moving_average_of(examples.core),
         names=CORE_DESIGN,
         growth=GROWTH,

@@ -17,19 +17,21 @@ from supermegaretail.features import (
     correction_design,
     per_target_day,
 )
+from supermegaretail.spread import Spread
 
 
 class CorrectionModel:
     """A pure function of stable and extended features and of one core model's answer."""
 
-    def __init__(self, trees: Trees) -> None:
+    def __init__(self, trees: Trees, spread: Spread | None = None) -> None:
         self.trees = trees
+        self.spread = spread  # None: it has no quantiles
 
     @classmethod
     def load(cls, release: Release) -> CorrectionModel:
         """Raises `FeatureMismatch` for a model of other features."""
         check_features(release.manifest, CORRECTION_DESIGN)
-        return cls(Trees.load(release.path(MODEL_FILE)))
+        return cls(Trees.load(release.path(MODEL_FILE)), Spread.load(release))
 
     def predict(
         self, stable: Floats, extended: Floats, core_demand: Floats, *, as_of: date, horizon_days: int
@@ -45,3 +47,7 @@ class CorrectionModel:
     def demand(self, core: Floats, extended: Floats, core_demand: Floats) -> Floats:
         """Corrected demand for rows of CORE_DESIGN, of EXTENDED, and the core's answer to them."""
         return np.asarray(core_demand * self.trees.factor(correction_design(core, extended)))
+
+    def contributions(self, core: Floats, extended: Floats) -> Floats:
+        """What each of CORRECTION_DESIGN, and the rest, adds to the logarithm of the demand: [rows, features + 1]."""
+        return self.trees.contributions(correction_design(core, extended))

@@ -20,6 +20,7 @@ def fit(
     trees = grow(
         correction_design(examples.core, examples.extended),
         examples.demand,
+        weight=examples.weight,
         start=core.fitted(examples.core),
         names=CORRECTION_DESIGN,
         categorical=CATEGORICAL,

@@ -1,4 +1,6 @@
-"""Other people's forecasters on the same days: statsforecast's classics and mlforecast with LightGBM (extra `peers`).
+"""Other people's forecasters on the same days: statsforecast's classics and mlforecast with LightGBM.
+
+They come with the extra `forecast-peers`.
 
 Statsforecast's own wrapper answers with a fallback model under the main model's name when that one fails. Here its
 models are asked one series at a time, the seasonal naive stands in for a failure, and `notes` say how often.

@@ -33,7 +33,7 @@ PEER_SERIES = 500
 def errors_at(history: SalesHistory, trained: Trained, *, as_of: date) -> dict[str, float]:
     """WAPE of each tier over the 28 days after `as_of`."""
     happened = outcome(history, as_of=as_of, horizon_days=MAX_HORIZON_DAYS)
-    made = forecasts(history, trained, happened.items, as_of=as_of, horizon_days=MAX_HORIZON_DAYS)
+    made = forecasts(history, trained, happened.items, as_of=as_of, horizon_days=MAX_HORIZON_DAYS, quantiles=False)
     return {tier: wape(happened.sold, one.demand) for tier, one in made.items()}
 
 
@@ -75,7 +75,7 @@ class _Run:
 
     def all_origins(self, rows: int | None, peer_series: int) -> None:
         if peer_series and missing():
-            self.notes.append(f"not installed, so not asked: {', '.join(missing())} (pip install '.[peers]')")
+            self.notes.append(f"not installed, so not asked: {', '.join(missing())} (pip install '.[forecast-peers]')")
         for number, origin in enumerate(self.origins, 1):
             trained = self._train(origin, rows)
             with progress(f"origin {number} of {len(self.origins)}, {origin}: forecasting and measuring"):

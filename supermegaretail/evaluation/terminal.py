@@ -29,7 +29,7 @@ def render(report: Report, console: Console | None = None) -> None:
     if not report.money.is_empty():
         console.print(_money(report, report.scopes[-1]))
     for sentence in (*sentences(report), *(f"Note: {note}." for note in report.notes)):
-        console.print(sentence)
+        console.print(sentence, markup=False)  # names from the data, and [extras] to install
 
 
 def _tiers(report: Report, scope: str, columns: Sequence[int]) -> Table:

@@ -21,6 +21,7 @@ DETAIL_DAYS = 35  # a correction that comes later than that changes nothing any 
 SUMS_DAYS = 366
 KEYS_AT_ONCE = 200  # in one statement: SQLite takes 999 parameters in older builds
 WINDOW_DAYS = 28  # of the figures that are shown
+WRITERS_LOCK = int.from_bytes(b"outcomes")  # any number of 64 bits that nobody else locks
 
 metadata = MetaData()
 outcomes = Table(
@@ -65,6 +66,7 @@ class OutcomeStore:
         if not keys:
             return
         with self._engine.begin() as connection:
+            _alone(connection)
             change: dict[tuple[str, ...], float] = {}
             for part in _pieces(keys):
                 for before, sums in _taken_out(connection, part):
@@ -120,10 +122,11 @@ class OutcomeStore:
         fresh: list[Alarm] = []
         ended: list[tuple[str, str, str]] = []
         with self._engine.begin() as connection:
+            _alone(connection)
             for alarm in by_key.values():
                 values = {"name": alarm.name, "tier": alarm.tier, "version": alarm.version, "since": now}
                 added = upsert(self._engine, alarms).values(values).on_conflict_do_nothing()
-                if connection.execute(added).rowcount > 0:
+                if connection.execute(added.returning(alarms.c.name)).all():  # not every driver counts inserted rows
                     fresh.append(alarm)
             kept = connection.execute(select(alarms)).all()
             for row in kept:
@@ -149,6 +152,15 @@ class OutcomeStore:
                 index_elements=TOTALS_KEY, set_={"value": totals.c.value + added.excluded.value}
             )
             connection.execute(added, rows)
+
+
+def _alone(connection: Connection) -> None:
+    """Lets one process write at a time until the transaction ends, as SQLite does by itself.
+
+    Else two that find an item's day unscored would both put it in, and two that take many out wait for each other.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(WRITERS_LOCK)))
 
 
 def _taken_out(connection: Connection, keys: Sequence[DayKey]) -> Iterator[tuple[str, list[tuple[Group, Sums]]]]:

@@ -48,10 +48,10 @@ SCHEMA: dict[str, pl.DataType] = {
     "shelf_mark": pl.UInt32(),
 }
 # Of the item's own sales and stock-outs up to as_of; of its prices, promotions and events up to the last target day; of
-# the same, averaged over its store and its category.
+# the same, averaged over its store, its category and its product.
 MARKS = ("sales_mark", "plans_mark", "shelf_mark")
 MARKED_AT_ONCE = 256  # items
-SIDES = np.array([[3], [5]], np.uint32)  # so that store and category are no pair of equals
+SIDES = np.array([[3], [5], [7]], np.uint32)  # so that store, category and product are no equals
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,11 @@ def marks(history: SalesHistory, items: Sequence[Key], *, as_of: date, horizon_d
         own[:, EVENT][own[:, EVENT] == 0] = np.nan  # told of a day with sales as well: that nothing happens there
         found[rows, 0] = _checksums(own[:, : STOCKOUT + 1, :WINDOW_DAYS])
         found[rows, 1] = _checksums(own[:, STOCKOUT + 1 :])
-    pair = np.stack([panel.store_of[places[known]], panel.category_of[places[known]]])
-    numbers, which = np.unique(pair, return_inverse=True)
+    groups = np.stack([of[places[known]] for of in (panel.store_of, panel.category_of, panel.product_of)])
+    numbers, which = np.unique(groups, return_inverse=True)
     shelf = windows([panel.groups[it] for it in numbers], np.full(len(numbers), start), days=days, channels=AVERAGED)
     shelf[:, : STOCKOUT + 1, WINDOW_DAYS:] = np.nan
-    found[known, 2] = np.bitwise_xor.reduce(_checksums(shelf)[which.reshape(pair.shape)] * SIDES, axis=0)
+    found[known, 2] = np.bitwise_xor.reduce(_checksums(shelf)[which.reshape(groups.shape)] * SIDES, axis=0)
     return found
 
 

@@ -18,7 +18,7 @@ MODELS = ("core", "correction")
 TOLD_OF = (  # in the order of `MARKS`
     "the item's sales up to as_of",
     "the item's prices, promotions or events",
-    "sales or plans of its store or category",
+    "sales or plans of its store, its category or its product elsewhere",
 )
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from loadtests.conformance.contract import QUESTION, fault_in
 from loadtests.conformance.faults import ROWS, row_of
 from loadtests.conformance.ours import Predictions
 from loadtests.conformance.probe import Heartbeat, Memory
-from loadtests.conformance.report import Findings, as_json, cell_text, markdown, summary
+from loadtests.conformance.report import Findings, as_json, cell_text, markdown, repeated, summary
 from loadtests.conformance.runner import run_cell
 from loadtests.conformance.verdict import Cell, Ended, Limits, Measured
 from loadtests.faults import MENU
@@ -54,6 +55,9 @@ async def liar(url, timeout_ms):
     async def predict(question):
         return Answer({"items": []})
     return predict
+
+async def slow(url, timeout_ms):
+    return counting(lambda: asyncio.sleep(0.1))
 
 async def raise_something():
     raise KeyError("no such thing")
@@ -150,6 +154,22 @@ def test_only_what_a_busy_machine_can_do_is_measured_again() -> None:
     assert cell(stall_ms=48).may_be_noise(LIMITS)
     settled = [cell(), cell("raised", elapsed_ms=231), cell("wrong"), cell(growth_mb=87, stall_ms=48), cell("never")]
     assert not any(found.may_be_noise(LIMITS) for found in settled)
+
+
+def test_what_was_measured_again_is_told() -> None:
+    assert repeated(cell()) is None
+    assert (
+        repeated(replace(cell(), tries=2))
+        == f"{OURS}: hang: measured 2 times, because time was all that was wrong before"
+    )
+
+
+async def test_a_client_that_is_late_every_time_is_tried_three_times_and_stays_unusable(somebodys: Somebodys) -> None:
+    written = io.StringIO()
+    found = await measure([somebodys("slow")], [row_of("hang")], Limits(grace_ms=-150), console=Console(file=written))
+    (late,) = found.cells
+    assert (late.tries, late.measured.ended, late.usable(found.limits)) == (3, "right", False)
+    assert "hang: measured 3 times" in written.getvalue()
 
 
 def findings() -> Findings:

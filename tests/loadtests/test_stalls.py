@@ -49,10 +49,20 @@ async def test_a_stall_of_the_own_process_is_noticed() -> None:
         assert watch.seconds_between(end - 0.05, end) <= 0.05
 
 
-async def test_a_core_that_the_hypervisor_took_away_is_noticed(tmp_path: Path) -> None:
+async def test_where_this_process_is_judged_its_own_stalls_do_not_excuse_it() -> None:
+    watch, clock = StallWatch(NOWHERE, stolen_only=True), asyncio.get_running_loop().time
+    async with ticking(watch):
+        start = clock()
+        time.sleep(0.1)  # noqa: ASYNC251 - the stall
+        await watch.booked()
+        assert watch.seconds_between(start, clock()) == 0
+
+
+@pytest.mark.parametrize("stolen_only", [False, True])
+async def test_a_core_that_the_hypervisor_took_away_is_noticed(tmp_path: Path, *, stolen_only: bool) -> None:
     kernel = tmp_path / "stat"
     tell(kernel, 100, 100)
-    watch = StallWatch(kernel)
+    watch = StallWatch(kernel, stolen_only=stolen_only)
     async with ticking(watch):
         tell(kernel, 100, 400)
         assert await eventually(lambda: lost_lately(watch, 3)) == pytest.approx(3, abs=1)

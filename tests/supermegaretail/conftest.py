@@ -11,7 +11,7 @@ import pytest
 
 LAST_DAY = date(2026, 6, 28)
 ITEMS = [("north", "milk"), ("north", "bread"), ("south", "milk")]
-NEVER_SOLD = ("south", "caviar")  # planned, but not one day of sales
+NEVER_SOLD = ("south", "caviar")  # planned, but not one day of sales, and alone in its category
 
 
 def small_table(*, days: int = 120, planned_days: int = 28) -> pl.DataFrame:
@@ -24,7 +24,8 @@ def small_table(*, days: int = 120, planned_days: int = 28) -> pl.DataFrame:
             promotion = int(day.day % 10 == 0)
             sales = 10 + 5 * place + 4 * (day.weekday() >= 5) + 6 * promotion + float(dice.normal())
             known = ahead <= 0 and (store, sku) != NEVER_SOLD
-            rows.append((store, sku, day, max(0.0, sales) if known else None, 2.5, promotion, "food"))
+            category = "luxury" if (store, sku) == NEVER_SOLD else "food"
+            rows.append((store, sku, day, max(0.0, sales) if known else None, 2.5, promotion, category))
     names = ["store", "sku", "date", "sales", "price", "promotion", "category_1"]
     types = {"sales": pl.Float32, "price": pl.Float32, "promotion": pl.Int8}
     return pl.DataFrame(rows, schema=names, orient="row", schema_overrides=types).sort("store", "sku", "date")

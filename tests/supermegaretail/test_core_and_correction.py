@@ -98,15 +98,25 @@ def test_without_plans_the_correction_does_not_go_astray(history: SalesHistory, 
     np.testing.assert_allclose(blind, core, rtol=0.35)
 
 
-def test_examples_learn_nothing_from_days_that_a_stock_out_censored() -> None:
-    nothing_left = pl.col("date").dt.weekday() == 6
-    table = small_table(days=200).with_columns(
-        stockout_hours=pl.when(nothing_left).then(16.0).otherwise(0.0).cast(pl.Float32),
-        sales=pl.when(nothing_left & pl.col("sales").is_not_null()).then(0).otherwise("sales").cast(pl.Float32),
+def test_a_product_that_sold_out_at_noon_did_not_have_half_a_days_demand() -> None:
+    lately = pl.col("date") > LAST_DAY - timedelta(days=10)
+    steady = pl.when(pl.col("sales").is_not_null()).then(20)
+    whole = small_table(days=200).with_columns(sales=steady.cast(pl.Float32), stockout_hours=pl.lit(0.0, pl.Float32))
+    noon = whole.with_columns(
+        sales=pl.when(lately).then(pl.col("sales") / 2).otherwise("sales"),
+        stockout_hours=pl.when(lately).then(10.0).otherwise(0.0).cast(pl.Float32),
     )
-    examples = draw(SalesHistory.build(table).panel, rows=ROWS, seed=1)
-    assert examples.demand.min() > 0
-    assert 6 not in examples.core[:, CORE_DESIGN.index("day_of_week")]
+    levels = [
+        SalesHistory.build(table).inputs(ITEMS[:1], as_of=LAST_DAY, horizon_days=1).stable[0, STABLE.index("level")]
+        for table in (whole, noon)
+    ]
+    assert levels[1] == pytest.approx(levels[0], rel=0.01)
+
+
+def test_newer_examples_weigh_more() -> None:
+    examples = draw(SalesHistory.build(small_table(days=200)).panel, rows=ROWS, seed=1)
+    assert 0.1 < examples.weight.min() < 0.3  # 200 days at a half-life of 80
+    assert examples.weight.max() == 1
 
 
 def test_a_fifth_of_the_examples_lack_their_plans() -> None:

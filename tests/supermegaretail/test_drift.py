@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from common.versions.registry import Registry
+from supermegaretail.demand import too_uncertain
 from supermegaretail.demo_data import LAST_SALES_DAY, demo_table
 from supermegaretail.drift import DRIFT_FILE, GROUPS, load
-from supermegaretail.forecast import too_uncertain
 from supermegaretail.model_contract import PredictionRequest
 from supermegaretail.model_server import predict
 from supermegaretail.models import read
@@ -220,6 +220,22 @@ async def test_one_leap_of_sales_costs_one_item_the_core(client: httpx.AsyncClie
     assert set(told[1:]) == {("correction", None)}
 
 
+@pytest.mark.parametrize(("tier", "instead"), [("core", "moving_average"), ("correction", "core")])
+async def test_however_often_a_strange_item_is_asked_for_nobody_else_loses_a_tier(
+    client: httpx.AsyncClient, chain: pl.DataFrame, tier: str, instead: str
+) -> None:
+    strange, *others = some(chain, 10)
+    await eventually(verdict_of(client, tier, "as usual"))
+    if tier == "core":
+        mine = (pl.col("store") == strange["store"]) & (pl.col("sku") == strange["sku"])
+        await report_sales(client, sold(chain).filter(mine), times=20)
+    else:
+        await plan(client, [strange], price=900.0)
+    for _ in range(25):
+        assert await provenance(client, [strange]) == {(instead, f"{tier}:drift")}
+    assert await provenance(client, others) == {("correction", None)}
+
+
 async def test_when_all_plans_vanish_that_is_told_per_item_and_is_no_drift(
     var_dir: Path, chain: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -261,6 +277,5 @@ async def test_drift_is_shown_to_operators_only(client: httpx.AsyncClient, heade
 def test_a_forecast_is_too_uncertain_when_its_middle_half_is_wide_for_its_level(
     widths: list[float], level: float, uncertain: bool
 ) -> None:
-    low = np.zeros(2)
-    assert too_uncertain(low, low + np.array(widths), level, limit=2.0) is uncertain
-    assert too_uncertain(low, np.full(2, np.nan), level, limit=2.0)
+    assert too_uncertain(float(np.mean(widths)), level, limit=2.0) is uncertain
+    assert too_uncertain(np.nan, level, limit=2.0)

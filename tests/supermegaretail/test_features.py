@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supermegaretail.features import (
+    CORE_DESIGN,
     CORRECTION_DESIGN,
     EXTENDED,
     STABLE,
@@ -198,5 +199,6 @@ def test_a_price_of_nothing_gives_no_infinite_feature() -> None:
 def test_each_target_day_has_the_profile_of_its_own_weekday() -> None:
     stable: Floats = np.arange(len(STABLE), dtype=float)[None]
     design = core_design(*per_target_day(stable, as_of=AS_OF, horizon_days=15))
-    assert design[:, -2].tolist() == [STABLE.index(f"weekday_{step % 7 + 1}") for step in range(15)]
+    profile = design[:, CORE_DESIGN.index("weekday")].tolist()
+    assert profile == [STABLE.index(f"weekday_{step % 7 + 1}") for step in range(15)]
     assert correction_design(design, np.zeros((15, len(EXTENDED)))).shape == (15, len(CORRECTION_DESIGN))

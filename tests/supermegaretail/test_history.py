@@ -107,6 +107,16 @@ def test_any_updates_one_by_one_give_the_history_of_the_whole_table(
         ]
 
 
+def test_it_is_known_whether_a_state_is_at_hand_or_would_have_to_be_computed() -> None:
+    history, next_day = SalesHistory.build(small_table()), LAST_DAY + timedelta(days=1)
+    assert history.is_prepared([*ITEMS, NOBODY], as_of=LAST_DAY)
+    assert not history.is_prepared(ITEMS, as_of=LAST_DAY - timedelta(days=1))
+    later = history.updated(sale(ITEMS[0], next_day, 7))
+    assert not later.is_prepared(ITEMS[:1], as_of=next_day)
+    later.inputs(ITEMS[:1], as_of=next_day, horizon_days=7)
+    assert [later.is_prepared([item], as_of=next_day) for item in ITEMS[:2]] == [True, False]
+
+
 def test_many_threads_may_ask_for_states_that_are_not_prepared_yet() -> None:
     table, next_day = small_table(), LAST_DAY + timedelta(days=1)
     prepared = SalesHistory.build(merge(table, sale(ITEMS[0], next_day, 7)))

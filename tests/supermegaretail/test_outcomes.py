@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,13 +13,14 @@ import httpx
 import polars as pl
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import create_engine
+from sqlalchemy import Engine
 
+from common.state.database import open_state
 from supermegaretail.app import create_app
 from supermegaretail.baseline import moving_average
 from supermegaretail.history import SalesHistory
 from supermegaretail.monitoring.alarms import Limits, alarms, figures
-from supermegaretail.monitoring.outcome_store import OutcomeStore
+from supermegaretail.monitoring.outcome_store import OutcomeStore, metadata
 from supermegaretail.monitoring.outcomes import Outcomes
 from supermegaretail.monitoring.prediction_log import PredictionLog
 from supermegaretail.monitoring.records import table_of
@@ -26,6 +28,7 @@ from supermegaretail.monitoring.scoring import Group, Scored, Sums, scored
 from supermegaretail.settings import RetailSettings
 from supermegaretail.table import save_table
 from tests.json_server import json_server
+from tests.postgres_server import postgres_server
 from tests.supermegaretail.conftest import ITEMS, LAST_DAY, sevens
 from tests.supermegaretail.test_prediction_log import answered, one, partitions_in
 from tests.waiting import eventually
@@ -94,11 +97,24 @@ def test_each_distance_has_its_own_sums(history: SalesHistory) -> None:
     assert counts == {"1-7": 7, "8-14": 7, "15-28": 14}
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[OutcomeStore]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'state.sqlite3'}")
-    yield OutcomeStore(engine)
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    url = request.getfixturevalue("postgres") if request.param == "postgresql" else None
+    engine = open_state(RetailSettings(var_dir=tmp_path, database_url=url))
+    yield engine
+    metadata.drop_all(engine)
     engine.dispose()
+
+
+@pytest.fixture
+def store(engine: Engine) -> OutcomeStore:
+    return OutcomeStore(engine)
 
 
 def test_a_correction_replaces_what_was_scored_before(store: OutcomeStore) -> None:
@@ -111,6 +127,26 @@ def test_a_correction_replaces_what_was_scored_before(store: OutcomeStore) -> No
     store.replace([key], {})  # it turned out that a stock-out censored the day
     assert store.sums(until=TOMORROW) == {CORRECTION: {"forecasts": 1.0, "actual": 1.0}}
     assert store.actuals(TOMORROW) == {("north", "bread"): 1.0}
+
+
+def test_replicas_that_score_the_same_days_at_once_count_them_once_and_do_not_fail(engine: Engine) -> None:
+    replicas, rounds = [OutcomeStore(engine) for _ in range(4)], 15
+    keys = [("north", f"sku-{number}", TOMORROW) for number in range(40)]
+    (alarm,) = alarms({CORRECTION: good() | {"negative": 2.0}}, Limits())
+
+    def score(number: int) -> None:
+        mine = keys if number % 2 else keys[::-1]
+        for turn in range(rounds):
+            replicas[number].replace(
+                mine, {key: Scored(1.0, {CORRECTION: {"forecasts": 1.0, "actual": float(turn)}}) for key in mine}
+            )
+            replicas[number].settle([alarm] if (number + turn) % 2 else [])
+
+    with ThreadPoolExecutor(len(replicas)) as threads:
+        for done in [threads.submit(score, number) for number in range(len(replicas))]:
+            done.result()
+    (sums,) = replicas[0].sums(until=TOMORROW).values()
+    assert sums == {"forecasts": pytest.approx(40), "actual": pytest.approx(40 * (rounds - 1))}
 
 
 def test_a_correction_that_comes_after_the_detail_is_gone_changes_nothing(store: OutcomeStore) -> None:

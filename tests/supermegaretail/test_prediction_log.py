@@ -43,7 +43,7 @@ def answered(request_id: str = "r-1", *forecasts: Forecast, made_at: datetime = 
         forecasts=list(forecasts) or [one()],
         as_of=LAST_DAY,
         seed=42,
-        versions={"core": "1.0.0", "correction": "1.1.0", "features": "1", "api": "0.1.0"},
+        versions={"core": "1.0.0", "correction": "1.1.0", "features": "2", "api": "0.1.0"},
         degraded=False,
         request_id=request_id,
     )

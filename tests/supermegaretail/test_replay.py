@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from common.command_line import Failed
+from common.service.auth import TOKEN_FILE
 from supermegaretail.app import create_app
 from supermegaretail.monitoring.replay import in_words
 from supermegaretail.monitoring.replaying import replay_here
@@ -45,6 +46,10 @@ async def service(settings: RetailSettings) -> AsyncIterator[httpx.AsyncClient]:
 def var_dir(tmp_path: Path, table: pl.DataFrame) -> Path:
     save_table(table, tmp_path / "supermegaretail" / "sales.parquet")
     return tmp_path
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 async def ask(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
@@ -97,8 +102,8 @@ async def test_sales_and_plans_that_arrived_since_are_told_for_the_items_that_th
         document = await replay(client)
     milk, bread, south = document["items"]
     assert milk["arrived_since"][:2] == ["the item's sales up to as_of", "the item's prices, promotions or events"]
-    assert bread["arrived_since"] == ["sales or plans of its store or category"]
-    assert south["arrived_since"] == []  # what was sold after as_of is no input
+    assert bread["arrived_since"] == ["sales or plans of its store, its category or its product elsewhere"]
+    assert south["arrived_since"] == bread["arrived_since"]  # milk as well; what was sold after as_of is no input
     assert set(milk["differs"]) == {"demand"}
     assert document["sales_known_until"]["then"] == LAST_DAY.isoformat()
 
@@ -146,6 +151,20 @@ async def test_a_log_that_cannot_be_written_costs_no_answer_and_shows_in_ready(v
         assert ready["parts"]["prediction_log"]["ok"] is False
         metrics = (await client.get("/metrics")).text
     assert "prediction_log_dropped_total 9.0" in metrics
+
+
+async def test_the_command_line_makes_and_shows_no_token(var_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async with service(settings_of(var_dir)) as client:
+        await ask(client)
+    await replay_here("monday-order", settings_of(var_dir).model_copy(update={"admin_token": None}))
+    assert "ADMIN_TOKEN" not in capfd.readouterr().err
+    assert TOKEN_FILE not in files_in(var_dir)
+
+
+async def test_where_nothing_was_ever_logged_the_command_line_says_so_and_makes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match="no forecast was ever logged"):
+        await replay_here("monday-order", RetailSettings(var_dir=tmp_path))
+    assert files_in(tmp_path) == set()
 
 
 async def test_the_command_line_replays_without_a_running_api(var_dir: Path) -> None:

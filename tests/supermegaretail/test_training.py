@@ -38,7 +38,7 @@ def request(history: SalesHistory, *, correct: bool = True) -> PredictionRequest
         Features(id=str(place), stable=nullable[place], extended=extended[place] if correct else None)
         for place in range(len(ITEMS))
     ]
-    return PredictionRequest(version="1.0.0", features_version="1", as_of=LAST_DAY, horizon_days=7, items=items)
+    return PredictionRequest(version="1.0.0", features_version="2", as_of=LAST_DAY, horizon_days=7, items=items)
 
 
 def test_the_correction_is_published_for_its_core_and_both_are_champions(registry: Registry) -> None:

@@ -18,6 +18,7 @@ from common.chain.fallback import FallbackChain, NotNeeded, Refused, Substitute
 from common.chain.standing import Standing
 from common.chain.switches import Position, Switch, Switchboard
 from common.deadline import Deadline
+from common.errors import TierFailed
 from tests.common.conftest import FakeClock
 
 Answer = float | Refused | NotNeeded
@@ -35,7 +36,7 @@ class World:
         self.switches: dict[str, Switch] = {}
         self.standing = Standing(Switchboard(lambda: self.switches), clock=clock)
         self.policy = policy
-        self.answer: Answer = 1.0
+        self.answer: Answer | list[Answer] | TierFailed = 1.0
         self.asked = self.asked_last = 0
 
     def chain(self) -> FallbackChain[str, float]:
@@ -49,7 +50,9 @@ class World:
 
     async def best(self, items: Sequence[str], _deadline: Deadline) -> list[Answer]:
         self.asked += 1
-        return [self.answer for _ in items]
+        if isinstance(self.answer, TierFailed):
+            raise self.answer
+        return self.answer if isinstance(self.answer, list) else [self.answer for _ in items]
 
     async def last(self, items: Sequence[str], _deadline: Deadline) -> list[Answer]:
         self.asked_last += 1
@@ -61,7 +64,15 @@ class World:
         if state is not None:
             self.switches["best"] = Switch(target="best", state=state, owner="Ann", reason="a test", ends_at=ends_at)
 
-    async def requests(self, count: int, answer: Answer) -> list[str | None]:
+    async def bulk_requests(self, count: int, answers: list[Answer]) -> list[str]:
+        """How the best tier stands after each of `count` requests for as many items as there are answers."""
+        self.answer, stood = answers, []
+        for _ in range(count):
+            await self.chain().answer(["a"] * len(answers), Deadline.after_ms(1_000))
+            stood.append(self.state)
+        return stood
+
+    async def requests(self, count: int, answer: Answer | TierFailed) -> list[str | None]:
         """Why the best tier did not serve, for each of `count` requests."""
         self.answer = answer
         served = [await self.chain().answer(["a"], Deadline.after_ms(1_000)) for _ in range(count)]

@@ -1,0 +1,191 @@
+"""A whole chain's forecasts at once, by the rules of the fallback chain, a few thousand series in memory at a time.
+
+override → core model → moving average → constant          substitutes, best first
+           └ correction model                              optional stage on the core model's answer
+
+`forecast.py` is the same chain for the items of a request, with the model in another process.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from common.chain.switches import Switchboard
+from common.outcome import Reason
+from supermegaretail.baseline import average_of
+from supermegaretail.baseline_spread import average_quantiles
+from supermegaretail.batch_story import Story
+from supermegaretail.contract import Tier
+from supermegaretail.demand import WIDEST
+from supermegaretail.drift import Group
+from supermegaretail.drift_watch import DriftWatch
+from supermegaretail.features import EXTENDED, STABLE, Floats, core_design, per_target_day
+from supermegaretail.history import SalesHistory
+from supermegaretail.models import Models
+from supermegaretail.panel import Key
+from supermegaretail.prepared import Prepared, RetailReason, prepare
+from supermegaretail.series import Ints
+from supermegaretail.spread import Spread
+from supermegaretail.states import Flags
+
+MIDDLE_HALF = (0.25, 0.75)  # its width tells how sure a model is
+SERIES_AT_ONCE = 2_048  # for each thread; what is in memory of them grows with the horizon: 60 MB for 7 days
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What forecasts are made from, and how. Safe to use from many threads.
+
+    Args:
+        models: None while there are none: the moving average serves.
+        overrides: units per day that a person decided, by store and sku.
+        switches: tiers that operators switched off are not asked.
+        drift: without it nothing is taken for drifted.
+        levels: of the quantiles, each between 0 and 1.
+        constant_demand: units per day of a product that nothing is known about.
+    """
+
+    history: SalesHistory
+    models: Models | None
+    as_of: date
+    horizon_days: int
+    overrides: Mapping[Key, float] = field(default_factory=dict)
+    switches: Switchboard = field(default_factory=Switchboard)
+    drift: DriftWatch | None = None
+    levels: Sequence[float] = ()
+    constant_demand: float = 0.0
+
+    def tables(self, keys: Sequence[Key], *, threads: int = 1) -> Iterator[pl.DataFrame]:
+        """The rows of `batch_story.schema` for these series, in their order, a few thousand series at a time."""
+        parts = (keys[start : start + SERIES_AT_ONCE] for start in range(0, len(keys), SERIES_AT_ONCE))
+        if threads == 1:
+            yield from map(self.table, parts)
+            return
+        with ThreadPoolExecutor(threads, thread_name_prefix="batch") as pool:
+            waiting: deque[Future[pl.DataFrame]] = deque()
+            for part in parts:
+                waiting.append(pool.submit(self.table, part))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def table(self, keys: Sequence[Key]) -> pl.DataFrame:
+        """The same for series that are all in memory at once."""
+        story = Story(len(keys), horizon_days=self.horizon_days, levels=self.levels)
+        self._override(story, keys)
+        prepared = prepare(self.history, keys, as_of=self.as_of, horizon_days=self.horizon_days, drift=self.drift)
+        self._models(story, prepared)
+        self._moving_average(story, prepared, keys)
+        rows = story.open
+        story.serve("constant", rows, np.full((len(rows), self.horizon_days), self.constant_demand))
+        models = self.models
+        versions = {
+            "core": None if models is None else models.core_version,
+            "correction": None if models is None else models.correction_version,
+        }
+        return story.table(keys, as_of=self.as_of, versions=versions)
+
+    def _override(self, story: Story, keys: Sequence[Key]) -> None:
+        if not self.overrides or self._switched_off("override"):
+            return
+        found = [(row, self.overrides[key]) for row, key in enumerate(keys) if key in self.overrides]
+        rows = np.array([row for row, _ in found], np.int64)
+        demand = np.array([[units] for _, units in found]).reshape(-1, 1)
+        story.serve("override", rows, np.repeat(demand, self.horizon_days, axis=1))
+
+    def _models(self, story: Story, prepared: Prepared) -> None:
+        """The core's answers, and what the correction makes of them."""
+        rows = story.open
+        barred = Reason.NOT_LOADED if self.models is None else self._barred("core")
+        if self.models is None or barred is not None:
+            story.refuse("core", rows, str(barred))
+            return
+        story.refuse("core", rows, prepared.not_to_ask[rows])
+        asked = rows[prepared.not_to_ask[rows] == None]  # noqa: E711  element by element
+        design = core_design(
+            *per_target_day(prepared.inputs.stable[asked], as_of=self.as_of, horizon_days=self.horizon_days)
+        )
+        core = self.models.core
+        demand = core.demand(design)
+        good = self._take(story, "core", asked, prepared, demand, design, core.spread)
+        chosen = np.repeat(good, self.horizon_days)
+        self._correction(story, prepared, asked[good], design[chosen], demand[chosen])
+
+    def _correction(self, story: Story, prepared: Prepared, rows: Ints, design: Floats, core_demand: Floats) -> None:
+        """`design` and `core_demand` are those of `rows`, day by day."""
+        assert self.models is not None
+        correction, barred = self.models.correction, self._barred("correction")
+        if correction is None or barred is not None:
+            story.refuse("correction", rows, barred or self.models.correction_reason or Reason.NOT_LOADED)
+            return
+        story.refuse("correction", rows, prepared.not_to_correct[rows])
+        able = prepared.not_to_correct[rows] == None  # noqa: E711  element by element
+        if not able.all():
+            chosen = np.repeat(able, self.horizon_days)
+            rows, design, core_demand = rows[able], design[chosen], core_demand[chosen]
+        extended = prepared.inputs.extended[rows].reshape(-1, len(EXTENDED))
+        demand = correction.demand(design, extended, core_demand)
+        self._take(story, "correction", rows, prepared, demand, design, correction.spread)
+
+    def _moving_average(self, story: Story, prepared: Prepared, keys: Sequence[Key]) -> None:
+        rows = story.open
+        if self._switched_off("moving_average"):
+            story.refuse("moving_average", rows, Reason.SWITCHED_OFF)
+            return
+        demand = average_of(prepared.inputs.stable[rows], horizon_days=self.horizon_days)
+        known = np.isfinite(demand).all(1)
+        story.refuse("moving_average", rows[~known], RetailReason.UNKNOWN_ITEM)
+        rows, demand, quantiles = rows[known], demand[known], None
+        if self.levels:
+            some = [keys[row] for row in rows.tolist()]
+            by_level = average_quantiles(self.history, some, demand, as_of=self.as_of, levels=self.levels)
+            quantiles = by_level.transpose(0, 2, 1)
+        story.serve("moving_average", rows, demand, quantiles)
+
+    def _take(
+        self,
+        story: Story,
+        tier: Tier,
+        rows: Ints,
+        prepared: Prepared,
+        demand: Floats,
+        design: Floats,
+        spread: Spread | None,
+    ) -> Flags:
+        """Serves what a model says about `rows` where it can be believed, refuses the rest; which it was.
+
+        `demand` and `design` are day by day; so is the `spread` of the model asked, which may tell that it is not sure.
+        """
+        days = demand.reshape(len(rows), self.horizon_days)
+        number = np.isfinite(days).all(1)
+        good = (days >= 0).all(1) & (days <= prepared.maxima[rows, None]).all(1)
+        story.refuse(tier, rows[~number], Reason.MEANING)
+        story.refuse(tier, rows[number & ~good], Reason.OUT_OF_RANGE)
+        quantiles = None
+        if spread is not None:
+            told = spread.quantiles(demand, design, (*MIDDLE_HALF, *self.levels)).reshape(*days.shape, -1)
+            width = (told[:, :, 1] - told[:, :, 0]).mean(1)
+            level = prepared.inputs.stable[rows, STABLE.index("level")]
+            unsure = good & np.isfinite(told).all((1, 2)) & ~(width <= WIDEST * np.maximum(level, 1))
+            story.refuse(tier, rows[unsure], Reason.UNCERTAIN)
+            good = good & ~unsure
+            quantiles = told[good, :, len(MIDDLE_HALF) :]
+        story.serve(tier, rows[good], days[good], quantiles)
+        return np.asarray(good)
+
+    def _barred(self, tier: Group) -> Reason | None:
+        """Why a model is not asked about any series, if so."""
+        if self._switched_off(tier):
+            return Reason.SWITCHED_OFF
+        return None if self.drift is None else self.drift.refusal(tier, as_of=self.as_of)
+
+    def _switched_off(self, tier: Tier) -> bool:
+        return self.switches.position(tier) == "off"

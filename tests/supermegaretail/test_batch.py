@@ -1,0 +1,209 @@
+"""A whole chain at once: by the same rules as a request, in bounded memory, into a file that is whole or not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from common.chain.switches import Switch, Switchboard
+from supermegaretail import batch as batching
+from supermegaretail.baseline import moving_average
+from supermegaretail.batch import Batch
+from supermegaretail.batch_file import write
+from supermegaretail.batch_story import schema
+from supermegaretail.benchmark import Silent
+from supermegaretail.core.model import CoreModel
+from supermegaretail.correction.model import CorrectionModel
+from supermegaretail.features import Floats
+from supermegaretail.history import SalesHistory
+from supermegaretail.models import Models
+from supermegaretail.spread import Spread
+from supermegaretail.training import fit
+from tests.supermegaretail.conftest import ITEMS, LAST_DAY, NEVER_SOLD, small_table
+
+DAYS = 7
+KEYS = [*ITEMS, NEVER_SOLD]
+
+
+class Says(CoreModel):
+    """A core model that says the same about every day."""
+
+    def __init__(self, units: float) -> None:
+        self.spread = None
+        self._units = units
+
+    def demand(self, design: Floats) -> Floats:
+        return np.full(len(design), self._units)
+
+
+@pytest.fixture(scope="module")
+def history() -> SalesHistory:
+    return SalesHistory.build(small_table())
+
+
+@pytest.fixture(scope="module")
+def models(history: SalesHistory) -> Models:
+    trained = fit(history, rows=2_000, threads=1)
+    return Models("1.0.0", trained.core, "1.0.0", trained.correction, None)
+
+
+@pytest.fixture
+def batch(history: SalesHistory, models: Models) -> Batch:
+    return Batch(history=history, models=models, as_of=LAST_DAY, horizon_days=DAYS)
+
+
+def by_item(table: pl.DataFrame) -> dict[tuple[str, str], dict[str, object]]:
+    """The first day of each item."""
+    return {(row["store"], row["sku"]): row for row in reversed(table.to_dicts())}
+
+
+def test_every_series_has_a_row_for_every_day_in_order(batch: Batch) -> None:
+    table = batch.table(KEYS)
+    assert table.schema == pl.Schema(schema(()))
+    assert list(table.select("store", "sku").unique(maintain_order=True).iter_rows()) == KEYS
+    assert table["date"].to_list() == [LAST_DAY + timedelta(days=day) for day in range(1, DAYS + 1)] * len(KEYS)
+    assert table["demand"].is_finite().all()
+
+
+def test_the_batch_says_what_the_models_say_about_each_item(batch: Batch, models: Models) -> None:
+    inputs = batch.history.inputs(ITEMS, as_of=LAST_DAY, horizon_days=DAYS)
+    core = models.core.predict(inputs.stable, as_of=LAST_DAY, horizon_days=DAYS)
+    assert models.correction is not None
+    corrected = models.correction.predict(inputs.stable, inputs.extended, core, as_of=LAST_DAY, horizon_days=DAYS)
+    table = batch.table(ITEMS)
+    assert table["served_by"].unique().to_list() == ["correction"]
+    assert table["reason"].null_count() == table.height
+    assert table["demand"].to_numpy().reshape(-1, DAYS) == pytest.approx(corrected, abs=1e-4)
+
+
+def test_an_unknown_item_gets_the_constant_and_the_others_are_not_touched(batch: Batch) -> None:
+    found = by_item(replace(batch, constant_demand=2.5).table(KEYS))
+    assert found[NEVER_SOLD]["served_by"] == "constant"
+    assert found[NEVER_SOLD]["demand"] == 2.5
+    assert found[NEVER_SOLD]["reason"] == "core:unknown_item, moving_average:unknown_item"
+    assert found[ITEMS[0]]["served_by"] == "correction"
+
+
+def test_without_a_model_the_moving_average_serves_all_that_it_knows(batch: Batch) -> None:
+    table = replace(batch, models=None).table(ITEMS)
+    expected = moving_average(batch.history, ITEMS, as_of=LAST_DAY, horizon_days=DAYS)
+    assert table["demand"].to_numpy().reshape(-1, DAYS) == pytest.approx(expected, abs=1e-4)
+    assert table["reason"].unique().to_list() == ["core:not_loaded"]
+    assert table["core_version"].null_count() == table.height
+
+
+@pytest.mark.parametrize(("units", "reason"), [(1e6, "out_of_range"), (-1.0, "out_of_range"), (np.nan, "meaning")])
+def test_what_no_shop_sells_is_refused(batch: Batch, models: Models, units: float, reason: str) -> None:
+    table = replace(batch, models=replace(models, core=Says(units))).table(ITEMS)
+    assert table["served_by"].unique().to_list() == ["moving_average"]
+    assert table["reason"].unique().to_list() == [f"core:{reason}"]
+
+
+def test_an_override_wins_over_the_models(batch: Batch) -> None:
+    found = by_item(replace(batch, overrides={ITEMS[1]: 99.0}).table(ITEMS))
+    assert (found[ITEMS[1]]["served_by"], found[ITEMS[1]]["demand"], found[ITEMS[1]]["reason"]) == (
+        "override",
+        99.0,
+        None,
+    )
+    assert found[ITEMS[0]]["served_by"] == "correction"
+
+
+def test_items_without_plans_keep_the_cores_answer(models: Models) -> None:
+    history = SalesHistory.build(small_table(planned_days=0))
+    table = Batch(history=history, models=models, as_of=LAST_DAY, horizon_days=DAYS).table(ITEMS)
+    assert table["served_by"].unique().to_list() == ["core"]
+    assert table["reason"].unique().to_list() == ["correction:inputs_missing"]
+
+
+def test_a_core_without_a_correction_serves_alone_and_says_why(batch: Batch, models: Models) -> None:
+    alone = replace(models, correction=None, correction_reason="not_loaded")
+    table = replace(batch, models=alone).table(ITEMS)
+    assert table["reason"].unique().to_list() == ["correction:not_loaded"]
+    assert table["correction_version"].null_count() == table.height
+
+
+@pytest.mark.parametrize(
+    ("tier", "serves"), [("correction", "core"), ("core", "moving_average"), ("moving_average", "correction")]
+)
+def test_a_tier_that_was_switched_off_is_not_asked(batch: Batch, tier: str, serves: str) -> None:
+    ends_at = datetime.now(UTC) + timedelta(hours=1)
+    switch = Switch(target=tier, state="off", owner="ada", reason="a test", ends_at=ends_at)
+    table = replace(batch, switches=Switchboard(lambda: {tier: switch})).table(ITEMS)
+    assert table["served_by"].unique().to_list() == [serves]
+
+
+def test_parts_and_threads_change_nothing(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = batch.table(KEYS)
+    monkeypatch.setattr(batching, "SERIES_AT_ONCE", 1)
+    for threads in (1, 2):
+        parts = list(batch.tables(KEYS, threads=threads))
+        assert len(parts) == len(KEYS)
+        assert pl.concat(parts).equals(whole)
+
+
+def test_the_file_holds_the_batch_and_the_summary_counts_series(batch: Batch, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "forecasts.parquet"
+    written = write(batch, KEYS, path, threads=1, report=Silent())
+    assert pl.read_parquet(path).equals(batch.table(KEYS))
+    assert written.served_by == {"correction": 3, "constant": 1}
+    assert written.reasons == {"core:unknown_item, moving_average:unknown_item": 1}
+
+
+class Proportional(Spread):
+    """Quantiles that are shares of the forecast."""
+
+    def quantiles(self, demand: Floats, design: Floats, levels: Sequence[float]) -> Floats:
+        return np.asarray(self.scale[0] * demand[:, None] * np.asarray(levels))
+
+
+def proportional(times: float) -> Spread:
+    steps = (0.0, 1.0)
+    return Proportional(zero=(0.0,) * 8, scale=(times,) * 8, shapes=steps, levels=steps, table=(steps, steps))
+
+
+def corrected_by(models: Models, spread: Spread) -> Models:
+    assert models.correction is not None
+    return replace(models, correction=CorrectionModel(models.correction.trees, spread))
+
+
+def test_quantiles_are_those_of_the_tier_that_serves(batch: Batch, models: Models) -> None:
+    levels = (0.5, 0.95)
+    table = replace(batch, models=corrected_by(models, proportional(1)), levels=levels).table(KEYS)
+    sold = table.filter(pl.col("served_by") == "correction")
+    assert sold["quantile_0.95"].to_list() == pytest.approx((0.95 * sold["demand"]).to_list(), abs=1e-3)
+    assert table.filter(pl.col("served_by") == "constant")["quantile_0.5"].null_count() == DAYS
+    assert table.schema == pl.Schema(schema(levels))
+    average = replace(batch, models=None, levels=levels).table(ITEMS)
+    assert (average["quantile_0.5"] < average["quantile_0.95"]).all()
+
+
+def test_a_correction_that_is_not_sure_leaves_the_cores_answer(batch: Batch, models: Models) -> None:
+    table = replace(batch, models=corrected_by(models, proportional(100))).table(ITEMS)
+    assert table["served_by"].unique().to_list() == ["core"]
+    assert table["reason"].unique().to_list() == ["correction:uncertain"]
+
+
+class Breaks(Batch):
+    """Fails in the middle."""
+
+    def tables(self, keys: Sequence[tuple[str, str]], *, threads: int = 1) -> Iterator[pl.DataFrame]:
+        yield self.table(keys)
+        raise MemoryError
+
+
+def test_a_batch_that_fails_leaves_the_file_of_the_last_one(batch: Batch, tmp_path: Path) -> None:
+    path = tmp_path / "forecasts.parquet"
+    write(batch, KEYS, path, threads=1, report=Silent())
+    before = path.read_bytes()
+    broken = Breaks(history=batch.history, models=None, as_of=LAST_DAY, horizon_days=DAYS)
+    with pytest.raises(MemoryError):
+        write(broken, KEYS, path, threads=1, report=Silent())
+    assert path.read_bytes() == before
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]

@@ -1,0 +1,226 @@
+"""New products and new stores start from what is sold of their group, and give it up as their own sales arrive."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from supermegaretail.baseline import moving_average, plausible_maximum
+from supermegaretail.cold_start import FEW_DAYS, Origin
+from supermegaretail.contract import Plan
+from supermegaretail.examples import draw
+from supermegaretail.features import CORE_DESIGN, STABLE
+from supermegaretail.history import ModelInputs, SalesHistory
+from supermegaretail.panel import Key
+from supermegaretail.states import states_of
+from supermegaretail.table import merge, save_table
+from tests.json_server import json_server
+from tests.supermegaretail.conftest import LAST_DAY, sevens
+from tests.supermegaretail.test_api import forecast, service
+
+SKUS = tuple(f"sku {place}" for place in range(20))
+NEW = "new sku"
+
+
+def series(
+    store: str, sku: str, units: float, *, days: int = 90, category: str = "fruit", ahead: int = 0
+) -> pl.DataFrame:
+    """`days` of constant sales up to LAST_DAY, or plans only for the days `ahead`."""
+    count = ahead or days
+    first = LAST_DAY + timedelta(days=1 if ahead else 1 - days)
+    return pl.DataFrame(
+        {
+            "store": [store] * count,
+            "sku": [sku] * count,
+            "date": [first + timedelta(days=day) for day in range(count)],
+            "sales": pl.Series([None if ahead else units] * count, dtype=pl.Float32),
+            "category_1": ["food"] * count,
+            "category_2": [category] * count,
+        }
+    )
+
+
+def chain(*more: pl.DataFrame, small: float = 2, large: float = 6) -> pl.DataFrame:
+    """Two stores that sell the same products, the large one three times as much, and some rows more."""
+    usual = [series(store, sku, units) for store, units in (("small", small), ("large", large)) for sku in SKUS]
+    return pl.concat([*usual, *more], how="diagonal").sort("store", "sku", "date")
+
+
+def asked(history: SalesHistory, item: Key, as_of: date = LAST_DAY) -> ModelInputs:
+    return history.inputs([item], as_of=as_of, horizon_days=7)
+
+
+def level(inputs: ModelInputs) -> float:
+    return float(inputs.stable[0, STABLE.index("level")])
+
+
+def test_a_product_that_is_new_in_a_store_starts_from_other_stores_scaled_by_its_size() -> None:
+    table = chain(series("small", NEW, 4), series("large", NEW, 0, ahead=1))
+    found = asked(SalesHistory.build(table), ("large", NEW))
+    assert found.known.all()
+    assert found.cold.all()
+    assert found.origin.tolist() == [Origin.PRODUCT]
+    assert level(found) == pytest.approx(4 * (3 * 20 + 5) / (20 + 5), rel=0.02)
+
+
+def test_a_new_product_starts_from_its_category() -> None:
+    table = chain(*(series("small", f"nut {place}", 50, category="nuts") for place in range(3)))
+    new = series("small", NEW, 0, category="nuts", ahead=1)
+    found = asked(SalesHistory.build(merge(table, new)), ("small", NEW))
+    assert found.origin.tolist() == [Origin.CATEGORY]
+    assert 20 < level(found) < 55
+
+
+def test_a_new_store_starts_from_the_products_of_the_chain() -> None:
+    table = chain(series("new store", SKUS[3], 0, ahead=7))
+    found = asked(SalesHistory.build(table), ("new store", SKUS[3]))
+    assert found.origin.tolist() == [Origin.PRODUCT]
+    assert level(found) == pytest.approx(4, rel=0.02)
+
+
+@pytest.mark.parametrize("category", ["unheard of", None])
+def test_without_a_group_nothing_is_known(category: str | None) -> None:
+    new = series("small", NEW, 0, ahead=1).with_columns(
+        category_1=pl.lit(None, pl.String), category_2=pl.lit(category, pl.String)
+    )
+    found = asked(SalesHistory.build(chain(new)), ("small", NEW))
+    assert not found.known.any()
+    assert not found.cold.any()
+    assert np.isnan(found.stable).all()
+
+
+def test_a_cold_start_has_every_stable_feature_and_is_seen_to_be_new() -> None:
+    found = asked(SalesHistory.build(chain(series("small", NEW, 0, ahead=1))), ("small", NEW))
+    assert np.isfinite(found.stable).all()
+    ages = ("days_known_28", "days_since_first_sale", "days_since_sale", "days_since_report")
+    assert found.stable[0, [STABLE.index(name) for name in ages]].tolist() == [0, 0, 0, 0]
+    assert not found.planned_missing.any()
+
+
+def test_few_days_of_sales_are_filled_up_from_the_group_less_and_less() -> None:
+    levels = []
+    for days in (1, 3, 7, FEW_DAYS - 1):
+        history = SalesHistory.build(chain(series("small", NEW, 40, days=days), series("large", NEW, 30)))
+        found = asked(history, ("small", NEW))
+        assert found.origin.tolist() == [Origin.PRODUCT]
+        assert not found.cold.any()
+        levels.append(level(found))
+    assert levels == sorted(levels)
+    assert 15 < levels[0] < 30
+    assert levels[-1] == pytest.approx(40, rel=0.02)
+
+
+def test_whoever_knows_two_weeks_of_sales_borrows_nothing() -> None:
+    history = SalesHistory.build(chain(series("small", NEW, 40, days=FEW_DAYS), series("large", NEW, 30)))
+    found = asked(history, ("small", NEW))
+    assert found.origin.tolist() == [Origin.OWN]
+    assert level(found) == pytest.approx(40.02)
+
+
+def test_a_group_never_lends_a_member_what_the_member_itself_sold() -> None:
+    history = SalesHistory.build(chain(series("small", NEW, 40)))
+    place = history.panel.places["small", NEW]
+    hidden = states_of(history.panel, np.array([place]), np.array([LAST_DAY.toordinal()]), hidden=np.array([True]))
+    assert hidden.origin.tolist() == [Origin.CATEGORY]
+    assert hidden.values[0, STABLE.index("level")] < 6
+
+
+def test_hidden_sales_leave_what_a_new_item_would_be_given() -> None:
+    table, item = chain(series("small", NEW, 40), series("large", NEW, 9)), ("small", NEW)
+    whole = SalesHistory.build(table)
+    own = (pl.col("store") == item[0]) & (pl.col("sku") == item[1])
+    without = SalesHistory.build(merge(table.filter(~own), series(*item, 0, ahead=1)))
+    states = [
+        states_of(one.panel, np.array([one.panel.places[item]]), np.array([LAST_DAY.toordinal()]), hidden=hidden)
+        for one, hidden in ((whole, np.array([True])), (without, None))
+    ]
+    np.testing.assert_allclose(states[0].values[0, : len(STABLE)], states[1].values[0, : len(STABLE)], atol=2e-4)
+
+
+def test_nothing_sold_after_as_of_is_lent() -> None:
+    table = chain(series("small", NEW, 0, ahead=1))
+    as_of = LAST_DAY - timedelta(days=10)
+    later = table.with_columns(sales=pl.when(pl.col("date") > as_of).then(pl.col("sales") * 9).otherwise("sales"))
+    before, after = (asked(SalesHistory.build(one), ("small", NEW), as_of).stable for one in (table, later))
+    np.testing.assert_array_equal(before, after)
+
+
+def test_sales_of_the_group_reach_an_item_that_starts_from_it() -> None:
+    table = chain(series("small", NEW, 0, ahead=1))
+    history = SalesHistory.build(table)
+    before = level(asked(history, ("small", NEW)))
+    sold = pl.concat([series("large", sku, 60, days=7) for sku in SKUS])
+    updated, rebuilt = history.updated(sold), SalesHistory.build(merge(table, sold))
+    assert level(asked(updated, ("small", NEW))) > before
+    np.testing.assert_allclose(asked(updated, ("small", NEW)).stable, asked(rebuilt, ("small", NEW)).stable, atol=2e-4)
+
+
+def test_an_item_without_a_group_starts_as_soon_as_there_is_one() -> None:
+    table = chain(series("small", NEW, 0, category="nuts", ahead=1))
+    history = SalesHistory.build(table)
+    assert not asked(history, ("small", NEW)).known.any()
+    sold = series("large", "walnut", 9, category="nuts")
+    assert asked(history.updated(sold), ("small", NEW)).cold.all()
+
+
+def test_the_moving_average_forecasts_a_cold_start_and_its_level_is_plausible() -> None:
+    history = SalesHistory.build(chain(series("new store", SKUS[0], 0, ahead=1), small=200, large=600))
+    demand = moving_average(history, [("new store", SKUS[0])], as_of=LAST_DAY, horizon_days=7)
+    assert demand == pytest.approx(np.full((1, 7), 400), rel=0.02)
+    assert plausible_maximum(history, [("new store", SKUS[0])], as_of=LAST_DAY)[0] > 1_000
+
+
+def test_a_category_told_once_in_any_row_counts_and_a_coarser_one_does_not_replace_it() -> None:
+    plain = chain(series("small", NEW, 0, ahead=2)).with_columns(
+        category_2=pl.when((pl.col("sku") == NEW) & (pl.col("date").dt.day() == 29)).then(None).otherwise("category_2")
+    )
+    history = SalesHistory.build(plain)
+    place = history.panel.places["small", NEW]
+    assert history.panel.categories[place] == (2, "fruit")
+    coarser = series("small", NEW, 0, ahead=1).drop("category_2")
+    assert history.updated(coarser).panel.categories[place] == (2, "fruit")
+
+
+def test_a_series_that_changes_its_category_is_in_the_new_one_on_all_its_days() -> None:
+    table = chain(series("small", NEW, 40))
+    moved = series("small", NEW, 40, days=1, category="nuts")
+    rows = table.with_columns(category_2=pl.when(pl.col("sku") == NEW).then(pl.lit("nuts")).otherwise("category_2"))
+    updated, rebuilt = (one.panel for one in (SalesHistory.build(table).updated(moved), SalesHistory.build(rows)))
+    for name in (("category", "2", "nuts"), ("category", "2", "fruit")):
+        one, other = (panel.groups[panel.group_numbers[name]].values[:, -90:] for panel in (updated, rebuilt))
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_a_share_of_the_examples_is_of_items_that_start_cold() -> None:
+    panel = SalesHistory.build(chain()).panel
+    core = draw(panel, rows=4_000, seed=1).core
+    cold = core[:, CORE_DESIGN.index("days_known_28")] == 0
+    assert 0.01 < cold.mean() < 0.06
+    assert np.isfinite(core[:, CORE_DESIGN.index("level")]).all()
+    assert (draw(panel, rows=4_000, seed=1, hidden=0).core[:, CORE_DESIGN.index("days_known_28")] > 0).all()
+
+
+async def test_a_product_announced_by_its_category_is_forecast_by_the_models(
+    tmp_path: Path, table: pl.DataFrame
+) -> None:
+    save_table(table, tmp_path / "supermegaretail" / "sales.parquet")
+    plan = {"store": "north", "sku": NEW, "date": (LAST_DAY + timedelta(days=1)).isoformat()}
+    item = {"store": "north", "sku": NEW}
+    with json_server(sevens) as url:
+        async with service(tmp_path, url) as client:
+            before = await forecast(client, [item])
+            assert (await client.post("/v1/plans", json={"plans": [{**plan, "category_1": "food"}]})).status_code == 201
+            after = await forecast(client, [item])
+    assert before["forecasts"][0]["served_by"] == "constant"
+    assert (after["forecasts"][0]["served_by"], after["degraded"]) == ("correction", False)
+
+
+def test_a_plan_may_tell_nothing_but_a_category() -> None:
+    day = LAST_DAY + timedelta(days=1)
+    assert Plan(store="small", sku=NEW, date=day, category_2="fruit").category_2 == "fruit"
+    with pytest.raises(ValueError, match="at least one of"):
+        Plan(store="small", sku=NEW, date=day)
