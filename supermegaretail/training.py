@@ -17,7 +17,7 @@ from common.versions.registry import Manifest, Registry
 from supermegaretail import drift
 from supermegaretail.boosting import MODEL_FILE, libraries
 from supermegaretail.core import train as core_training
-from supermegaretail.core.model import CoreModel
+from supermegaretail.core.model import START, CoreModel
 from supermegaretail.correction import train as correction_training
 from supermegaretail.correction.model import CorrectionModel
 from supermegaretail.evaluation import errors_at
@@ -26,7 +26,7 @@ from supermegaretail.features import CORE_DESIGN, CORRECTION_DESIGN, FEATURES_VE
 from supermegaretail.history import SalesHistory
 from supermegaretail.spread import SPREAD_FILE, Spread, learn
 
-ROWS = 400_000  # examples to learn from: more take longer and hardly help
+ROWS = (50_000, 300_000)  # examples to learn from, at least and at most: in between, half as many as known days
 CALIBRATION_ROWS = 200_000  # errors to learn the spread from
 HELD_OUT_DAYS = (MAX_HORIZON_DAYS, 3 * MAX_HORIZON_DAYS)  # at least and at most; in between, a quarter of the history
 
@@ -40,7 +40,7 @@ class Trained:
     errors: Mapping[str, float]  # WAPE by tier over the first 28 held-out days; empty where none could be held out
 
 
-def fit(history: SalesHistory, *, rows: int = ROWS, seed: int = 1, threads: int = 2) -> Trained:
+def fit(history: SalesHistory, *, rows: int | None = None, seed: int = 1, threads: int = 2) -> Trained:
     """Both models from everything in the history; the same history and seed give the same models.
 
     First a pair of models that never sees the last weeks: its errors there tell how good the models are and how far
@@ -49,7 +49,7 @@ def fit(history: SalesHistory, *, rows: int = ROWS, seed: int = 1, threads: int 
     cut = held_out_from(history)
     stages = 2 if cut is not None else 1
     with progress("training", stages * (core_training.GROWTH.trees + correction_training.GROWTH.trees)) as report:
-        grow = partial(_grow, history, rows=rows, seed=seed, threads=threads, report=report)
+        grow = partial(_grow, history, rows=rows or examples_for(history), seed=seed, threads=threads, report=report)
         if cut is None:
             return Trained(*grow(), errors={})
         core, correction = grow(until=cut)
@@ -57,7 +57,14 @@ def fit(history: SalesHistory, *, rows: int = ROWS, seed: int = 1, threads: int 
         errors = errors_at(history, Trained(core, correction, errors={}), as_of=cut)
         spreads = _spreads(history, core, correction, since=cut, seed=seed)
         core, correction = grow()
-    return Trained(CoreModel(core.trees, spreads[0]), CorrectionModel(correction.trees, spreads[1]), errors)
+    core.spread, correction.spread = spreads
+    return Trained(core, correction, errors)
+
+
+def examples_for(history: SalesHistory) -> int:
+    """How many examples are drawn when nobody says: more would take longer and hardly help."""
+    known_days = sum(max(one.last_observed - one.first_sale, 0) for one in history.panel.series)
+    return int(np.clip(known_days // 2, *ROWS))
 
 
 def held_out_from(history: SalesHistory) -> date | None:
@@ -97,7 +104,7 @@ def train(
     *,
     seed: int = 1,
     threads: int = 2,
-    rows: int = ROWS,
+    rows: int | None = None,
     quality: Mapping[str, Any] | None = None,
 ) -> tuple[Manifest, Manifest]:
     """Publishes core and correction as champions, with their errors on the last weeks when those were held out.
@@ -106,6 +113,7 @@ def train(
     what was found out about the table before; the manifests keep it.
     """
     whole = SalesHistory.build(table)
+    rows = rows or examples_for(whole)
     trained = fit(whole, rows=rows, seed=seed, threads=threads)
     assert whole.last_day is not None
     drawn = {"data": _fingerprint(table), "rows": rows, "seed": seed, "last_day": whole.last_day.isoformat()}
@@ -118,6 +126,7 @@ def train(
         "core",
         {**_files(trained.core), **usual["core"]},
         features=CORE_DESIGN,
+        parameters={START: trained.core.start},
         compatible_with={"features": FEATURES_VERSION},
         metrics=_of("core", trained.errors),
         alias=None,  # not before its correction is there

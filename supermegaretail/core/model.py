@@ -11,23 +11,31 @@ from supermegaretail.boosting import MODEL_FILE, Trees, check_features
 from supermegaretail.features import CORE_DESIGN, STABLE, Floats, core_design, moving_average_of, per_target_day
 from supermegaretail.spread import Spread
 
-# How far the trees may move the moving average, on the logarithm. Both err, in different ways, so that something
+# How far the trees may move the starting value, on the logarithm. Both err, in different ways, so that something
 # between them is better than either: WAPE 0.633 instead of 0.639 on six origins of the M5 extract.
 TRUST = 0.7
+START = "start"  # the parameter's name in a manifest
 
 
 class CoreModel:
-    """A pure function of stable features."""
+    """A pure function of stable features.
 
-    def __init__(self, trees: Trees, spread: Spread | None = None) -> None:
+    Its trees start at `start` × the moving average: what the average is off on the whole is put right in full.
+    """
+
+    def __init__(self, trees: Trees, *, start: float = 1.0, spread: Spread | None = None) -> None:
         self.trees = trees
+        self.start = start
         self.spread = spread  # None: it has no quantiles
 
     @classmethod
     def load(cls, release: Release) -> CoreModel:
         """Raises `FeatureMismatch` for a model of other features."""
         check_features(release.manifest, CORE_DESIGN)
-        return cls(Trees.load(release.path(MODEL_FILE)), Spread.load(release))
+        start = float(release.manifest.parameters.get(START, 1.0))
+        if not 0 < start < np.inf:
+            raise ValueError(f"the core model's starting value is {start}, not a factor")
+        return cls(Trees.load(release.path(MODEL_FILE)), start=start, spread=Spread.load(release))
 
     def predict(self, stable: Floats, *, as_of: date, horizon_days: int) -> Floats:
         """Demand in units [n, horizon] from `stable` [n, STABLE]; NaN for an item that nothing is known about."""
@@ -38,12 +46,14 @@ class CoreModel:
 
     def demand(self, design: Floats) -> Floats:
         """Demand in units for rows of CORE_DESIGN."""
-        return np.asarray(moving_average_of(design) * self.trees.factor(design) ** TRUST)
+        return np.asarray(self.start * moving_average_of(design) * self.trees.factor(design) ** TRUST)
 
     def contributions(self, design: Floats) -> Floats:
         """What each of CORE_DESIGN, and the rest, adds to the logarithm of the demand: [rows, CORE_DESIGN + 1]."""
-        return TRUST * self.trees.contributions(design)
+        parts = TRUST * self.trees.contributions(design)
+        parts[:, -1] += np.log(self.start)
+        return parts
 
     def fitted(self, design: Floats) -> Floats:
         """The same with full trust: for examples that the trees have learnt from."""
-        return np.asarray(moving_average_of(design) * self.trees.factor(design))
+        return np.asarray(self.start * moving_average_of(design) * self.trees.factor(design))

@@ -13,16 +13,18 @@ GROWTH = Growth(trees=100, leaves=63, rows_per_leaf=100)
 
 
 def fit(examples: Examples, *, seed: int, threads: int, advance: Callable[[], None]) -> CoreModel:
-    """Trees on top of the moving average."""
+    """Trees on top of the moving average, which is first put right on the whole."""
+    average = moving_average_of(examples.core)
+    start = float((examples.weight * examples.demand).sum() / (examples.weight * average).sum()) or 1.0
     trees = grow(
         examples.core,
         examples.demand,
         weight=examples.weight,
-        start=moving_average_of(examples.core),
+        start=start * average,
         names=CORE_DESIGN,
         growth=GROWTH,
         seed=seed,
         threads=threads,
         advance=advance,
     )
-    return CoreModel(trees)
+    return CoreModel(trees, start=start)

@@ -23,7 +23,7 @@ from supermegaretail.spread import Spread
 class CorrectionModel:
     """A pure function of stable and extended features and of one core model's answer."""
 
-    def __init__(self, trees: Trees, spread: Spread | None = None) -> None:
+    def __init__(self, trees: Trees, *, spread: Spread | None = None) -> None:
         self.trees = trees
         self.spread = spread  # None: it has no quantiles
 
@@ -31,7 +31,7 @@ class CorrectionModel:
     def load(cls, release: Release) -> CorrectionModel:
         """Raises `FeatureMismatch` for a model of other features."""
         check_features(release.manifest, CORRECTION_DESIGN)
-        return cls(Trees.load(release.path(MODEL_FILE)), Spread.load(release))
+        return cls(Trees.load(release.path(MODEL_FILE)), spread=Spread.load(release))
 
     def predict(
         self, stable: Floats, extended: Floats, core_demand: Floats, *, as_of: date, horizon_days: int

@@ -86,11 +86,11 @@ class _Run:
                 self._sample(happened, made, peer_series)
 
     def _train(self, origin: date, rows: int | None) -> Trained:
-        from supermegaretail.training import ROWS, fit
+        from supermegaretail.training import fit
 
         earlier = SalesHistory.build(self.table.filter(pl.col("date") <= origin))
         started = time.process_time()
-        trained = fit(earlier, rows=rows or ROWS, seed=self.seed, threads=self.threads)
+        trained = fit(earlier, rows=rows, seed=self.seed, threads=self.threads)
         self.training_cpu_seconds.append(time.process_time() - started)
         return trained
 

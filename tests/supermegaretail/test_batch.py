@@ -170,7 +170,7 @@ def proportional(times: float) -> Spread:
 
 def corrected_by(models: Models, spread: Spread) -> Models:
     assert models.correction is not None
-    return replace(models, correction=CorrectionModel(models.correction.trees, spread))
+    return replace(models, correction=CorrectionModel(models.correction.trees, spread=spread))
 
 
 def test_quantiles_are_those_of_the_tier_that_serves(batch: Batch, models: Models) -> None:

@@ -12,7 +12,7 @@ import pytest
 from common.versions.registry import Manifest, Release
 from supermegaretail.boosting import MODEL_FILE, FeatureMismatch
 from supermegaretail.core import train as core_training
-from supermegaretail.core.model import CoreModel
+from supermegaretail.core.model import START, CoreModel
 from supermegaretail.correction.model import CorrectionModel
 from supermegaretail.examples import draw
 from supermegaretail.features import CORE_DESIGN, CORRECTION_DESIGN, EXTENDED, FEATURES_VERSION, STABLE
@@ -36,7 +36,14 @@ def trained(history: SalesHistory) -> Trained:
 def release(folder: Path, trained: Trained, *, features: list[str], version: str = FEATURES_VERSION) -> Release:
     (folder / MODEL_FILE).write_text(trained.core.trees.text)
     compatible = {"features": version}
-    manifest = Manifest(component="core", version="1.0.0", artifacts={}, features=features, compatible_with=compatible)
+    manifest = Manifest(
+        component="core",
+        version="1.0.0",
+        artifacts={},
+        features=features,
+        parameters={START: trained.core.start},
+        compatible_with=compatible,
+    )
     return Release(manifest, folder)
 
 

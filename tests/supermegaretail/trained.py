@@ -21,7 +21,7 @@ def trained_chain(folder: Path) -> Path:
     """A `VAR_DIR` with a table of sales and with models."""
     table = demo_table(stores=2, products=8, days=260)
     save_table(table, folder / "supermegaretail" / "sales.parquet")
-    train(table, Registry(folder / "registry"), rows=3_000, threads=1)
+    train(table, Registry(folder / "registry"), rows=6_000, threads=1)
     return folder
 
 
