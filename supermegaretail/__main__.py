@@ -39,6 +39,9 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--peer-series", type=int, default=500, help="of how many series (default: 500)")
     evaluate.add_argument("--html", type=Path, help="the page (default: supermegaretail/evaluation.html in VAR_DIR)")
     evaluate.add_argument("--json", type=Path, help="where to write the figures, if anywhere")
+    missing = command(commands, "missing-plans", _missing_plans, "what each way to forecast says when plans go missing")
+    missing.add_argument("--horizon-days", type=int, default=7, choices=range(1, 29), metavar="1..28")
+    missing.add_argument("--seed", type=int, default=1)
     forecast = command(commands, "forecast", _forecast, "forecast a whole chain into a parquet file")
     whole_or_part = forecast.add_mutually_exclusive_group(required=True)
     whole_or_part.add_argument("--all", action="store_true", help="every store")
@@ -256,6 +259,15 @@ def _level(text: str) -> float:
     if not 0 < level < 1:
         raise argparse.ArgumentTypeError(f"{text} does not lie between 0 and 1")
     return level
+
+
+def _missing_plans(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from supermegaretail.missing_plans import render, run
+
+    render(run(_sales(), horizon_days=arguments.horizon_days, seed=arguments.seed, threads=2), Console())
+    return 0
 
 
 def _replay(arguments: argparse.Namespace) -> int:
