@@ -50,7 +50,7 @@ def draw(
     """At most `rows` examples, evenly over series and days.
 
     None is forecast on a day before `since`, and no outcome lies after `until`. A day that sold out is an outcome, too:
-    the models see past stock-outs, and what they learn so is as good on days in stock (see docs/forecasts.md).
+    the models see past stock-outs, and what they learn so is as good on days in stock (docs/decisions/0005).
     """
     rng = np.random.default_rng(seed)
     places, origins = _origins(panel, rows // STEPS_PER_ORIGIN, rng, since=since, until=until)
