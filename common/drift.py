@@ -27,6 +27,7 @@ MARGIN = 2  # how much further than ever before is drift
 SURE_Z = 4.0  # standard normal: 1 false alarm in 30,000 if rows were independent
 FAR = 0.5  # of the width of the range that was seen: so far outside of it is strange
 DIGITS = 7  # significant ones that are stored
+DEVIATIONS = 2  # standard deviations that a spread has at least; hardly any feature with many values has less
 
 
 def population_stability_index(reference: npt.ArrayLike, current: npt.ArrayLike, *, bins: int = BINS) -> float:
@@ -41,10 +42,11 @@ def population_stability_index(reference: npt.ArrayLike, current: npt.ArrayLike,
 
 
 def wasserstein(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
-    """∫ |F-G| between the empirical distributions, in units of the reference's spread (its 5 % to its 95 % quantile).
+    """∫ |F-G| between the empirical distributions, in units of the reference's spread.
 
-    It is the Wasserstein-1, or earth mover's, distance. Unknown values lie one spread away from all the known ones.
-    Raises `ValueError` without any value.
+    It is the Wasserstein-1, or earth mover's, distance. The spread reaches from the 5 % to the 95 % quantile, and is at
+    least two standard deviations. Unknown values lie one spread away from all the known ones. Raises `ValueError`
+    without any value.
     """
     expected, given = _column(reference), _column(current)
     unknown = float(np.mean(~np.isfinite(expected))), float(np.mean(~np.isfinite(given)))
@@ -116,8 +118,8 @@ class Feature:
         wasserstein = max((MARGIN * one.wasserstein for one in past), default=0)
         return replace(
             self,
-            psi_limit=round(max(MAJOR_SHIFT_PSI, psi), DIGITS),
-            wasserstein_limit=round(max(LEAST_WASSERSTEIN, wasserstein), DIGITS),
+            psi_limit=_significant(max(MAJOR_SHIFT_PSI, psi)),
+            wasserstein_limit=_significant(max(LEAST_WASSERSTEIN, wasserstein)),
         )
 
     def seen(self, column: Floats) -> Feature:
@@ -271,10 +273,20 @@ def _moved(expected: Floats, given: Floats, unknown_expected: float, unknown_giv
 
 
 def _spread(known: Floats) -> float:
-    """A width to measure by: of the middle 90 %, else of the range, else the size of the one value, else 1."""
+    """A width to measure by: of the middle 90 %, at least some standard deviations; of one value its size, else 1.
+
+    The middle 90 % alone shrink to nothing when all but a few values are equal, and leap with one more of those.
+    """
+    width = known.max() - known.min()
+    if not width:
+        return float(abs(known[0]) or 1)
     low, high = np.quantile(known, (0.05, 0.95))
-    return float(high - low or known.max() - known.min() or abs(known[0]) or 1)
+    return float(max(high - low, DEVIATIONS * np.std(known)) or width)  # squares of tiny numbers are 0
 
 
 def _rounded(values: Floats) -> Floats:
-    return np.array([float(f"{value:.{DIGITS}g}") for value in values.tolist()])
+    return np.array([_significant(value) for value in values.tolist()])
+
+
+def _significant(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")

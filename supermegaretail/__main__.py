@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     imported.add_argument("path", type=Path, help="folder, .csv or .parquet")
     imported.add_argument("--store", action="append", default=[], help="of these files only one store; may be repeated")
     imported.add_argument("--replace", action="store_true", help="forget what was imported before, demo data too")
+    command(kinds, "fold", _fold, "bring what arrived over HTTP into the table file, as every import does")
     checked = command(kinds, "check", _check, "report what is wrong with the sales; exit code 1 if it stops a training")
     checked.add_argument("--json", action="store_true", help="print the report as JSON")
     return whole
@@ -98,10 +99,11 @@ def _model(_arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from common.demo import remember
     from supermegaretail.demo_data import demo_table
+    from supermegaretail.fold_command import keep
 
     with progress("making the demo chain's sales"):
         rows = demo_table(seed=arguments.seed)
-    _keep(rows)
+    keep(RetailSettings(), rows)
     items = rows.filter(pl.col("sales").is_not_null()).select("store", "sku").unique().sort("store", "sku")
     remember(RetailSettings().var_dir, "items", items.to_dicts())
     return 0
@@ -110,6 +112,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _import(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from supermegaretail.fold_command import keep
     from supermegaretail.imports import ImportProblem, read_any, save_rejects, summary
     from supermegaretail.quality.show import show_briefly
 
@@ -125,7 +128,8 @@ def _import(arguments: argparse.Namespace) -> int:
         print(f"all {imported.rejects.height} rejected rows with line and reason: {rejects}")
     if imported.rows.is_empty():
         raise Failed("there is not one good row")
-    show_briefly(_report(_keep(imported.rows, replace=arguments.replace)), Console())
+    table = keep(RetailSettings(), imported.rows, replace=arguments.replace)
+    show_briefly(_report(table), Console())
     return 0
 
 
@@ -154,16 +158,11 @@ def _rejects_path() -> Path:
     return RetailSettings().table_path.with_name("rejected-rows.csv")
 
 
-def _keep(rows: pl.DataFrame, *, replace: bool = False) -> pl.DataFrame:
-    from supermegaretail.table import load_table, merge, save_table
+def _fold(_arguments: argparse.Namespace) -> int:
+    from supermegaretail.fold_command import keep
 
-    path = RetailSettings().table_path
-    old = load_table(path) if path.exists() and not replace else None
-    with progress("saving"):
-        table = merge(old, rows)
-        save_table(table, path)
-    print(f"{path}: {table.height:,} rows, {table.select('store', 'sku').n_unique():,} series")
-    return table
+    keep(RetailSettings())
+    return 0
 
 
 def _sales() -> pl.DataFrame:

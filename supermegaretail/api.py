@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
 from typing import Annotated, cast
 
 import numpy as np
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from common.chain.fallback import Served
@@ -18,6 +18,7 @@ from common.deadline import Deadline
 from common.service.app import CurrentCall, body_of, documented, json_response, provenance_headers
 from common.service.gateway import Call
 from common.service.problems import Problem
+from common.service.routes import Routes
 from supermegaretail.asking import Question
 from supermegaretail.contract import (
     MAX_HORIZON_DAYS,
@@ -39,6 +40,7 @@ from supermegaretail.contract import (
 from supermegaretail.demand import Demand
 from supermegaretail.engine import Engine
 from supermegaretail.explanation import MAX_EXPLAINED, explained
+from supermegaretail.features import Floats
 from supermegaretail.history import SalesHistory
 from supermegaretail.ledger import BadRows
 from supermegaretail.monitoring.looking_up import told_before
@@ -82,12 +84,12 @@ class OldQuery(BaseModel):
     request_id: str | None = None
 
 
-def router(engine: Engine) -> APIRouter:
+def router(engine: Engine) -> Routes:
     """The routes over one engine."""
-    routes = APIRouter()
+    routes = Routes()
 
-    @routes.post("/v1/forecasts", response_model=ForecastAnswer, openapi_extra=documented(ForecastRequest))
-    async def forecasts(call: CurrentCall, request: Annotated[ForecastRequest, body_of(ForecastRequest)]) -> Response:
+    @routes.json_post("/v1/forecasts", ForecastRequest, answer=ForecastAnswer)
+    async def forecasts(call: Call, request: ForecastRequest) -> Response:
         """Forecasts for up to 1,000 items: the main call."""
         return _respond(await answer(engine, request, call))
 
@@ -192,10 +194,7 @@ async def forecasts_of(
             versions=made.versions,
             deadline=deadline,
         )
-    forecasts = [
-        _forecast(item, served, dates, request.quantiles, explanation)
-        for item, served, explanation in zip(request.items, made.served, explanations, strict=True)
-    ]
+    forecasts = _forecasts(request, made.served, dates, explanations)
     return ForecastAnswer.model_construct(
         forecasts=forecasts,
         as_of=as_of,
@@ -206,30 +205,37 @@ async def forecasts_of(
     )
 
 
-def _forecast(
-    item: Item,
-    served: Served[Demand],
+def _forecasts(
+    request: ForecastRequest,
+    served: Sequence[Served[Demand]],
     dates: list[date],
-    levels: tuple[float, ...],
-    explanation: Explanation | None,
-) -> Forecast:
-    assert served.value is not None
-    quantiles = None
-    if served.value.quantiles is not None:
-        rounded = np.round(served.value.quantiles, DEMAND_DECIMALS).tolist()
-        quantiles = {str(level): days for level, days in zip(levels, rounded, strict=True)}
-    return Forecast.model_construct(
-        store=item.store,
-        sku=item.sku,
-        dates=dates,
-        demand=np.round(served.value.per_day, DEMAND_DECIMALS).tolist(),
-        quantiles=quantiles,
-        served_by=cast(Tier, served.served_by),
-        degraded=served.degraded,
-        reason=served.reason,
-        override_id=served.value.override_id,
-        explanation=explanation,
-    )
+    explanations: Sequence[Explanation | None],
+) -> list[Forecast]:
+    """What is told of each item; the numbers of all are rounded at once."""
+    told = [cast(Demand, one.value) for one in served]
+    demand = np.round([one.per_day for one in told], DEMAND_DECIMALS).tolist()
+    return [
+        Forecast(
+            store=item.store,
+            sku=item.sku,
+            dates=dates,
+            demand=per_day,
+            quantiles=None if one.quantiles is None else _by_level(request.quantiles, one.quantiles),
+            served_by=cast(Tier, answer.served_by),
+            degraded=answer.degraded,
+            reason=answer.reason,
+            override_id=one.override_id,
+            explanation=explanation,
+        )
+        for item, answer, one, per_day, explanation in zip(
+            request.items, served, told, demand, explanations, strict=True
+        )
+    ]
+
+
+def _by_level(levels: Sequence[float], quantiles: Floats) -> dict[str, list[float]]:
+    rounded = np.round(quantiles, DEMAND_DECIMALS).tolist()
+    return {str(level): days for level, days in zip(levels, rounded, strict=True)}
 
 
 def _respond(made: ForecastAnswer) -> Response:

@@ -151,10 +151,11 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         overrides.refresh()
         controls.refresh()
         versions.snapshot.refresh()
-        before = book.history
-        book.reload_if_changed()
-        if book.history is not before:
+        news = book.refresh()
+        if news.reloaded:
             outcomes.look_again()
+        elif news.sold:
+            outcomes.arrived(news.sold)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

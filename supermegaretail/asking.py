@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from common.calls.bulk import Bulk
 from common.calls.client import Endpoint
@@ -16,7 +12,14 @@ from common.deadline import Deadline
 from common.outcome import Outcome, Reason
 from supermegaretail.features import FEATURES_VERSION
 from supermegaretail.history import ModelInputs
-from supermegaretail.model_contract import Contributions, Features, Prediction, PredictionRequest, Predictions
+from supermegaretail.model_contract import (
+    Contributions,
+    Features,
+    Prediction,
+    PredictionRequest,
+    Predictions,
+    packed,
+)
 
 VALUES_PER_REQUEST = 3_500  # in an answer: what is read at once holds up the event loop
 EXPLAINED_PER_REQUEST = 56  # items × days, some 150 ms: what is late costs no more than that
@@ -171,21 +174,11 @@ def _request(question: Question, inputs: ModelInputs, piece: Mapping[str, int]) 
 
 
 def _features(inputs: ModelInputs, rows: Sequence[int]) -> list[Features]:
-    stable = _nullable(inputs.stable[rows])
-    extended = _nullable(inputs.extended[rows])
+    stable, extended = packed(inputs.stable[rows]), packed(inputs.extended[rows])
     return [
-        Features.model_construct(
-            id=str(row), stable=stable[place], extended=None if inputs.planned_missing[row] else extended[place]
-        )
+        Features(id=str(row), stable=stable[place], extended=None if inputs.planned_missing[row] else extended[place])
         for place, row in enumerate(rows)
     ]
-
-
-def _nullable(values: npt.NDArray[np.float64]) -> list[Any]:
-    """Nested lists with None for NaN, which JSON does not know."""
-    nested = values.astype(object)
-    nested[np.isnan(values)] = None
-    return nested.tolist()  # type: ignore[no-any-return]
 
 
 def as_champion(request: PredictionRequest) -> PredictionRequest:

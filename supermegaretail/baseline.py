@@ -1,7 +1,8 @@
 """The seasonal moving average: needs no model, only one day of sales.
 
 Recent level (mean of the last 7, 14 and 28 days) × weekday profile (eight weeks of the product's own sales, filled up
-with the store's profile for products that sell little). Days censored by a stock-out are unknown, not low.
+with the store's profile for products that sell little) × what holidays and events do to the store's sales. Days
+censored by a stock-out are unknown, not low.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ PLAUSIBLE_UNITS = 10  # and of a product that never sold a few pieces may still 
 def moving_average(history: SalesHistory, items: Sequence[Key], *, as_of: date, horizon_days: int) -> Floats:
     """Demand in units [n, horizon]; NaN in the rows of items without a known day of sales on or before `as_of`."""
     _, stable = history.stable(items, as_of=as_of)
-    return average_of(stable, horizon_days=horizon_days)
+    return average_of(stable, history.special(items, as_of=as_of, horizon_days=horizon_days))
 
 
-def average_of(stable: Floats, *, horizon_days: int) -> Floats:
-    """The same from STABLE features [n, STABLE] that are at hand already."""
+def average_of(stable: Floats, special: Floats) -> Floats:
+    """The same from STABLE features [n, STABLE] and factors of special days [n, horizon] that are at hand already."""
     level = stable[:, STABLE.index("level"), None] - LOWEST_LEVEL
-    return np.asarray(level * stable[:, STABLE.index("weekday_1") + np.arange(horizon_days) % 7])
+    weekday = STABLE.index("weekday_1") + np.arange(special.shape[1]) % 7
+    return np.asarray(level * stable[:, weekday] * special)
 
 
 def plausible_maximum(history: SalesHistory, items: Sequence[Key], *, as_of: date) -> Floats:

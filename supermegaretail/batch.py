@@ -122,12 +122,14 @@ class Batch:
     def _correction(self, story: Story, prepared: Prepared, rows: Ints, design: Floats, core_demand: Floats) -> None:
         """`design` and `core_demand` are those of `rows`, day by day."""
         assert self.models is not None
-        correction, barred = self.models.correction, self._barred("correction")
-        if correction is None or barred is not None:
-            story.refuse("correction", rows, barred or self.models.correction_reason or Reason.NOT_LOADED)
+        if (barred := self._barred("correction")) is not None:
+            story.refuse("correction", rows, barred)
             return
         story.refuse("correction", rows, prepared.not_to_correct[rows])
         able = prepared.not_to_correct[rows] == None  # noqa: E711  element by element
+        if (correction := self.models.correction) is None:
+            story.refuse("correction", rows[able], self.models.correction_reason or Reason.NOT_LOADED)
+            return
         if not able.all():
             chosen = np.repeat(able, self.horizon_days)
             rows, design, core_demand = rows[able], design[chosen], core_demand[chosen]
@@ -140,7 +142,7 @@ class Batch:
         if self._switched_off("moving_average"):
             story.refuse("moving_average", rows, Reason.SWITCHED_OFF)
             return
-        demand = average_of(prepared.inputs.stable[rows], horizon_days=self.horizon_days)
+        demand = average_of(prepared.inputs.stable[rows], prepared.inputs.special[rows])
         known = np.isfinite(demand).all(1)
         story.refuse("moving_average", rows[~known], RetailReason.UNKNOWN_ITEM)
         rows, demand, quantiles = rows[known], demand[known], None
@@ -165,20 +167,20 @@ class Batch:
         `demand` and `design` are day by day; so is the `spread` of the model asked, which may tell that it is not sure.
         """
         days = demand.reshape(len(rows), self.horizon_days)
-        number = np.isfinite(days).all(1)
-        good = (days >= 0).all(1) & (days <= prepared.maxima[rows, None]).all(1)
-        story.refuse(tier, rows[~number], Reason.MEANING)
-        story.refuse(tier, rows[number & ~good], Reason.OUT_OF_RANGE)
+        sane, sure = np.asarray(np.isfinite(days).all(1)), np.ones(len(rows), bool)
         quantiles = None
+        plausible = (days >= 0).all(1) & (days <= prepared.maxima[rows, None]).all(1)
         if spread is not None:
             told = spread.quantiles(demand, design, (*MIDDLE_HALF, *self.levels)).reshape(*days.shape, -1)
-            width = (told[:, :, 1] - told[:, :, 0]).mean(1)
+            told[~np.isfinite(told).all((1, 2))] = np.nan
             level = prepared.inputs.stable[rows, STABLE.index("level")]
-            unsure = good & np.isfinite(told).all((1, 2)) & ~(width <= WIDEST * np.maximum(level, 1))
-            story.refuse(tier, rows[unsure], Reason.UNCERTAIN)
-            good = good & ~unsure
-            quantiles = told[good, :, len(MIDDLE_HALF) :]
-        story.serve(tier, rows[good], days[good], quantiles)
+            rising, sure = _judged(told, level, sane, levels=self.levels)
+            sane, quantiles = sane & rising, told[:, :, len(MIDDLE_HALF) :] if self.levels else None
+        story.refuse(tier, rows[~sane], Reason.MEANING)
+        story.refuse(tier, rows[sane & ~plausible], Reason.OUT_OF_RANGE)
+        story.refuse(tier, rows[sane & plausible & ~sure], Reason.UNCERTAIN)
+        good = sane & plausible & sure
+        story.serve(tier, rows[good], days[good], None if quantiles is None else quantiles[good])
         return np.asarray(good)
 
     def _barred(self, tier: Group) -> Reason | None:
@@ -189,3 +191,16 @@ class Batch:
 
     def _switched_off(self, tier: Tier) -> bool:
         return self.switches.position(tier) == "off"
+
+
+def _judged(told: Floats, level: Floats, sane: Flags, *, levels: Sequence[float]) -> tuple[Flags, Flags]:
+    """Whose quantiles are ones [n], and whose middle half is narrow enough for the recent `level` [n].
+
+    `told` [n, days, MIDDLE_HALF and levels]; without a number there is nothing to judge, as in `demand.demand_of`.
+    """
+    number = sane & ~np.isnan(told[:, 0, 0])
+    width = (told[:, :, 1] - told[:, :, 0]).mean(1)
+    asked = told[:, :, len(MIDDLE_HALF) :][:, :, np.argsort(levels, kind="stable")]
+    rising = (width >= 0) & (asked[:, :, :1] >= 0).all((1, 2)) & (np.diff(asked, axis=2) >= 0).all((1, 2))
+    sure = width <= WIDEST * np.maximum(level, 1)
+    return ~number | rising, ~number | sure

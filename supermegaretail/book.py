@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 from sqlalchemy.exc import SQLAlchemyError
 
+from supermegaretail.columns import KEY
 from supermegaretail.contract import Plan, Sale
 from supermegaretail.history import SalesHistory
-from supermegaretail.ledger import Ledger
+from supermegaretail.ledger import Arrived, Ledger
+from supermegaretail.monitoring.scoring import DayKey
 from supermegaretail.table import load_table, merge
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a refresh brought: another table, of which any row may have changed, or single sales."""
+
+    reloaded: bool = False
+    sold: Sequence[DayKey] = ()
+
+
 class SalesBook:
-    """Imported table plus ledger. `history` may be read at any time and from any thread."""
+    """Table file plus ledger. `history` may be read at any time and from any thread."""
 
     def __init__(self, table_path: Path, ledger: Ledger) -> None:
         self.history = SalesHistory.build(pl.DataFrame())
@@ -24,53 +35,80 @@ class SalesBook:
         self._table_path = table_path
         self._ledger = ledger
         self._table_stamp: tuple[int, ...] | None = ()  # like no file
+        self._folds = -1
+        self._applied: int | None = None  # number of the last write in `history`; None: the ledger was never read
         self._writer = threading.Lock()
 
-    def reload_if_changed(self) -> None:
-        """Reads the imported table when it is new; blocks for as long as that takes, so not on the event loop.
+    def refresh(self) -> News:
+        """Takes in what arrived through other replicas, and reads everything anew after an import or a fold.
 
-        Without the state database what was imported is served all the same, and `trouble` says what is missing.
+        Blocks for as long as that takes, so not on the event loop. While the state database can't be read, `trouble`
+        says so: what is known stays in force, and at the start the table file is served without what arrived since.
         """
-        stamp = _stamp(self._table_path)
-        if stamp == self._table_stamp and self.trouble is None:
-            return
         with self._writer:
-            arrived = self._arrived()
-            if arrived is None and stamp == self._table_stamp:
-                return  # nothing better is to be had yet
-            self.history = SalesHistory.build(_joined(self._table_path, arrived))
-            self._table_stamp = stamp
-
-    def _arrived(self) -> pl.DataFrame | None:
-        try:
-            arrived = self._ledger.rows()
-        except SQLAlchemyError as error:
-            self.trouble = f"sales and plans that arrived can't be read: {type(error).__name__}"
-            return None
-        self.trouble = None
-        return arrived
+            stamp = _stamp(self._table_path)
+            try:
+                news = self._refresh(stamp)
+            except SQLAlchemyError as error:
+                self.trouble = f"sales and plans that arrived can't be read: {type(error).__name__}"
+                if self._applied is not None or stamp == self._table_stamp:
+                    return News()
+                self._build(stamp, pl.DataFrame())
+                return News(reloaded=True)
+            self.trouble = None
+            return news
 
     def record_sales(self, rows: Sequence[Sale]) -> None:
-        """Durable and visible to the next forecast when it returns."""
+        """Durable and visible to the next forecast when it returns; to those of other replicas a second later."""
         with self._writer:
-            self.history = self.history.updated(self._ledger.record_sales(rows))
+            self._apply(self._ledger.record_sales(rows))
 
     def record_plans(self, rows: Sequence[Plan]) -> None:
         """Likewise."""
         with self._writer:
-            self.history = self.history.updated(self._ledger.record_plans(rows))
+            self._apply(self._ledger.record_plans(rows))
+
+    def _refresh(self, stamp: tuple[int, ...] | None) -> News:
+        counts = self._ledger.counts()  # before the rows: what comes in between is found the next time
+        known = self._applied is not None and (stamp, counts.folds) == (self._table_stamp, self._folds)
+        if self._applied is None or not known or counts.arrivals < self._applied:  # fewer: it is another database
+            arrived = self._ledger.read()
+            self._build(stamp, arrived.rows)
+            self._applied, self._folds = max(counts.arrivals, arrived.number), counts.folds
+            return News(reloaded=True)
+        if counts.arrivals == self._applied:
+            return News()
+        arrived = self._ledger.read(after=self._applied)
+        if not arrived.rows.is_empty():
+            self.history = self.history.updated(arrived.rows)
+        self._applied = max(counts.arrivals, arrived.number)
+        return News(sold=_sold(arrived.rows))
+
+    def _build(self, stamp: tuple[int, ...] | None, arrived: pl.DataFrame) -> None:
+        self.history = SalesHistory.build(_joined(self._table_path, arrived))
+        self._table_stamp = stamp
+
+    def _apply(self, arrived: Arrived) -> None:
+        self.history = self.history.updated(arrived.rows)
+        if self._applied is not None and arrived.number == self._applied + 1:
+            self._applied = arrived.number  # else other replicas' writes lie between, and the next refresh reads all
 
 
 def whole_table(table_path: Path, ledger: Ledger) -> pl.DataFrame:
     """What was imported and what arrived since, as one canonical table; empty when nothing is there."""
-    return _joined(table_path, ledger.rows())
+    arrived = ledger.read().rows  # before the file: what a fold takes out of the ledger is in the file by then
+    return _joined(table_path, arrived)
 
 
-def _joined(table_path: Path, arrived: pl.DataFrame | None) -> pl.DataFrame:
+def _joined(table_path: Path, arrived: pl.DataFrame) -> pl.DataFrame:
     imported = load_table(table_path) if table_path.exists() else None
-    if arrived is None or arrived.is_empty():
+    if arrived.is_empty():
         return pl.DataFrame() if imported is None else imported
     return merge(imported, arrived)
+
+
+def _sold(rows: pl.DataFrame) -> list[DayKey]:
+    return rows.filter(pl.col("sales").is_not_null()).select(KEY).rows() if rows.height else []
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

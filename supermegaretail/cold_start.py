@@ -1,8 +1,8 @@
 """Cold starts: what an item without sales of its own, or with a few days of them, borrows from its group.
 
 The group is the same product in other stores, or else the same finest category in the chain. It is scaled by how much
-the item's store sells of what other stores sell, too. The item itself is always taken out of the group's mean: so
-examples whose sales were hidden borrow just what a new item would.
+the item's store sells of what other stores sell, too. The item itself is always taken out of the group's means: so
+examples whose past was hidden borrow just what a new item would.
 """
 
 from __future__ import annotations
@@ -50,23 +50,24 @@ class Loan:
         return self.group[:, SALES]
 
 
-def borrow(panel: Panel, places: Ints, as_of: Ints, *, demand: Floats32, known_days: Ints) -> Loan:
+def borrow(panel: Panel, places: Ints, as_of: Ints, *, known_days: Ints) -> Loan:
     """A loan for those of the series at `places` that know fewer than FEW_DAYS, and have a group to borrow from.
 
-    `demand` [n, WINDOW_DAYS] is their own up to `as_of`, also where it is to be hidden: that counts 0 `known_days`.
+    `known_days` [n] of demand up to `as_of`; 0 where they are to be hidden.
     """
     rows = np.flatnonzero(known_days < FEW_DAYS)
-    places, as_of, demand, known = places[rows], as_of[rows], demand[rows], known_days[rows]
+    places, as_of, known = places[rows], as_of[rows], known_days[rows]
+    mine = share(panel, places, as_of)
     origin = np.zeros(len(rows), np.int64)
     lent = np.full((len(rows), AVERAGED, WINDOW_DAYS), np.nan, np.float32)
     for kind, group_of in ((Origin.PRODUCT, panel.product_of), (Origin.CATEGORY, panel.chain_category_of)):
         asking = np.flatnonzero((origin == Origin.OWN) & (group_of[places] >= 0))
-        groups = groups_past(panel, group_of[places[asking]], as_of[asking], taken_out=demand[asking])
+        groups = groups_past(panel, group_of[places[asking]], as_of[asking], taken_out=mine[asking])
         lending = ~np.isnan(groups[:, SALES, -RECENT_DAYS:]).all(1)
         origin[asking[lending]] = kind
         lent[asking[lending]] = groups[lending]
     found = np.flatnonzero(origin)
-    sizes = _store_sizes(panel, places[found], as_of[found], demand[found])
+    sizes = _store_sizes(panel, places[found], as_of[found], mine[found])
     lent[found, SALES] *= sizes[:, None].astype(np.float32)
     worth = DAYS_WORTH[origin[found]] * (1 - known[found] / FEW_DAYS)
     weight = np.where(known[found] > 0, worth / (known[found] + worth), 1)
@@ -74,29 +75,35 @@ def borrow(panel: Panel, places: Ints, as_of: Ints, *, demand: Floats32, known_d
 
 
 def groups_past(panel: Panel, numbers: Ints, as_of: Ints, *, taken_out: Floats32) -> Floats32:
-    """Means by day of these groups up to `as_of`, without the demand of one member: [n, AVERAGED, WINDOW_DAYS].
+    """Means by day of these groups up to `as_of`, without one member each: [n, AVERAGED, WINDOW_DAYS].
 
-    `taken_out` [n, WINDOW_DAYS] is that member's. NaN on days on which no other member's demand is known.
+    `taken_out` is the `share` of that member. NaN where nothing is known of the others.
     """
     groups = [panel.groups[number] for number in numbers.tolist()]
     means = past(groups, as_of, days=WINDOW_DAYS, channels=GROUP_CHANNELS)
-    means[:, SALES] = _others(means, taken_out)
-    return means[:, :AVERAGED]
+    return _others(means[:, :AVERAGED], means[:, AVERAGED:], taken_out)
 
 
-def _others(group: Floats32, demand: Floats32) -> Floats32:
-    """Mean demand [n, days] of the other members of `group` [n, GROUP_CHANNELS, days], one having had `demand`."""
-    mine = ~np.isnan(demand)
-    others = np.nan_to_num(group[:, AVERAGED]) - mine
-    total = np.nan_to_num(group[:, SALES] * group[:, AVERAGED]) - np.where(mine, demand, 0)
+def share(panel: Panel, places: Ints, as_of: Ints) -> Floats32:
+    """What the series at `places` put into the means of their groups up to `as_of`: [n, AVERAGED, WINDOW_DAYS]."""
+    values = past([panel.series[place] for place in places.tolist()], as_of, days=WINDOW_DAYS, channels=AVERAGED)
+    values[:, SALES] = known_demand(values)
+    return values
+
+
+def _others(group: Floats32, count: Floats32, taken_out: Floats32) -> Floats32:
+    """Means [n, ..., days] of the other members of groups, one of the `count` that are in the mean having had this."""
+    mine = ~np.isnan(taken_out)
+    others = np.nan_to_num(count) - mine
+    total = np.nan_to_num(group * count) - np.where(mine, taken_out, 0)
     mean: Floats32 = np.where(others > 0, np.maximum(total, 0) / np.maximum(others, 1), np.float32(np.nan))
     return mean
 
 
-def _store_sizes(panel: Panel, places: Ints, as_of: Ints, demand: Floats32) -> Floats:
+def _store_sizes(panel: Panel, places: Ints, as_of: Ints, mine: Floats32) -> Floats:
     """How much the store of each series sells [n] relative to other stores, of the products that they share.
 
-    Of the last RECENT_DAYS up to `as_of`; 1 where nothing can be compared. The series' own `demand` does not count.
+    Of the last RECENT_DAYS up to `as_of`; 1 where nothing can be compared. The series' own share `mine` counts not.
     """
     sizes = np.ones(len(places))
     shared = np.bincount(panel.product_of, minlength=len(panel.groups))[panel.product_of] > 1
@@ -107,8 +114,8 @@ def _store_sizes(panel: Panel, places: Ints, as_of: Ints, demand: Floats32) -> F
             rows = np.flatnonzero(panel.store_of[places] == store)
             counted = np.isin(places[rows], members)
             here, elsewhere, compared = _compared(panel, members, as_of[rows])
-            mine = _mine(panel, places[rows], as_of[rows], demand[rows], counted)
-            here, elsewhere, compared = here - mine[0], elsewhere - mine[1], compared - mine[2]
+            own = _mine(panel, places[rows], as_of[rows], mine[rows], counted)
+            here, elsewhere, compared = here - own[0], elsewhere - own[1], compared - own[2]
             ratio = np.where(elsewhere > 0, here / np.where(elsewhere > 0, elsewhere, 1), 1)
             prior = STORE_ITEMS * RECENT_DAYS
             sizes[rows] = (np.maximum(ratio, 0) * compared + prior) / (compared + prior)
@@ -121,17 +128,18 @@ def _compared(panel: Panel, members: Ints, as_of: Ints) -> Floats:
     starts = np.full(len(members), start)
     own = known_demand(windows([panel.series[p] for p in members.tolist()], starts, days=end - start, channels=2))
     groups = [panel.groups[number] for number in panel.product_of[members].tolist()]
-    others = _others(windows(groups, starts, days=end - start, channels=GROUP_CHANNELS), own)
+    means = windows(groups, starts, days=end - start, channels=GROUP_CHANNELS)
+    others = _others(means[:, SALES], means[:, AVERAGED + SALES], own)
     sums = np.zeros((3, end - start + 1))
     sums[:, 1:] = np.cumsum(_pair_sums(own, others, axis=0), axis=1)
     last = as_of - start + 1
     return np.asarray(sums[:, last] - sums[:, last - RECENT_DAYS])
 
 
-def _mine(panel: Panel, places: Ints, as_of: Ints, demand: Floats32, counted: Flags) -> Floats:
+def _mine(panel: Panel, places: Ints, as_of: Ints, mine: Floats32, counted: Flags) -> Floats:
     """What the series themselves add to `_compared` [3, n]; 0 for those that are not `counted`."""
-    others = groups_past(panel, panel.product_of[places], as_of, taken_out=demand)[:, SALES]
-    own = demand[:, -RECENT_DAYS:]
+    others = groups_past(panel, panel.product_of[places], as_of, taken_out=mine)[:, SALES]
+    own = mine[:, SALES, -RECENT_DAYS:]
     return _pair_sums(own, others[:, -RECENT_DAYS:], axis=1) * counted
 
 

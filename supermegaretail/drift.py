@@ -57,12 +57,24 @@ MOVES = ("discount_moves", "promotion_moves")
 PLANNED = tuple(name for name in EXTENDED if name not in CATEGORICAL)
 CORRECTION_INPUTS = (*PLANNED, *MOVES)
 INPUTS: dict[Group, tuple[str, ...]] = {"core": CORE_INPUTS, "correction": CORRECTION_INPUTS}
-# What a few days or their weather do to all products at once: their spread over products tells about those days.
-# These count for the comparison item by item alone.
-OF_FEW_DAYS = tuple(
+# What a single item is judged by: units, and how they leapt, and what was planned for it alone. A ratio to what an item
+# sold may be anything where it sold next to nothing, and the days since its last sale are the passing of time.
+PRICE_RATIOS = ("price_ratio_28", "price_change")
+JUDGED: dict[Group, tuple[str, ...]] = {
+    "core": ("log_level", *JUMPS),
+    "correction": tuple(name for name in PLANNED if not name.endswith("_lift") and not name.startswith("category_")),
+}
+JUDGED_PLANS = [EXTENDED.index(name) for name in JUDGED["correction"]]
+PRICE_TIMES = 3  # beyond the largest change ever seen, up or down: another unit or a typing error, not an offer
+ENDS = ("low", "high")
+FLAGS = ("promotion", "holiday")  # and their changes: the first ones ever are no drift
+# What a few days or their weather do to all products at once: their spread over products tells about those days. And
+# what looks eight weeks back: in a chain that is younger it tells how young.
+NOT_OF_THE_CHAIN = tuple(
     name
     for name in (*STABLE, *EXTENDED)
-    if name in ("recent_1", "recent_3") or name.startswith(("last_week", "four_weeks", "holiday", "event", "x_"))
+    if name in ("recent_1", "recent_3", "recent_56", "zero_share_56", "trend")
+    or name.startswith(("last_week", "four_weeks", "holiday", "event", "x_"))
 )
 
 
@@ -118,7 +130,7 @@ def distances_of(reference: Reference, group: Group, chain: Population) -> tuple
     rows = chain.of(group)
     if len(rows) < FEWEST_ROWS:
         return ()
-    return tuple(one for one in reference.distances(rows) if one.feature not in OF_FEW_DAYS)
+    return tuple(one for one in reference.distances(rows) if one.feature not in NOT_OF_THE_CHAIN)
 
 
 def drifted_features(distances: Sequence[Distance]) -> list[str]:
@@ -178,32 +190,36 @@ class Bounds:
     """What the inputs of a single item may be; made to be quick, for it is asked with every request."""
 
     group: Group
-    low: Floats  # [STABLE] or [EXTENDED]
+    low: Floats  # [JUDGED of the group]
     high: Floats
-    jumps: tuple[Floats, Floats]  # [2] each; the core's only
 
     @classmethod
     def of(cls, group: Group, reference: Reference) -> Bounds:
-        found = [dict(zip(reference.names, bound.tolist(), strict=True)) for bound in reference.bounds()]
-        if group == "core":
-            for bound in found:
-                bound["level"] = float(np.exp(bound["log_level"]))
-        names = STABLE if group == "core" else EXTENDED
-        low, high = (
-            np.array([bound.get(name, open_end) for name in names])
-            for bound, open_end in zip(found, (-np.inf, np.inf), strict=True)
-        )
-        leaps = [np.array([bound.get(name, np.nan) for name in JUMPS]) for bound in found]
-        return cls(group, low, high, (leaps[0], leaps[1]))
+        (low, high), places = reference.bounds(), [INPUTS[group].index(name) for name in JUDGED[group]]
+        ratios = [name in PRICE_RATIOS for name in JUDGED[group]]
+        seen_low, seen_high = (np.array([getattr(reference.features[at], end) for at in places]) for end in ENDS)
+        flags = [name.startswith(FLAGS) for name in JUDGED[group]]
+        low = np.where(ratios, seen_low / PRICE_TIMES, low[places])
+        high = np.where(ratios, seen_high * PRICE_TIMES, high[places])
+        return cls(group, np.where(flags, np.minimum(low, -1), low), np.where(flags, np.maximum(high, 1), high))
 
     def strange(self, inputs: ModelInputs) -> Flags:
-        """Which items [n] have an input far outside of all that was seen; what is unknown is not strange."""
+        """Which items [n] have an input far outside of all that was seen; what is unknown is not strange.
+
+        The core is asked about an item without sales of its own whatever its group did: that is the group's own drift.
+        """
         if self.group == "correction":
-            plans = inputs.extended
-            return np.asarray(((plans < self.low) | (plans > self.high)).any((1, 2)))
-        stable, leaps = inputs.stable, jumps(inputs.stable)
-        far = ((stable < self.low) | (stable > self.high)).any(1)
-        return np.asarray(far | ((leaps < self.jumps[0]) | (leaps > self.jumps[1])).any(1))
+            return np.asarray(self._outside(inputs.extended[:, :, JUDGED_PLANS]).any(1))
+        sold = np.column_stack([np.log(inputs.stable[:, LEVEL]), jumps(inputs.stable)])
+        return self._outside(sold) & ~inputs.cold
+
+    def strange_share(self, rows: Floats) -> float:
+        """Of rows [n, INPUTS of the group], as a `Population` has them; 0 where there is none."""
+        judged = rows[:, [INPUTS[self.group].index(name) for name in JUDGED[self.group]]]
+        return float(self._outside(judged).mean()) if len(rows) else 0.0
+
+    def _outside(self, values: Floats) -> Flags:
+        return np.asarray(((values < self.low) | (values > self.high)).any(-1))
 
 
 def _past_days(history: SalesHistory, last_day: date) -> list[date]:

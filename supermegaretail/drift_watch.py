@@ -144,8 +144,8 @@ class DriftWatch:
             started_s = self._clock()
             try:
                 self._watched = _checked(watched, history)
+                self._checked = history  # one that failed is tried again
             finally:
-                self._checked = history
                 self._rests_until_s = self._clock() + REST * (self._clock() - started_s)
             for group in GROUPS:
                 self._tell(before[group], self._watched[group])
@@ -161,7 +161,8 @@ class DriftWatch:
         except UnknownVersion:
             return Watched(group=group, note="there is no champion")
         except RegistryError as error:
-            return Watched(group=group, note=str(error))
+            # What has drifted is not well because its reference can't be read just now.
+            return watched if watched.reference is not None else Watched(group=group, note=str(error))
         if reference is None:
             return Watched(group=group, version=version, note=f"version {version} has no {DRIFT_FILE}")
         return Watched(group=group, version=version, reference=reference, bounds=Bounds.of(group, reference))
@@ -184,22 +185,23 @@ def _champions(watched: dict[Group, Watched]) -> list[tuple[str | None, str | No
 
 
 def _checked(watched: dict[Group, Watched], history: SalesHistory) -> dict[Group, Watched]:
-    as_of = history.last_day
-    if as_of is None or all(one.reference is None for one in watched.values()):
+    if history.last_day is None or all(one.reference is None for one in watched.values()):
         return watched
+    # The day up to which most series report: that the others are not in yet, when the first one is, is no drift.
+    as_of = date.fromordinal(min(history.last_day.toordinal(), history.reported_until))
     chain = population(history, some_items(history, MOST_ITEMS), as_of=as_of)
     return {group: _compared(one, chain, as_of) for group, one in watched.items()}
 
 
 def _compared(watched: Watched, chain: Population, as_of: date) -> Watched:
-    if watched.reference is None:
+    if watched.reference is None or watched.bounds is None:
         return watched
-    rows, (low, high) = chain.of(watched.group), watched.reference.bounds()
+    rows = chain.of(watched.group)
     check = Check(
         checked_at=datetime.now(UTC),
         as_of=as_of,
         rows=len(rows),
-        strange_share=float(((rows < low) | (rows > high)).any(1).mean()) if len(rows) else 0.0,
+        strange_share=watched.bounds.strange_share(rows),
         distances=distances_of(watched.reference, watched.group, chain),
     )
     return replace(watched, check=check, note=None if check.distances else f"{len(rows)} rows are too few to tell")

@@ -29,7 +29,7 @@ from supermegaretail.features import Floats, core_design, moving_average_of, per
 from supermegaretail.forecast import Forecaster, override_target
 from supermegaretail.history import ModelInputs, SalesHistory
 
-MAX_EXPLAINED = 700  # items × days of one request: about two seconds of the model process
+MAX_EXPLAINED = 350  # items × days of one request: about a second of the model process
 REPLY_MS = 20  # kept for the answer, and
 REPLY_MS_PER_ITEM = 3  # for the sentences of each item
 BY_MODELS = ("core", "correction")
@@ -104,18 +104,19 @@ def _explanations(
     x_names: Sequence[str],
 ) -> list[Explanation | None]:
     days = target_days(question.as_of, question.horizon_days)
-    averages = average_of(inputs.stable, horizon_days=question.horizon_days)
+    averages = average_of(inputs.stable, np.ones_like(inputs.special))  # models start without special days
     design = core_design(*per_target_day(inputs.stable, as_of=question.as_of, horizon_days=question.horizon_days))
     starts = moving_average_of(design).reshape(averages.shape)
     made: list[Explanation | None] = []
     for row, one in enumerate(served):
         assert one.value is not None
-        subject = Subject(days, inputs.stable[row], inputs.extended[row], x_names)
+        subject = Subject(days, inputs.stable[row], inputs.extended[row], x_names, inputs.special[row])
         average = averages[row] if inputs.known[row] else None
         if average is not None and one.served_by in BY_MODELS:
             made.append(_of_models(one.value.per_day, average, starts[row], one.served_by, told[row], subject))
         else:
-            made.append(_of_others(one, average, overrides[row], subject))
+            served_average = None if average is None else average * subject.special
+            made.append(_of_others(one, served_average, overrides[row], subject))
     return made
 
 

@@ -13,6 +13,7 @@ from supermegaretail.contract import Contribution
 from supermegaretail.features import EXTENDED, STABLE, Floats
 from supermegaretail.formulas import LOWEST_LEVEL, WINDOW_DAYS
 
+LEAST_SPECIAL = 0.005  # what changes a day by less than that is not told
 MIXED = 0.3  # a mean so much smaller than the largest day is no help: the extremes are told instead
 
 
@@ -24,6 +25,7 @@ class Subject:
     stable: Floats  # [STABLE]
     extended: Floats  # [horizon, EXTENDED]
     x_names: Sequence[str]
+    special: Floats  # [horizon] what holidays and events do to the moving average where it is served
 
     def now(self, name: str) -> float:
         """A stable feature."""
@@ -45,7 +47,8 @@ def of_models(
     """For a forecast of core, or of core and correction: `start` and `end` are units a day on average."""
     who = "core and correction make" if both else "the core model makes"
     told = [_sentence(one, subject) for one in contributions if one.feature in WHY]
-    return [f"The moving average is {units(start)} a day; {who} it {units(end)}.", *told]
+    aside = ", holidays and events aside" if _special_days(subject) else ""
+    return [f"The moving average is {units(start)} a day{aside}; {who} it {units(end)}.", *told]
 
 
 def of_average(subject: Subject) -> list[str]:
@@ -57,6 +60,7 @@ def of_average(subject: Subject) -> list[str]:
     return [
         f"The recent level is {units(level)} a day: the mean of the last 7, 14 and 28 days.",
         f"The weekday multiplies it by {profile[high]:.2f} on {subject.days[high]:%A}{lowest}.",
+        *(f"So do holidays and events, by what was sold on such days: {days}." for days in _special_days(subject)),
         "No model is part of this forecast; its reason says why.",
     ]
 
@@ -83,6 +87,13 @@ def _sentence(one: Contribution, subject: Subject) -> str:
         most, least = units(one.per_day[high]), units(-one.per_day[low])
         return f"{most} more on {_day(subject.days[high])}, {least} less on {_day(subject.days[low])}, from {what}"
     return f"{units(abs(one.units_per_day))} a day {'more' if one.units_per_day >= 0 else 'less'} from {what}"
+
+
+def _special_days(subject: Subject) -> list[str]:
+    """The three days that holidays and events change most, in one phrase; none where they change nothing."""
+    changed = np.flatnonzero(np.abs(subject.special - 1) >= LEAST_SPECIAL)
+    most = np.sort(changed[np.argsort(-np.abs(subject.special[changed] - 1), kind="stable")[:3]]).tolist()
+    return [", ".join(f"by {subject.special[step]:.2f} on {_day(subject.days[step])}" for step in most)] if most else []
 
 
 def _day(day: date) -> str:

@@ -170,8 +170,9 @@ def extended_columns(
     `category(name)` a channel of the category; their shapes broadcast.
     """
     price, discount, promotion = plan("price"), plan("discount"), plan("promotion")
-    lift = np.where(promotion == 1, past("demand_promoted"), past("demand_unpromoted")) / past("level")
+    promoted = np.where(promotion == 1, past("demand_promoted"), past("demand_unpromoted"))
     special = discount < past("discount_28") - SPECIAL
+    discounted = np.where(special, past("demand_discounted"), past("demand_undiscounted"))
     return {
         "price_ratio_28": price / past("price_28"),
         "price_change": price / past("price_0"),
@@ -182,8 +183,8 @@ def extended_columns(
         "promotion": promotion,
         "promotion_change_7": promotion - past("promotion_7"),
         "promotion_change_28": promotion - past("promotion_28"),
-        "promotion_lift": lift,
-        "discount_lift": np.where(special, past("demand_discounted"), past("demand_undiscounted")) / past("level"),
+        "promotion_lift": np.where(np.isnan(promotion), np.nan, promoted / past("level")),
+        "discount_lift": np.where(np.isnan(discount), np.nan, discounted / past("level")),
         **{
             f"{name}{suffix}": plan(name, offset)
             for name in ("holiday", "event")

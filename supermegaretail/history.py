@@ -18,6 +18,7 @@ from supermegaretail.cold_start import FEW_DAYS, Origin
 from supermegaretail.features import EXTENDED, STABLE, Floats, extended_features
 from supermegaretail.panel import Key, Panel
 from supermegaretail.series import Ints
+from supermegaretail.special_days import SpecialDays
 from supermegaretail.states import CHUNK, PLANNED_CHANNELS, Flags, PreparedStates, States, planned_ahead, states_of
 
 
@@ -31,17 +32,19 @@ class ModelInputs:
     planned_missing: Flags  # [n] whether a target day lacks a planned input that the item normally has
     cold: Flags  # [n] whether the item has no known sales of its own, and starts from its group's
     origin: Ints  # [n] that group, as a `cold_start.Origin`; also where few own days are filled up from it
+    special: Floats  # [n, horizon] by how much holidays and events multiply what the store usually sells
 
 
 class SalesHistory:
     """All sales and plans up to now. Safe to read from many threads: `updated` makes another one."""
 
-    __slots__ = ("_last_day", "_last_reports", "_latest", "panel", "reported_until")
+    __slots__ = ("_last_day", "_last_reports", "_latest", "_special", "panel", "reported_until")
 
-    def __init__(self, panel: Panel, last_reports: Ints, latest: PreparedStates) -> None:
+    def __init__(self, panel: Panel, last_reports: Ints, latest: PreparedStates, special: SpecialDays) -> None:
         self.panel = panel
         self._last_reports = last_reports  # [series] ordinal of the last day with known sales, 0 without any
         self._latest = latest
+        self._special = special
         reports = last_reports[last_reports > 0]
         self._last_day = int(reports.max()) if len(reports) else 0
         self.reported_until = int(np.median(reports)) if len(reports) else 0  # ordinal: up to when most series report
@@ -50,7 +53,7 @@ class SalesHistory:
     def build(cls, table: pl.DataFrame) -> SalesHistory:
         """The history in a canonical table, which may be empty, with every state prepared."""
         nothing = np.empty(0, np.int64)
-        history = cls(Panel(), nothing, PreparedStates(0)).updated(table)
+        history = cls(Panel(), nothing, PreparedStates(0), SpecialDays(Panel())).updated(table)
         history.prepare()
         return history
 
@@ -70,16 +73,19 @@ class SalesHistory:
         last_reports[touched] = [panel.series[place].last_observed for place in touched.tolist()]
         alike = [np.isin(groups, groups[touched]) for groups in (panel.store_of, panel.product_of)]
         concerned = np.flatnonzero(np.logical_or(*alike))
-        return SalesHistory(panel, last_reports, self._latest.without(concerned, len(panel.series)))
+        latest = self._latest.without(concerned, len(panel.series))
+        return SalesHistory(panel, last_reports, latest, self._special.updated(panel))
 
     def prepare(self) -> None:
         """Computes every state of the last day that is not prepared yet: takes about 20 µs for each."""
+        self._special.prepare(self._last_day)
         self._latest.prepare(self.panel, np.arange(len(self.panel.series)), self._last_day)
 
     def is_prepared(self, items: Sequence[Key], *, as_of: date) -> bool:
-        """Whether `stable` of these items would be a mere lookup, quick enough for the event loop."""
-        places = self._places(items)
-        return as_of.toordinal() == self._last_day and not len(self._latest.lacking(places, self._last_day))
+        """Whether `stable` and `special` of these items would be a mere lookup, quick enough for the event loop."""
+        if as_of.toordinal() != self._last_day or not self._special.is_prepared(self._last_day):
+            return False
+        return not len(self._latest.lacking(self._places(items), self._last_day))
 
     def inputs(self, items: Sequence[Key], *, as_of: date, horizon_days: int) -> ModelInputs:
         """The features of each item, in the order asked."""
@@ -94,12 +100,17 @@ class SalesHistory:
             extended[rows] = extended_features(found.values[rows, None], plans, category)
             absent = np.isnan(plans[:, :, PLANNED_CHANNELS, 1]).any(1)
             missing[rows] = (found.has_planned[rows] & absent).any(1)
-        return ModelInputs(found.known, found.values[:, : len(STABLE)], extended, missing, found.cold, found.origin)
+        stable, special = found.values[:, : len(STABLE)], self._factors(places, as_of, horizon_days)
+        return ModelInputs(found.known, stable, extended, missing, found.cold, found.origin, special)
 
     def stable(self, items: Sequence[Key], *, as_of: date) -> tuple[Flags, Floats]:
         """`known` and `stable` of `inputs` alone."""
         _, found = self._look_up(items, as_of)
         return found.known, found.values[:, : len(STABLE)]
+
+    def special(self, items: Sequence[Key], *, as_of: date, horizon_days: int) -> Floats:
+        """`special` of `inputs` alone."""
+        return self._factors(self._places(items), as_of, horizon_days)
 
     def highest_sales(self, items: Sequence[Key], *, as_of: date) -> Floats:
         """The most units that each item ever sold on a day up to `as_of`; 0 where nothing is known.
@@ -116,6 +127,12 @@ class SalesHistory:
             highest[young] = np.where(state.origin == Origin.OWN, highest[young], np.fmax(highest[young], expected))
         return highest
 
+    def _factors(self, places: Ints, as_of: date, horizon_days: int) -> Floats:
+        factors = np.ones((len(places), horizon_days))
+        there = np.flatnonzero(places >= 0)
+        factors[there] = self._special.factors(places[there], as_of=as_of.toordinal(), horizon_days=horizon_days)
+        return factors
+
     def _places(self, items: Sequence[Key]) -> Ints:
         return np.fromiter((self.panel.places.get(item, -1) for item in items), np.int64, len(items))
 
@@ -123,6 +140,7 @@ class SalesHistory:
         places = self._places(items)
         if as_of.toordinal() == self._last_day:
             self._latest.prepare(self.panel, places, self._last_day)
+            self._special.prepare(self._last_day)
             return places, self._latest.states.at(places)
         found = States.unknown(len(items))
         there = np.flatnonzero(places >= 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from supermegaretail.model_contract import (
     Prediction,
     PredictionRequest,
     Predictions,
+    unpacked,
 )
 from supermegaretail.models import Models
 from supermegaretail.spread import Spread
@@ -36,27 +36,23 @@ LOGARITHM_DECIMALS = 6
 
 def predict(models: Models, request: PredictionRequest) -> Predictions:
     """Runs both models. Raises `ValueError` for features of another shape."""
-    as_of, horizon_days = request.as_of, request.horizon_days
-    stable = _matrix([item.stable for item in request.items])
-    core = models.core.predict(stable, as_of=as_of, horizon_days=horizon_days)
-    design = _design(stable, as_of, horizon_days) if request.quantiles else None
+    design = _design(request)  # made once, for both models and their spreads
+    core = models.core.demand(_by_row(design)).reshape(design.shape[:2])
     predictions: list[dict[str, Any]] = [
-        {"id": item.id, "core": _finite(days), "correction": None}
-        for item, days in zip(request.items, core, strict=True)
+        {"id": item.id, "core": days, "correction": None} for item, days in zip(request.items, _days(core), strict=True)
     ]
-    if models.core.spread is not None and design is not None:
+    if models.core.spread is not None:
         _add_spread(predictions, "core", models.core.spread, core, design, request.quantiles)
     wanted = _with_plans(request.items)
     if models.correction is not None and wanted:
-        extended = _matrix([request.items[place].extended for place in wanted])
-        demand = models.correction.predict(
-            stable[wanted], extended, core[wanted], as_of=as_of, horizon_days=horizon_days
-        )
+        extended, shown = _extended(request, wanted), design[wanted]
+        demand = models.correction.demand(_by_row(shown), _by_row(extended), core[wanted].ravel())
+        demand = demand.reshape(shown.shape[:2])
         corrected = [predictions[place] for place in wanted]
-        for prediction, days in zip(corrected, demand, strict=True):
-            prediction["correction"] = _finite(days)
-        if models.correction.spread is not None and design is not None:
-            _add_spread(corrected, "correction", models.correction.spread, demand, design[wanted], request.quantiles)
+        for prediction, days in zip(corrected, _days(demand), strict=True):
+            prediction["correction"] = days
+        if models.correction.spread is not None:
+            _add_spread(corrected, "correction", models.correction.spread, demand, shown, request.quantiles)
     return Predictions(
         version=models.core_version,
         correction_version=models.correction_version,
@@ -70,21 +66,12 @@ def explain(models: Models, request: PredictionRequest) -> Contributions:
 
     Takes about 3 ms per item and day.
     """
-    stable = _matrix([item.stable for item in request.items])
-    if stable.shape[1:] != (len(STABLE),):
-        raise ValueError(f"{len(STABLE)} stable features are needed, not {stable.shape[1:]}")
-    design = _design(stable, request.as_of, request.horizon_days)
-    rows = design.reshape(-1, len(CORE_DESIGN))
-    core = _by_item(by_feature(models.core.contributions(rows), CORE_DESIGN), len(stable))
+    design = _design(request)
+    core = _by_item(by_feature(models.core.contributions(_by_row(design)), CORE_DESIGN), len(design))
     wanted = _with_plans(request.items) if models.correction is not None else []
     correction: dict[int, list[list[float]]] = {}
     if models.correction is not None and wanted:
-        extended = _matrix([request.items[place].extended for place in wanted])
-        if extended.shape != (len(wanted), request.horizon_days, len(EXTENDED)):
-            raise ValueError(f"extended features of shape {extended.shape} are not of this horizon")
-        added = models.correction.contributions(
-            design[wanted].reshape(-1, len(CORE_DESIGN)), extended.reshape(-1, len(EXTENDED))
-        )
+        added = models.correction.contributions(_by_row(design[wanted]), _by_row(_extended(request, wanted)))
         correction = dict(zip(wanted, _by_item(by_feature(added, CORRECTION_DESIGN), len(wanted)), strict=True))
     return Contributions(
         version=models.core_version,
@@ -110,21 +97,33 @@ def _add_spread(
 
     An item without a number gets none, and so does one whose spread is no number.
     """
-    both = spread.quantiles(demand.ravel(), design.reshape(-1, design.shape[-1]), (*MIDDLE_HALF, *levels))
+    both = spread.quantiles(demand.ravel(), _by_row(design), (*MIDDLE_HALF, *levels))
     by_level = both.reshape(*demand.shape, -1).transpose(0, 2, 1)  # [n, levels, horizon]
     known = np.isfinite(demand).all(1) & np.isfinite(by_level).all((1, 2))
     widths = np.round((by_level[:, 1] - by_level[:, 0]).mean(1), QUANTILE_DECIMALS)
     asked = np.round(by_level[:, len(MIDDLE_HALF) :], QUANTILE_DECIMALS)
     for place in np.flatnonzero(known).tolist():
         predictions[place][f"{model}_width"] = float(widths[place])
-        predictions[place][f"{model}_quantiles"] = asked[place].tolist()
+        if levels:
+            predictions[place][f"{model}_quantiles"] = asked[place].tolist()
 
 
-def _design(stable: Floats, as_of: date, horizon_days: int) -> Floats:
+def _design(request: PredictionRequest) -> Floats:
     """CORE_DESIGN by item and day: [n, horizon, CORE_DESIGN]."""
-    return core_design(*per_target_day(stable, as_of=as_of, horizon_days=horizon_days)).reshape(
-        len(stable), horizon_days, len(CORE_DESIGN)
-    )
+    stable = unpacked([item.stable for item in request.items], (len(STABLE),))
+    rows = core_design(*per_target_day(stable, as_of=request.as_of, horizon_days=request.horizon_days))
+    return rows.reshape(len(stable), request.horizon_days, len(CORE_DESIGN))
+
+
+def _extended(request: PredictionRequest, wanted: Sequence[int]) -> Floats:
+    """EXTENDED by item and day, of the items at these places: [wanted, horizon, EXTENDED]."""
+    rows = [request.items[place].extended or b"" for place in wanted]
+    return unpacked(rows, (request.horizon_days, len(EXTENDED)))
+
+
+def _by_row(by_day: Floats) -> Floats:
+    """[n × horizon, features] of [n, horizon, features]."""
+    return by_day.reshape(-1, by_day.shape[-1])
 
 
 def _with_plans(items: Sequence[Features]) -> list[int]:
@@ -138,10 +137,7 @@ def _by_item(rows: Floats, items: int) -> list[list[list[float]]]:
     return nested.tolist()
 
 
-def _matrix(rows: object) -> Floats:
-    return np.asarray(rows, dtype=np.float64)  # None becomes NaN
-
-
-def _finite(row: Floats) -> list[float] | None:
-    """A model that has no number for an item says so; JSON has no NaN."""
-    return row.tolist() if np.isfinite(row).all() else None
+def _days(demand: Floats) -> list[list[float] | None]:
+    """Each item's days of [n, horizon]; a model that has no number for an item says so: JSON has no NaN."""
+    known: list[bool] = np.logical_and.reduce(np.isfinite(demand), axis=1).tolist()
+    return [days if sound else None for days, sound in zip(demand.tolist(), known, strict=True)]

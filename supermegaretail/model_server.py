@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import FastAPI, Response
 
-from common.service.app import CurrentCall, Part, Service, body_of, documented, json_response
+from common.service.app import Part, Service, json_response
 from common.service.gateway import Call
 from common.service.model_host import ModelHost
 from common.service.problems import Problem
+from common.service.routes import Routes
 from common.versions.registry import Registry
 from common.versions.slots import CHAMPION, ModelSlots
 from common.workers import WorkerPool
@@ -47,21 +48,17 @@ def create_app(settings: RetailSettings) -> FastAPI:
     return service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
 
 
-def _router(predicting: ModelHost[Models], explaining: ModelHost[Models]) -> APIRouter:
+def _router(predicting: ModelHost[Models], explaining: ModelHost[Models]) -> Routes:
     """The routes; both hosts have the same models, and each has threads of its own."""
-    routes = APIRouter()
+    routes = Routes()
 
-    @routes.post("/v1/predictions", response_model=Predictions, openapi_extra=documented(PredictionRequest))
-    async def predictions(
-        call: CurrentCall, request: Annotated[PredictionRequest, body_of(PredictionRequest)]
-    ) -> Response:
+    @routes.json_post("/v1/predictions", PredictionRequest, answer=Predictions)
+    async def predictions(call: Call, request: PredictionRequest) -> Response:
         """Core and correction for every item, or a plain reason why not."""
         return json_response(await _worked_out(predict, predicting, request, call))
 
-    @routes.post("/v1/contributions", response_model=Contributions, openapi_extra=documented(PredictionRequest))
-    async def contributions(
-        call: CurrentCall, request: Annotated[PredictionRequest, body_of(PredictionRequest)]
-    ) -> Response:
+    @routes.json_post("/v1/contributions", PredictionRequest, answer=Contributions)
+    async def contributions(call: Call, request: PredictionRequest) -> Response:
         """What each feature adds to the logarithm of these predictions."""
         return json_response(await _worked_out(explain, explaining, request, call))
 

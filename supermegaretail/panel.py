@@ -35,7 +35,7 @@ Key: TypeAlias = tuple[str, str]  # store, sku
 Category: TypeAlias = tuple[int, str]  # level (1 is the coarsest) and name
 
 NO_CATEGORY: Category = (0, "")
-EVENT_CODES = 255
+EVENT_CODES = 4_093  # thirty names collide with a chance of a tenth; more codes make trees on them large and slow
 UNIX_EPOCH = date(1970, 1, 1).toordinal()
 MEMBERS = 256  # series averaged at once
 RUNS = 1_024  # series whose rows are taken out of a table at once
@@ -48,7 +48,7 @@ class Panel:
     places: Mapping[Key, int] = field(default_factory=dict)
     series: Sequence[Series] = ()
     categories: Sequence[Category] = ()  # of the series, the finest that was ever told
-    groups: Sequence[Series] = ()  # by day the mean of their series (averaged channels), and of how many
+    groups: Sequence[Series] = ()  # by day the means of their series (averaged channels), and of how many each
     group_numbers: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     group_of: Ints = field(default_factory=lambda: np.empty((4, 0), np.int64))  # number by GROUPS and place, -1: none
     x_names: tuple[str, ...] = ()  # the columns behind the channels x_1, x_2, …
@@ -230,10 +230,10 @@ def _merged(old: Series, days: Ints, values: Floats32) -> Series:
 
 
 def _mean(total: Floats, count: Ints) -> Floats32:
-    """Means [..., AVERAGED, days] with, as a last channel, the number of series whose demand is in the mean."""
+    """Means [..., AVERAGED, days] with, as further channels, the number of series that each of them is made of."""
     with np.errstate(all="ignore"):
         means = total / count  # 0 ÷ 0: nobody knows
-    return np.concatenate([means, count[..., SALES, None, :]], axis=-2, dtype=np.float32)
+    return np.concatenate([means, count], axis=-2, dtype=np.float32)
 
 
 def _overwritten(old: Series, start_day: int, values: Floats32) -> Series:

@@ -23,7 +23,7 @@ CHANNELS = (
 )
 SALES, STOCKOUT, EVENT = (CHANNELS.index(name) for name in ("sales", "stockout_hours", "event"))
 AVERAGED = 4  # of so many channels groups keep the mean, with known demand in the place of sales,
-GROUP_CHANNELS = AVERAGED + 1  # and in how many series that demand was known
+GROUP_CHANNELS = 2 * AVERAGED  # and for each of them in how many series it was known
 CENSORED_FROM_HOURS = 12  # out of stock for so much of a day, its sales say nothing about demand
 LOWERED_FROM_HOURS = 9  # from here on they say "at least so much": not counted when it is far from the usual,
 LOWERED_BELOW = 0.6  # that is below this share of it

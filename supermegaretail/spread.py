@@ -8,7 +8,7 @@ A hurdle model in two parts, because most products of a shop sell nothing at all
 
 The quantiles of z come from a table by scale ÷ mean, the shape of the distribution: a product that sells in hundreds
 errs to both sides, one that sells in ones and twos only upwards. Where units are whole, half a unit of noise makes the
-numbers continuous before their quantiles are taken (Machado and Santos Silva 2005).
+numbers continuous before their quantiles are taken, which are whole again in the end (Machado and Santos Silva 2005).
 
 Quantiles cannot cross: for one row all of them are values of one function that never falls.
 """
@@ -16,6 +16,7 @@ Quantiles cannot cross: for one row all of them are values of one function that 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -44,6 +45,7 @@ class Spread(BaseModel):
     shapes: tuple[float, ...]  # [SHAPES] log(scale ÷ mean) at the rows of the table, rising
     levels: tuple[float, ...]  # of its columns, rising
     table: tuple[tuple[float, ...], ...]  # [SHAPES][levels] quantiles of z
+    whole_units: bool  # whether the shop sells by the piece
 
     @classmethod
     def load(cls, release: Release) -> Spread | None:
@@ -63,13 +65,20 @@ class Spread(BaseModel):
         scale = np.exp(features @ self.scale)[:, None]
         among_sales = (np.asarray(levels)[None, :] - zero) / (1 - zero)
         z = self._z(np.log(scale / mean), among_sales)
-        return np.where(among_sales > 0, np.maximum(mean + scale * z, 0), 0)
+        units = np.maximum(mean + scale * z, 0)
+        if self.whole_units:
+            units = np.maximum(np.ceil(units - 0.5), 1)
+        return np.where(among_sales > 0, units, 0)
+
+    @cached_property
+    def _arrays(self) -> tuple[Floats, Floats, Floats]:
+        return np.asarray(self.shapes), np.asarray(self.levels), np.asarray(self.table)
 
     def _z(self, shape: Floats, level: Floats) -> Floats:
         """Out of the table, between its rows and columns; [rows, levels] for `shape` [rows, 1]."""
-        row, down = _between(np.asarray(self.shapes), shape)
-        column, across = _between(np.asarray(self.levels), level)
-        table = np.asarray(self.table)
+        shapes, levels, table = self._arrays
+        row, down = _between(shapes, shape)
+        column, across = _between(levels, level)
         upper = (1 - across) * table[row, column] + across * table[row, column + 1]
         lower = (1 - across) * table[row + 1, column] + across * table[row + 1, column + 1]
         return np.asarray((1 - down) * upper + down * lower)
@@ -98,7 +107,8 @@ def learn(demand: Floats, design: Floats, sold: Floats, *, seed: int) -> Spread 
     zero = _logistic(features, (~positive).astype(np.float64))
     features, units = features[positive], sold[positive]
     mean = np.maximum(demand[positive], LEAST_UNITS) / (1 - _chance(features, zero))
-    if np.mean(units == np.round(units)) > WHOLE_UNITS:
+    whole_units = bool(np.mean(units == np.round(units)) > WHOLE_UNITS)
+    if whole_units:
         units = units + np.random.default_rng(seed).uniform(-0.5, 0.5, len(units))
     coefficients = _log_scale(features, np.abs(units - mean))
     scale = np.exp(features @ coefficients)
@@ -110,6 +120,7 @@ def learn(demand: Floats, design: Floats, sold: Floats, *, seed: int) -> Spread 
         shapes=tuple(float(np.median(np.log(scale / mean)[rows])) for rows in order),
         levels=LEVELS,
         table=tuple(tuple(np.quantile(z[rows], LEVELS).tolist()) for rows in order),
+        whole_units=whole_units,
     )
 
 

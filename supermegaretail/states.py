@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from supermegaretail.cold_start import Origin, borrow, groups_past
+from supermegaretail.cold_start import Origin, borrow, groups_past, share
 from supermegaretail.features import STATE, Floats, state_features
 from supermegaretail.formulas import WINDOW_DAYS, Lent
 from supermegaretail.panel import Panel
@@ -129,8 +129,8 @@ def _states(panel: Panel, places: Ints, as_of: Ints, hidden: Flags) -> States:
     own = past(series, as_of - skipped, days=WINDOW_DAYS)
     demand = usual_demand(own)
     known_days = np.where(cold, 0, (~np.isnan(demand)).sum(1))
-    loan = borrow(panel, places, as_of, demand=demand, known_days=known_days)
-    taken_out = demand[hidden]
+    loan = borrow(panel, places, as_of, known_days=known_days)
+    taken_out = share(panel, places[hidden], as_of[hidden])
     own[hidden] = np.nan
     normally_planned = _normally_planned(own)
     starting = cold[loan.rows]
@@ -182,7 +182,7 @@ def _normally_planned(own: Floats32) -> Flags:
 def _groups_past(panel: Panel, numbers: Ints, as_of: Ints, hidden: Flags, taken_out: Floats32) -> tuple[Floats32, Ints]:
     """The windows of the distinct pairs of group and day, and which of them each row's is.
 
-    A series that is `hidden` [n] gets a window of its own, its demand `taken_out` [hidden, WINDOW_DAYS].
+    A series that is `hidden` [n] gets a window of its own, its share `taken_out` [hidden, AVERAGED, WINDOW_DAYS].
     """
     group, day, which = _distinct(numbers, as_of)
     windows = past([panel.groups[number] for number in group.tolist()], day, days=WINDOW_DAYS, channels=AVERAGED)

@@ -19,6 +19,7 @@ from supermegaretail.columns import KEY, Column, ImportProblem, check_header
 from supermegaretail.csv_lines import REJECTS, read_header, read_lines, split_cells
 
 BLOCK_ROWS = 250_000
+PANDAS_INDEX = "__index_level_"  # row numbers that pandas writes beside the columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,8 @@ def _csv_parts(path: Path, names: list[str], columns: Sequence[Column]) -> Itera
 def _read_parquet(path: Path) -> Import:
     file = pl.scan_parquet(path)
     with _readable(path):
-        names = file.collect_schema().names()
+        names = [name for name in file.collect_schema().names() if not name.startswith(PANDAS_INDEX)]
+        file = file.select(names)
     columns = check_header(names, where=str(path))
     return settled(_parquet_parts(path, file, columns), columns)
 

@@ -86,32 +86,35 @@ class Bulk(Generic[Key, Item, Answer, Value]):
                 share = _share(deadline, len(pieces) - number, self.side_by_side)
                 found.update(await self._call(piece, share))
 
-        await asyncio.gather(*(work() for _ in range(min(self.side_by_side, len(pieces)))))
+        if len(pieces) == 1:  # the usual case needs no task of its own
+            await work()
+        else:
+            await asyncio.gather(*(work() for _ in range(min(self.side_by_side, len(pieces)))))
         return {key: found[key] for key in items}
 
     async def _call(self, piece: Mapping[Key, Item], deadline: Deadline) -> dict[Key, Outcome[Value]]:
         """One request, and what came of it for each of its items."""
         try:
-            request = self.ask(piece)
-            whole = await self.endpoint.one(request, deadline=deadline, check=partial(self._mixed_up, piece))
+            request, values = self.ask(piece), dict[Key, Value]()
+            whole = await self.endpoint.one(request, deadline=deadline, check=partial(self._mixed_up, piece, values))
             if whole.reason is not None:
                 return dict.fromkeys(piece, whole.about(self.default, whole.reason))
-            values = dict(self.take(whole.value))
             return {key: self._outcome(whole, key, values) for key in piece}
         except Exception as error:
             with suppress(Exception):
                 log.error("bulk.bug", upstream=self.endpoint.upstream.name, exc_info=error)
             return dict.fromkeys(piece, Outcome(value=self.default, reason=Reason.BUG, request_id=current_request_id()))
 
-    def _mixed_up(self, piece: Mapping[Key, Item], answer: Answer) -> Reason | None:
-        """Why the answer as a whole can't be believed."""
+    def _mixed_up(self, piece: Mapping[Key, Item], values: dict[Key, Value], answer: Answer) -> Reason | None:
+        """Why the answer as a whole can't be believed; what it says is put into `values`."""
         if (problem := self.check_answer(answer)) is not None:
             return problem
-        keys = [key for key, _ in self.take(answer)]
-        given = set(keys)
-        known = given <= piece.keys() and len(given) == len(keys)
+        taken = list(self.take(answer))
+        values.clear()  # of an attempt before
+        values.update(taken)
+        known = values.keys() <= piece.keys() and len(values) == len(taken)
         if known and self.in_order:
-            known = keys == [key for key in piece if key in given]
+            known = list(values) == [key for key in piece if key in values]
         return None if known else Reason.MEANING
 
     def _outcome(self, whole: Outcome[Answer], key: Key, values: Mapping[Key, Value]) -> Outcome[Value]:

@@ -7,7 +7,7 @@ app = service.app(routers=[...], lifespan=...)
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
@@ -15,20 +15,20 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from common.errors import NobodyAnswered
-from common.json_limits import holds_more_values, most_values, whole_schema
 from common.metrics import ChainMetrics, ClientMetrics, HttpMetrics, LogMetrics, ShadowMetrics
 from common.service.auth import AdminGate, Callers
 from common.service.drain import Drain
 from common.service.gateway import CALL, Call, Gateway
-from common.service.problems import MEDIA_TYPE, Problem, invalid, invalid_body
+from common.service.problems import MEDIA_TYPE, Problem, invalid, nobody_answered
 from common.service.query import refuse_unknown_query
+from common.service.routes import Routes, reader_of
+from common.service.routes import documented as documented
 from common.settings import ServiceSettings
 
-QUICKLY_READ = 10_000  # JSON values; up to so many a model says more exactly what is wrong with them
 Model = TypeVar("Model", bound=BaseModel)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -62,7 +62,7 @@ class Service:
         self.callers = Callers(self.settings.api_keys)
         self.drain = Drain()
 
-    def app(self, *, routers: list[APIRouter], lifespan: Lifespan, default_budget_ms: int) -> FastAPI:
+    def app(self, *, routers: Sequence[APIRouter], lifespan: Lifespan, default_budget_ms: int) -> FastAPI:
         """The application: the shared endpoints, then the service's own, behind the gateway."""
         strict = [Depends(refuse_unknown_query)]
         app = FastAPI(title=self.name, version=self.version, lifespan=_warm(lifespan), dependencies=strict)
@@ -80,6 +80,7 @@ class Service:
             drain=self.drain,
             max_in_flight=self.settings.max_in_flight,
             default_budget_ms=default_budget_ms,
+            posts={post.path: post for router in routers if isinstance(router, Routes) for post in router.posts},
         )
         return app
 
@@ -146,29 +147,13 @@ CurrentCall = Annotated[Call, Depends(_call_of)]
 
 
 def body_of(model: type[Model]) -> Any:
-    """A dependency that reads the body as strict JSON: no NaN, no numbers in strings, no unknown fields.
-
-    Reading blocks the event loop, and pydantic reads on after a mistake: so it is not even given a body with more
-    values than the model has room for.
-    """
-    most = max(most_values(model), QUICKLY_READ)
+    """A dependency that reads the body by `reader_of`."""
+    read_json = reader_of(model)
 
     async def read(request: Request) -> Model:
-        body = await request.body()
-        if holds_more_values(body, most):
-            what = f"more than {most:.0f} values, and no valid request has so many"
-            raise Problem(422, f"body: {what}", errors=[{"where": "body", "what": what}])
-        try:
-            return model.model_validate_json(body)
-        except ValidationError as error:
-            raise invalid_body(error) from error
+        return read_json(await request.body())
 
     return Depends(read)
-
-
-def documented(model: type[BaseModel]) -> dict[str, Any]:
-    """`openapi_extra` for a route whose body is read by `body_of`."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": whole_schema(model)}}}}
 
 
 def json_response(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -193,7 +178,8 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
 
 
 async def _answer_nobody(request: Request, error: Exception) -> Response:
-    return _problem_response(request, Problem(503, f"nobody could answer: {error}"))
+    assert isinstance(error, NobodyAnswered)
+    return _problem_response(request, nobody_answered(error))
 
 
 async def _answer_validation(request: Request, error: Exception) -> Response:

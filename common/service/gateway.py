@@ -6,6 +6,7 @@ It is plain ASGI: Starlette's `BaseHTTPMiddleware` would cost more than all of t
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -44,7 +45,13 @@ class Call:
 
 
 class Gateway:
-    """The outermost layer of a service."""
+    """The outermost layer of a service.
+
+    Args:
+        max_in_flight: requests at a time; more are answered with 429.
+        default_budget_ms: for callers who name no deadline of their own.
+        posts: by path, what answers a POST there in place of `app`.
+    """
 
     def __init__(
         self,
@@ -55,8 +62,10 @@ class Gateway:
         drain: Drain,
         max_in_flight: int,
         default_budget_ms: int,
+        posts: Mapping[str, ASGIApp],
     ) -> None:
         self._app = app
+        self._posts = posts
         self._callers = callers
         self._metrics = metrics
         self._drain = drain
@@ -102,7 +111,8 @@ class Gateway:
     async def _answer(self, call: Call, scope: Scope, receive: Receive, headers: Headers, reply: Reply) -> None:
         scope[CALL] = call
         body = await read_body(headers, receive, call.deadline)
-        if not await answered(self._app, scope, body, receive, reply.send):
+        app = self._posts.get(scope["path"], self._app) if scope["method"] == "POST" else self._app
+        if not await answered(app, scope, body, receive, reply.send):
             reply.status = reply.status or CALLER_LEFT
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:

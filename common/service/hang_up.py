@@ -13,22 +13,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 async def answered(app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> bool:
     """Runs the application on a body that was read already; False if the caller left and the work was cancelled."""
+    work = asyncio.current_task()
+    assert work is not None
+
+    def stop(_departure: asyncio.Future[None]) -> None:
+        work.cancel()
+
     departure = asyncio.ensure_future(_departure(receive))
-    work = asyncio.ensure_future(app(scope, _replay(body, departure), send))
+    departure.add_done_callback(stop)
     try:
-        await asyncio.wait({departure, work}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            work.cancel()
-        await work
+        await app(scope, _replay(body, departure), send)
     except asyncio.CancelledError:
         if not departure.done():  # it is we who are cancelled, not the caller who left
             raise
+        work.uncancel()
         return False
     else:
         return True
     finally:
+        departure.remove_done_callback(stop)
         departure.cancel()
-        work.cancel()
 
 
 async def _departure(receive: Receive) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from common.errors import NobodyAnswered
+
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 20  # of one request; more help nobody
 
@@ -52,6 +54,11 @@ def invalid(errors: list[Any]) -> Problem:
     first = listed[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return Problem(422, f"{first['where']}: {first['what']}{more}", errors=listed)
+
+
+def nobody_answered(error: NobodyAnswered) -> Problem:
+    """503, the last word: even the last tier failed."""
+    return Problem(503, f"nobody could answer: {error}")
 
 
 def invalid_body(error: ValidationError) -> Problem:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import Request
 from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.datastructures import QueryParams
 
 from common.service.gateway import OPEN_TO_ALL
 from common.service.problems import Problem
@@ -20,7 +23,16 @@ async def refuse_unknown_query(request: Request) -> None:
     declared = _declared(route) if isinstance(route, APIRoute) and route.path not in OPEN_TO_ALL else None
     if declared is None:
         return
-    unknown = [name for name in request.query_params if name not in declared]
+    _refuse([name for name in request.query_params if name not in declared])
+
+
+def refuse_every_query(query_string: bytes) -> None:
+    """For a route that has no parameters: `Problem` 422 for any."""
+    if query_string:
+        _refuse(list(QueryParams(query_string)))
+
+
+def _refuse(unknown: Sequence[str]) -> None:
     if unknown:
         errors = [{"where": f"query.{name[:128]}", "what": "there is no such parameter"} for name in unknown[:20]]
         raise Problem(422, f"{errors[0]['where']}: {errors[0]['what']}", errors=errors)

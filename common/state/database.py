@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, MetaData, Table, create_engine, event
+from sqlalchemy import Engine, MetaData, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from common.settings import ServiceSettings
 
 BUSY_TIMEOUT_MS = 2_000  # how long a writer waits for another one
+CREATION_LOCK = 0x6D7572706879  # "murphy": any number that nobody else in this database locks
 
 
 def open_state(settings: ServiceSettings) -> Engine:
@@ -25,8 +26,10 @@ def open_state(settings: ServiceSettings) -> Engine:
 
 
 def create_tables(engine: Engine, metadata: MetaData) -> None:
-    """Makes the tables of `metadata` that do not exist yet; two processes may do so at the same moment."""
+    """Makes the tables of `metadata` that do not exist yet; many processes may do so at the same moment."""
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # its IF NOT EXISTS alone fails when two find that nothing exists
+            connection.execute(select(func.pg_advisory_xact_lock(CREATION_LOCK)))
         for table in metadata.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
             for index in table.indexes:

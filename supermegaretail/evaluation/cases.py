@@ -10,12 +10,12 @@ from supermegaretail.evaluation.measures import LEVELS
 from supermegaretail.evaluation.outcome import Outcome
 from supermegaretail.evaluation.report import Case
 from supermegaretail.evaluation.slices import AFTER_STOCKOUT, PROMOTED, REPRICED, SHORT, SLOW
-from supermegaretail.evaluation.tiers import AVERAGE, CONSTANT, CORRECTION, UNPLANNED, Made
+from supermegaretail.evaluation.tiers import AVERAGE, BLIND, CONSTANT, CORRECTION, UNPLANNED, Made
 from supermegaretail.features import Floats
 from supermegaretail.series import SALES
 from supermegaretail.states import Flags
 
-HIDDEN = (CONSTANT, UNPLANNED)  # a flat line at 0, and one that hardly differs from the core's
+HIDDEN = (CONSTANT, BLIND, UNPLANNED)  # a flat line at 0, and two that hardly differ from the core's
 BAND = (LEVELS.index(0.25), LEVELS.index(0.95))
 
 

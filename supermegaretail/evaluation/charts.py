@@ -9,10 +9,23 @@ import polars as pl
 
 from supermegaretail.evaluation.report import Case, Report
 from supermegaretail.evaluation.svg import Line, bar_chart, line_chart
-from supermegaretail.evaluation.tiers import CONSTANT, CORRECTION, MA7, MA28, NAIVE, OWN, UNPLANNED
+from supermegaretail.evaluation.tiers import (
+    AVERAGE,
+    BLIND,
+    CONSTANT,
+    CORE,
+    CORRECTION,
+    MA7,
+    MA28,
+    NAIVE,
+    UNPLANNED,
+)
 from supermegaretail.evaluation.words import name, number, whole_quantiles
 
-STYLES = (*OWN, NAIVE, MA7, MA28, "AutoETS", "CrostonSBA", "SeasonalES", "mlforecast + LightGBM")
+STYLES = (
+    *(CORRECTION, UNPLANNED, CORE, AVERAGE, CONSTANT, NAIVE, MA7, MA28),
+    *("AutoETS", "CrostonSBA", "SeasonalES", "mlforecast + LightGBM"),
+)
 ON_CASES = (CORRECTION, "core", "moving_average", "AutoETS", "mlforecast + LightGBM")  # more lines hide each other
 
 
@@ -32,8 +45,8 @@ def legend(names: Sequence[tuple[str, str]]) -> str:
 
 
 def shown_tiers(report: Report, scope: str) -> list[str]:
-    """The tiers that are drawn: the constant would flatten all others."""
-    return [tier for tier in report.whole(scope)["tier"].to_list() if tier != CONSTANT]
+    """The tiers that are drawn: the constant would flatten all others, and one without x_ lies on its neighbours."""
+    return [tier for tier in report.whole(scope)["tier"].to_list() if tier not in (CONSTANT, BLIND)]
 
 
 def horizon_chart(report: Report, scope: str) -> str:

@@ -3,7 +3,8 @@
 WAPE      sum of absolute errors ÷ sum of sales
 bias      sum of errors ÷ sum of sales; positive means that too much was forecast
 RMSSE     root of (mean squared error ÷ mean squared step from one day to the next before the origin), per series, then
-          the mean (Hyndman and Koehler 2006, as in the M5 competition); wRMSSE weighs the series by recent revenue
+          the mean (Hyndman and Koehler 2006); wRMSSE weighs the series by recent revenue. The M5 competition takes the
+          steps from all days since the first sale, here they are those of the last 366: figures are close, not equal
 pinball   mean loss of a quantile ÷ mean sales: what the level is meant to make small
 coverage  of a level: the share of days with sales below the quantile, and the share at or below it. Demand comes in
           whole units, so no quantile can hit a level exactly: the shortfall is how far, in points, the level lies

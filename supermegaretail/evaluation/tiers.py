@@ -14,7 +14,7 @@ from supermegaretail.baseline import moving_average
 from supermegaretail.baseline_spread import average_quantiles
 from supermegaretail.evaluation.measures import LEVELS
 from supermegaretail.evaluation.plain import last_week, recent_mean
-from supermegaretail.features import Floats, core_design, per_target_day
+from supermegaretail.features import EXTENDED, Floats, core_design, per_target_day
 from supermegaretail.history import SalesHistory
 from supermegaretail.panel import Key
 from supermegaretail.series import Floats32
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from supermegaretail.training import Trained
 
 CORRECTION, UNPLANNED, CORE = "correction", "correction, plans missing", "core"
+BLIND = "correction, x_ inputs missing"  # weather and the like are known ahead only as a forecast
 AVERAGE, CONSTANT = "moving_average", "constant"
 NAIVE, MA7, MA28 = "seasonal_naive", "MA7", "MA28"
-OWN = (CORRECTION, UNPLANNED, CORE, AVERAGE, CONSTANT)  # the rest are peers
+OWN = (CORRECTION, BLIND, UNPLANNED, CORE, AVERAGE, CONSTANT)  # the rest are peers
 CHUNK = 2_048  # items whose quantiles are computed at once
 CONSTANT_UNITS = 0.0  # what the last tier answers unless an operator sets more
 
@@ -82,8 +83,10 @@ def forecasts(
         made = average_quantiles(history, items, demand, as_of=as_of, levels=LEVELS)
         return Made(demand, made.transpose(0, 2, 1).astype(np.float32))
 
+    blind = {BLIND: timed(lambda: corrected(_without_x(inputs.extended)))} if history.panel.x_names else {}
     return {
         CORRECTION: timed(lambda: corrected(inputs.extended)),
+        **blind,
         UNPLANNED: timed(lambda: corrected(np.full_like(inputs.extended, np.nan))),
         CORE: core,
         AVERAGE: timed(average),
@@ -92,6 +95,11 @@ def forecasts(
         MA7: timed(lambda: Made(recent_mean(history, items, as_of=as_of, days=7, horizon_days=horizon_days))),
         MA28: timed(lambda: Made(recent_mean(history, items, as_of=as_of, days=28, horizon_days=horizon_days))),
     }
+
+
+def _without_x(extended: Floats) -> Floats:
+    known = [not name.startswith("x_") for name in EXTENDED]
+    return np.where(known, extended, np.nan)
 
 
 def _quantiles(spread: Spread, demand: Floats, stable: Floats, *, as_of: date) -> Floats32:

@@ -1,19 +1,23 @@
 """Figures out of sums, and which of them should alarm somebody: pure functions and their thresholds.
 
-A figure alarms when it is beyond its threshold and further off than chance explains (`standard_errors`), so that a few
-unlucky days do not.
+A figure alarms when it is beyond its threshold and further off than chance explains, so that a few unlucky days do not.
+What chance explains is told by how far the figures of whole days are apart: all forecasts for one day, of any item and
+distance, err together, so a day counts as one observation. Days that follow each other err alike, too, so the error of
+their mean is widened by how much they do.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from supermegaretail.monitoring.scoring import ABOVE_EVER, Group, Sums
+from supermegaretail.monitoring.scoring import ABOVE_EVER, Group, Maker, Sums
 
 NOT_JUDGED = frozenset({"constant"})  # it claims nothing about the demand
+LEAST = 1e-9  # a sum up to that is 0: sums of differences do not come out even
+MOST_ALIKE = 0.9  # autocorrelation of days
 ALARMS = ("bias", "worse_than_average", "coverage", "negative", "above_ever")
 
 
@@ -25,7 +29,8 @@ class Limits:
     bias: float = 0.1  # share of what was sold, in either direction
     error_to_average: float = 1.0  # error ÷ error of the moving average
     coverage: float = 0.05  # share of days: five points
-    standard_errors: float = 3.0
+    least_days: int = 7  # with a score; below, nothing can be said about how far days are apart
+    standard_errors: float = 3.0  # of a share whose days are many; of fewer days as many more as Student's t asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +95,46 @@ def added_up(groups: Mapping[Group, Sums], *, by: tuple[int, ...]) -> dict[tuple
     return total
 
 
-def alarms(groups: Mapping[Group, Sums], limits: Limits) -> list[Alarm]:
-    """What should alarm somebody, by tier and version over all horizons."""
+def alarms(daily: Mapping[Maker, Sequence[Sums]], limits: Limits) -> list[Alarm]:
+    """What should alarm somebody, by tier and version, from the sums of each scored day, oldest first."""
     return [
         Alarm(name, tier, version, f"{tier} {version}: {text}")
-        for (tier, version), sums in sorted(added_up(groups, by=(0, 1)).items())
+        for (tier, version), days in sorted(daily.items())
         if tier not in NOT_JUDGED
-        for name, text in _judged(sums, limits)
+        for name, text in _judged(days, limits)
     ]
 
 
-def _judged(sums: Sums, limits: Limits) -> Iterator[tuple[str, str]]:
+def chance(parts: Sequence[float], wholes: Sequence[float], limits: Limits) -> float:
+    """How far Σ parts ÷ Σ wholes may be from its true value by chance; one part and one whole per day, oldest first.
+
+    The standard error of a ratio of sums (Cochran, Sampling Techniques, 1977) with days as its observations, times what
+    Student's t asks of so few of them, times √((1+r)/(1-r)) for days whose errors have the autocorrelation r (Bartlett
+    1935). Infinite where fewer than `least_days` days say anything.
+    """
+    seen = [(part, whole) for part, whole in zip(parts, wholes, strict=True) if max(abs(part), whole) > LEAST]
+    days, whole = len(seen), sum(one for _, one in seen)
+    if days < max(limits.least_days, 2) or whole <= LEAST:
+        return math.inf
+    share = sum(part for part, _ in seen) / whole
+    apart = [part - share * one for part, one in seen]
+    squares = sum(one * one for one in apart)
+    if squares <= LEAST:
+        return 0.0
+    standard_error = math.sqrt(squares * days / (days - 1)) / whole
+    measured = sum(now * before for now, before in zip(apart[1:], apart, strict=False)) / squares
+    alike = measured + (1 + 3 * max(measured, 0.0)) / days  # of few days it is measured too low
+    alike = min(max(alike, 0.0), MOST_ALIKE)
+    return _students_t(limits.standard_errors, days - 1) * math.sqrt((1 + alike) / (1 - alike)) * standard_error
+
+
+def _students_t(z: float, freedom: int) -> float:
+    """The quantile of Student's t as unlikely as `z` is of the normal: Fisher and Cornish's expansion (1960)."""
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+def _judged(days: Sequence[Sums], limits: Limits) -> Iterator[tuple[str, str]]:
+    sums = _total(days)
     seen = figures(sums)
     if seen.negative:
         yield "negative", f"{seen.negative} of {seen.forecasts} forecasts were negative"
@@ -110,39 +144,43 @@ def _judged(sums: Sums, limits: Limits) -> Iterator[tuple[str, str]]:
             "above_ever",
             f"{seen.above_ever} of {seen.forecasts} forecasts were more than {more} above the most ever sold",
         )
-    if seen.forecasts >= limits.least_forecasts:
-        yield from _bias(sums, seen, limits)
-        yield from _worse_than_average(sums, seen, limits)
-        yield from _coverage(sums, limits)
+    if seen.forecasts >= limits.least_forecasts and len(days) >= limits.least_days:
+        yield from _bias(days, sums, seen, limits)
+        yield from _worse_than_average(days, sums, seen, limits)
+        yield from _coverage(days, sums, limits)
 
 
-def _bias(sums: Sums, seen: Figures, limits: Limits) -> Iterator[tuple[str, str]]:
-    chance = limits.standard_errors * math.sqrt(max(sums.get("squared_error", 0.0), 0.0))
-    off = sums.get("demand", 0.0) - sums.get("actual", 0.0)
-    if abs(off) > max(limits.bias * sums.get("actual", 0.0), chance):
-        direction = "more" if off > 0 else "less"
+def _bias(days: Sequence[Sums], sums: Sums, seen: Figures, limits: Limits) -> Iterator[tuple[str, str]]:
+    demand, actual = sums.get("demand", 0.0), sums.get("actual", 0.0)
+    if seen.bias is None:
+        biased = demand > limits.standard_errors**2  # nothing sold: Poisson's error is the root of what was expected
+    else:
+        errors = [day.get("demand", 0.0) - day.get("actual", 0.0) for day in days]
+        by_chance = chance(errors, _column(days, "actual"), limits)
+        biased = abs(seen.bias) > max(limits.bias, by_chance)
+    if biased:
+        direction = "more" if demand > actual else "less"
         share = "" if seen.bias is None else f", {_percent(abs(seen.bias), 1)} {direction}"
         yield (
             "bias",
-            f"{sums.get('demand', 0.0):,.0f} units were forecast and {sums.get('actual', 0.0):,.0f} sold{share}"
+            f"{demand:,.0f} units were forecast and {actual:,.0f} sold{share}"
             f" (alarm from {_percent(limits.bias, 0)} on, {seen.forecasts} forecasts)",
         )
 
 
-def _worse_than_average(sums: Sums, seen: Figures, limits: Limits) -> Iterator[tuple[str, str]]:
+def _worse_than_average(days: Sequence[Sums], sums: Sums, seen: Figures, limits: Limits) -> Iterator[tuple[str, str]]:
     ratio, compared = seen.error_to_average, sums.get("compared", 0.0)
     if ratio is None or compared < limits.least_forecasts:
         return
-    apart = sums.get("compared_error", 0.0) - sums.get("average_error", 0.0)
-    chance = limits.standard_errors * math.sqrt(max(sums.get("apart_squared", 0.0), 0.0))
-    if ratio > limits.error_to_average and apart > chance:
+    by_chance = chance(_column(days, "compared_error"), _column(days, "average_error"), limits)
+    if ratio > limits.error_to_average and ratio - 1 > by_chance:
         yield (
             "worse_than_average",
             f"the error is {ratio:.2f} times that of the moving average over {compared:.0f} forecasts",
         )
 
 
-def _coverage(sums: Sums, limits: Limits) -> Iterator[tuple[str, str]]:
+def _coverage(days: Sequence[Sums], sums: Sums, limits: Limits) -> Iterator[tuple[str, str]]:
     """In whole units a quantile is right if its level lies between the share below it and the share up to it."""
     found = []
     for level, told in _told(sums):
@@ -150,12 +188,26 @@ def _coverage(sums: Sums, limits: Limits) -> Iterator[tuple[str, str]]:
             continue
         wanted, below = float(level), sums.get(f"below@{level}", 0.0) / told
         upto = sums.get(f"upto@{level}", 0.0) / told
-        off = max(below - wanted, wanted - upto)
-        chance = limits.standard_errors * math.sqrt(wanted * (1 - wanted) / told)
-        if off > max(limits.coverage, chance):
+        off, side = max((below - wanted, f"below@{level}"), (wanted - upto, f"upto@{level}"))
+        if off <= limits.coverage:
+            continue
+        binomial = limits.standard_errors * math.sqrt(wanted * (1 - wanted) / told)  # if all were independent
+        if off > max(binomial, chance(_column(days, side), _column(days, f"told@{level}"), limits)):
             found.append(f"the {level} quantile covered {_percent(upto, 1)} of {told:.0f} days")
     if found:
         yield "coverage", "; ".join(found)
+
+
+def _total(days: Sequence[Sums]) -> Sums:
+    total: Sums = {}
+    for day in days:
+        for figure, value in day.items():
+            total[figure] = total.get(figure, 0.0) + value
+    return total
+
+
+def _column(days: Sequence[Sums], figure: str) -> list[float]:
+    return [day.get(figure, 0.0) for day in days]
 
 
 def _told(sums: Sums) -> list[tuple[str, float]]:
@@ -164,7 +216,7 @@ def _told(sums: Sums) -> list[tuple[str, float]]:
 
 
 def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole > 1e-9 else None
+    return part / whole if whole > LEAST else None
 
 
 def _percent(share: float, decimals: int) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import tuple_ as row_of
 
 from common.state.database import create_tables, upsert
 from supermegaretail.monitoring.alarms import Alarm
-from supermegaretail.monitoring.scoring import DayKey, Group, Scored, Sums
+from supermegaretail.monitoring.scoring import DayKey, Group, Maker, Scored, Sums
 
 DETAIL_DAYS = 35  # a correction that comes later than that changes nothing any more
 SUMS_DAYS = 366
@@ -105,6 +105,23 @@ class OutcomeStore:
             for tier, version, horizon, figure, value in connection.execute(query):
                 found.setdefault((tier, version, horizon), {})[figure] = value
         return {group: sums for group, sums in found.items() if round(sums.get("forecasts", 0))}
+
+    def daily(self, *, until: date, days: int = WINDOW_DAYS) -> dict[Maker, list[Sums]]:
+        """By tier and version the sums of each scored day of the `days` up to `until`, oldest first, all horizons."""
+        query = (
+            select(totals.c.tier, totals.c.version, totals.c.day, totals.c.figure, func.sum(totals.c.value))
+            .where(totals.c.day > (until - timedelta(days=days)).isoformat(), totals.c.day <= until.isoformat())
+            .group_by(totals.c.tier, totals.c.version, totals.c.day, totals.c.figure)
+        )
+        found: dict[Maker, dict[str, Sums]] = {}
+        with self._engine.connect() as connection:
+            for tier, version, day, figure, value in connection.execute(query):
+                found.setdefault((tier, version), {}).setdefault(day, {})[figure] = value
+        scored = {
+            maker: [sums for _, sums in sorted(by_day.items()) if round(sums.get("forecasts", 0))]
+            for maker, by_day in found.items()
+        }
+        return {maker: sums for maker, sums in scored.items() if sums}
 
     def forget(self, newest: date) -> None:
         """Drops the detail and the sums of days that are long past."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from operator import itemgetter
 from typing import Any
 
@@ -23,6 +24,7 @@ from supermegaretail.monitoring.prediction_log import PredictionLog
 from supermegaretail.monitoring.scoring import COLUMNS, DayKey, Group, Sums, countable, demand_on, scored
 
 KEYS_AT_ONCE = 1_000  # scored in one go, and in one transaction
+KEYS_READ_AT_ONCE = 5_000  # from the log in one go: some 40 MB when each day was forecast from 28 distances
 MOST_WAITING = 50_000  # sales; beyond that they are looked up again instead of remembered
 GATHER_S = 0.5  # reports come in bursts
 LOOK_AFTER_S = 10.0  # after the start: what was sold while nobody scored
@@ -60,7 +62,7 @@ class Report:
 
 
 class Outcomes:
-    """One thread scores. `sold` and `look_again` return at once; to be started and closed once.
+    """One thread scores. `sold`, `arrived` and `look_again` return at once; to be started and closed once.
 
     Args:
         history: gives the newest sales, from any thread.
@@ -84,8 +86,9 @@ class Outcomes:
         self._limits = limits or Limits()
         self._gather_s = gather_s
         self._look_after_s = look_after_s
-        self._waiting: deque[Sequence[Sale]] = deque()
+        self._waiting: deque[Sequence[DayKey]] = deque()
         self._waiting_rows = 0
+        self._forgot_until: date | None = None
         self._look_at_s: float | None = None  # when all of the log is to be compared with what is known
         self._changed = threading.Condition()
         self._closing = False
@@ -96,13 +99,17 @@ class Outcomes:
         self._thread.start()
 
     def sold(self, sales: Sequence[Sale]) -> None:
-        """These sales are in the history now. When too many wait, the log is looked through instead: none is missed."""
+        """These sales are in the history now."""
+        self.arrived([(sale.store, sale.sku, sale.date) for sale in sales])
+
+    def arrived(self, keys: Sequence[DayKey]) -> None:
+        """Likewise. When too many wait, the log is looked through instead: none is missed."""
         with self._changed:
-            if self._waiting_rows + len(sales) > MOST_WAITING:
+            if self._waiting_rows + len(keys) > MOST_WAITING:
                 self._look_at_s = time.monotonic()
             else:
-                self._waiting.append(sales)
-                self._waiting_rows += len(sales)
+                self._waiting.append(keys)
+                self._waiting_rows += len(keys)
             self._changed.notify_all()
 
     def look_again(self) -> None:
@@ -141,16 +148,15 @@ class Outcomes:
 
     def _round(self) -> None:
         self._refresh()
-        sales, look = self._next()
-        if sales or look:
+        reported, look = self._next()
+        if reported or look:
             self._predictions.flush(RETRY_AFTER_S)  # what was told a moment ago counts, too
-        reported = {(sale.store, sale.sku, sale.date): None for sale in sales}
         self._score(sorted(reported, key=itemgetter(2)))  # a piece of few days is read from few files
         if look:
             for day in self._logged_days():
                 self._score(self._changed_keys(day))
 
-    def _next(self) -> tuple[list[Sale], bool]:
+    def _next(self) -> tuple[list[DayKey], bool]:
         """Waits for sales, for the time to look again, or for the figures to be old; then for a burst to end."""
         with self._changed:
             due_s = None if self._look_at_s is None else max(self._look_at_s - time.monotonic(), 0.0)
@@ -160,13 +166,13 @@ class Outcomes:
             )
             if self._waiting:
                 self._changed.wait_for(lambda: self._closing, self._gather_s)
-            sales = [sale for report in self._waiting for sale in report]
+            reported = list(dict.fromkeys(key for keys in self._waiting for key in keys))
             self._waiting.clear()
             self._waiting_rows = 0
             look = self._looks_now()
             if look:
                 self._look_at_s = None
-            return sales, look
+            return reported, look
 
     def _looks_now(self) -> bool:
         return self._look_at_s is not None and time.monotonic() >= self._look_at_s
@@ -176,18 +182,25 @@ class Outcomes:
         newest = self._store.newest_day()
         if newest is not None:
             keys = [key for key in keys if (newest - key[2]).days < DETAIL_DAYS]
-        for start in range(0, len(keys), KEYS_AT_ONCE):
-            if self._closing:
-                return
+        for read_from in range(0, len(keys), KEYS_READ_AT_ONCE):
+            part = keys[read_from : read_from + KEYS_READ_AT_ONCE]
             began_s = time.monotonic()
-            piece = keys[start : start + KEYS_AT_ONCE]
-            self._store.replace(piece, scored(self._forecasts(piece), self._history()))
-            with self._changed:
-                self._changed.wait_for(lambda: self._closing, min(time.monotonic() - began_s, LONGEST_REST_S))
+            rows = self._forecasts(part)
+            for start in range(0, len(part), KEYS_AT_ONCE):
+                piece = part[start : start + KEYS_AT_ONCE]
+                of_these = rows.join(_table_of(piece), on=["store", "sku", "day"], how="semi")
+                history = self._history()
+                found = scored(of_these, history)
+                self._store.replace([key for key in piece if key in found or _is_hidden(history, key)], found)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closing, min(time.monotonic() - began_s, LONGEST_REST_S))
+                if self._closing:
+                    return
+                began_s = time.monotonic()
 
     def _forecasts(self, keys: Sequence[DayKey]) -> pl.DataFrame:
         """The rows of the log about these items' days that were forecasts when they were made."""
-        wanted = pl.LazyFrame(keys, schema=["store", "sku", "day"], orient="row")
+        wanted = _table_of(keys).lazy()
         first, last = min(key[2] for key in keys), max(key[2] for key in keys)
 
         def ask(rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -197,26 +210,33 @@ class Outcomes:
         return self._predictions.partitions.read(ask)
 
     def _logged_days(self) -> Iterator[date]:
-        """Days with forecasts in the log that the history reaches, oldest first."""
-        last_day = self._history().last_day
+        """Days with forecasts in the log that the history reaches and that still can be scored, oldest first."""
+        last_day, newest = self._history().last_day, self._store.newest_day()
         if last_day is not None:
+            first_day = date.min if newest is None else newest - timedelta(days=DETAIL_DAYS - 1)
+            within = pl.col("day").is_between(first_day, last_day)
             days = self._predictions.partitions.read(
-                lambda rows: rows.filter(pl.col("day") <= last_day, countable()).select("day").unique()
+                lambda rows: rows.filter(within, countable()).select("day").unique()
             )
             yield from sorted(days["day"])
 
     def _changed_keys(self, day: date) -> list[DayKey]:
-        """Items with forecasts for the day whose demand is another one than they were scored with, if they were."""
+        """Items with forecasts for the day whose demand is another one than they were scored with, if they were.
+
+        Sales that are not known here are no change: another process scored them, and here they are still to come.
+        """
         logged = self._predictions.partitions.read(
             lambda rows: rows.filter(pl.col("day") == day, countable()).select("store", "sku").unique()
         )
         keys: list[DayKey] = [(store, sku, day) for store, sku in logged.sort("store", "sku").iter_rows()]
         before = self._store.actuals(day)
-        demand = demand_on(self._history(), keys).tolist()
+        history = self._history()
+        demand = zip(keys, demand_on(history, keys).tolist(), strict=True)
         return [
             key
-            for key, now in zip(keys, demand, strict=True)
-            if (now == now) != (key[:2] in before) or (now == now and abs(now - before[key[:2]]) > 1e-6)
+            for key, now in demand
+            if (key[:2] in before and _is_hidden(history, key))
+            or (now == now and abs(now - before.get(key[:2], math.inf)) > 1e-6)
         ]
 
     def _refresh(self) -> None:
@@ -224,10 +244,23 @@ class Outcomes:
         if until is None:
             return
         groups = self._store.sums(until=until)
-        standing, began, ended = self._store.settle(alarms(groups, self._limits))
+        standing, began, ended = self._store.settle(alarms(self._store.daily(until=until), self._limits))
         self.report = Report(until, groups, standing)
         for one in began:
             log.warning("outcomes.alarm_began", alarm=one.name, tier=one.tier, version=one.version, text=one.text)
         for name, tier, version in ended:
             log.warning("outcomes.alarm_ended", alarm=name, tier=tier, version=version)
-        self._store.forget(until)
+        if until != self._forgot_until:
+            self._store.forget(until)
+            self._forgot_until = until
+
+
+def _table_of(keys: Sequence[DayKey]) -> pl.DataFrame:
+    return pl.DataFrame(keys, schema=["store", "sku", "day"], orient="row")
+
+
+def _is_hidden(history: SalesHistory, key: DayKey) -> bool:
+    """Whether the day's sales are known, but a stock-out hid the demand."""
+    place, day = history.panel.places.get(key[:2]), key[2].toordinal()
+    known = place is not None and history.panel.series[place].last_report(day) == day
+    return known and math.isnan(demand_on(history, [key])[0])

@@ -1,7 +1,8 @@
 """A folder of parquet partitions, one per day of making: appended to by many processes, bounded in size and age.
 
-A file is written under a hidden name and renamed, so nobody reads a part of one. Its name is unique, so nobody
-overwrites another one's. A crash while files are joined may leave rows twice; readers get each row once.
+A file is written under a hidden name, brought onto the disk and renamed, so nobody reads a part of one, not even after
+the power failed. Its name is unique, so nobody overwrites another one's. A crash while files are joined may leave rows
+twice; readers get each row once. A file that a broken disk damaged is set aside, so that all the others are still read.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import structlog
+from prometheus_client import Counter
 
 from supermegaretail.monitoring.records import SCHEMA
 
@@ -23,7 +26,11 @@ JOINED_BYTES = 8 * 2**20  # files are joined up to this size: about a million ro
 JOIN_TODAY_FROM = 32  # small files; of a past day two are enough
 FORGOTTEN_AFTER_S = 3_600  # what a process that died left half written
 READ_ATTEMPTS = 5
+DAMAGED = ".damaged"  # in place of .parquet
+MAGIC = b"PAR1"  # a whole parquet file begins and ends with it
+UNREADABLE = (pl.exceptions.ComputeError, pl.exceptions.PanicException)  # what polars makes of damaged bytes
 ROW = ("request_id", "made_at", "position", "horizon_days")  # what makes a row unique
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,33 +50,34 @@ class Partitions:
         self.folder = folder
         self._most_bytes = most_bytes
         self._most_days = most_days
+        self.damaged = Counter("prediction_log_damaged_files_total", "Files that were set aside.", registry=None)
 
     def write(self, rows: pl.DataFrame, day: date) -> None:
         """Adds rows to the partition of a day, whole or not at all; raises `OSError` or a polars error."""
         folder = self.folder / f"day={day.isoformat()}"
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            _sync(self.folder)
         name = secrets.token_hex(12)
         aside = folder / f".{name}.part"
         try:
             rows.write_parquet(aside, compression="zstd", row_group_size=65_536)
+            _sync(aside)
             aside.rename(folder / f"{name}.parquet")
+            _sync(folder)
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
 
     def files(self) -> list[Stored]:
         """All whole files, oldest first."""
-        return sorted(
-            Stored(day, status.st_mtime_ns, path, status.st_size)
-            for day, folder in self._days()
-            for path, status in _listed(folder)
-            if path.suffix == ".parquet"
-        )
+        return [stored for stored in self._kept() if stored.path.suffix == ".parquet"]
 
     def read(self, ask: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
         """What `ask` makes of all rows, in `SCHEMA`; a file that was joined or given up meanwhile is no trouble.
 
-        A row may be there twice for a moment: who counts or shows rows calls `each_once` on what it asks for.
+        A row may be there twice for a moment: who counts or shows rows calls `each_once` on what it asks for. A damaged
+        file is set aside and its rows are missing. Raises `OSError`, or a polars error when the question is wrong.
         """
         for attempt in range(READ_ATTEMPTS):
             paths = [stored.path for stored in self.files()]
@@ -79,12 +87,15 @@ class Partitions:
             except FileNotFoundError:
                 if attempt + 1 == READ_ATTEMPTS:
                     raise
+            except UNREADABLE as error:
+                if not self._set_aside(paths) or attempt + 1 == READ_ATTEMPTS:
+                    raise pl.exceptions.ComputeError(f"{type(error).__name__}: {error}") from error
         raise AssertionError("the last attempt returns or raises")
 
     def tidy(self, *, today: date | None = None) -> None:
         """Gives up what is too old or too much, oldest first, and removes what died half written."""
         today = today or datetime.now(UTC).date()
-        files = self.files()
+        files = self._kept()
         size = sum(stored.size for stored in files)
         oldest = today - timedelta(days=self._most_days)
         for stored in files:
@@ -94,7 +105,7 @@ class Partitions:
             size -= stored.size
         for day, folder in self._days():
             for path, status in _listed(folder):
-                if path.suffix != ".parquet" and time.time() - status.st_mtime > FORGOTTEN_AFTER_S:
+                if path.suffix not in (".parquet", DAMAGED) and time.time() - status.st_mtime > FORGOTTEN_AFTER_S:
                     path.unlink(missing_ok=True)
             if day < today:
                 _remove_if_empty(folder)
@@ -112,13 +123,40 @@ class Partitions:
                         self._join(group, day)
 
     def _join(self, group: list[Stored], day: date) -> None:
+        paths = [stored.path for stored in group]
         try:
-            rows = pl.read_parquet([stored.path for stored in group], hive_partitioning=False)
+            rows = pl.read_parquet(paths, hive_partitioning=False)
         except FileNotFoundError:  # another process gave one up
             return
+        except UNREADABLE as error:
+            if self._set_aside(paths):
+                return  # the others are joined the next time
+            raise pl.exceptions.ComputeError(f"{type(error).__name__}: {error}") from error
         self.write(each_once(rows.lazy()).sort("day", "store", "sku").collect(), day)
         for stored in group:
             stored.path.unlink(missing_ok=True)
+
+    def _set_aside(self, paths: list[Path]) -> int:
+        """Renames the damaged ones, and counts them. Reads files as a whole only if all of them end as they should."""
+        damaged = [path for path in paths if not _has_both_ends(path)]
+        damaged = damaged or [path for path in paths if not _is_readable(path)]
+        for path in damaged:
+            try:
+                path.rename(path.with_suffix(DAMAGED))
+            except FileNotFoundError:  # another process was quicker
+                continue
+            self.damaged.inc()
+            log.error("prediction_log.damaged_file", path=str(path.with_suffix(DAMAGED)))
+        return len(damaged)
+
+    def _kept(self) -> list[Stored]:
+        """All whole files, and those that were set aside, oldest first."""
+        return sorted(
+            Stored(day, status.st_mtime_ns, path, status.st_size)
+            for day, folder in self._days()
+            for path, status in _listed(folder)
+            if path.suffix in (".parquet", DAMAGED)
+        )
 
     def _days(self) -> list[tuple[date, Path]]:
         try:
@@ -138,6 +176,36 @@ class Partitions:
 def each_once(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Rows without those that a crash, or a reader who was quick, saw twice."""
     return rows.unique(ROW, keep="any", maintain_order=True)
+
+
+def _sync(path: Path) -> None:
+    """Has a file, or the names in a folder, on the disk when it returns."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _has_both_ends(path: Path) -> bool:
+    """Whether this may be a whole parquet file; a file that is gone by now is not damaged."""
+    try:
+        with path.open("rb") as opened:
+            first = opened.read(len(MAGIC))
+            opened.seek(-min(len(MAGIC), path.stat().st_size), os.SEEK_END)
+            return first == opened.read() == MAGIC
+    except FileNotFoundError:
+        return True
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        pl.read_parquet(path, hive_partitioning=False)
+    except FileNotFoundError:
+        return True
+    except UNREADABLE:
+        return False
+    return True
 
 
 def _groups(files: list[Stored]) -> Iterator[list[Stored]]:

@@ -23,7 +23,7 @@ from supermegaretail.monitoring.records import Answered, table_of
 MOST_WAITING_ROWS = 300_000  # items × days: a few seconds of the largest requests
 FLUSH_ROWS = 50_000
 FLUSH_EVERY_S = 3.0
-JOIN_EVERY_S = 60.0
+TIDY_EVERY_S = 60.0
 log = structlog.get_logger(__name__)
 
 
@@ -37,14 +37,17 @@ class PredictionLog:
         *,
         most_waiting_rows: int = MOST_WAITING_ROWS,
         flush_every_s: float = FLUSH_EVERY_S,
+        tidy_every_s: float = TIDY_EVERY_S,
     ) -> None:
         self.partitions = partitions
         self.trouble: str | None = None  # why the latest rows are not on the disk
         self._dropped = Counter(
             "prediction_log_dropped_total", "Logged items × days that were not written.", registry=registry
         )
+        registry.register(partitions.damaged)
         self._most_waiting_rows = most_waiting_rows
         self._flush_every_s = flush_every_s
+        self._tidy_every_s = tidy_every_s
         self._waiting: deque[Answered] = deque()
         self._waiting_rows = 0
         self._changed = threading.Condition()
@@ -93,9 +96,9 @@ class PredictionLog:
         return newest.sort("position", "horizon_days")
 
     def _run(self) -> None:
-        join_at_s = time.monotonic() + JOIN_EVERY_S
+        tidy_at_s = time.monotonic() + self._tidy_every_s
         while True:
-            taken, closing = self._take()
+            taken, closing = self._take(tidy_at_s)
             if taken:
                 self._write(taken)
             with self._changed:
@@ -103,14 +106,15 @@ class PredictionLog:
                 self._changed.notify_all()
             if closing:
                 return
-            if time.monotonic() >= join_at_s:
+            if time.monotonic() >= tidy_at_s:  # also when nothing is written: what is too old has to go
                 self._guarded(self.partitions.join)
-                join_at_s = time.monotonic() + JOIN_EVERY_S
+                self._guarded(self.partitions.tidy)
+                tidy_at_s = time.monotonic() + self._tidy_every_s
 
-    def _take(self) -> tuple[list[Answered], bool]:
-        """Waits until there is something to write, for a while, and then for more to come with it."""
+    def _take(self, until_s: float) -> tuple[list[Answered], bool]:
+        """Waits for something to write, at most until then, and after that for more to come with it."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closing, JOIN_EVERY_S)
+            self._changed.wait_for(lambda: self._waiting or self._closing, max(until_s - time.monotonic(), 0.0))
             if self._waiting:
                 self._changed.wait_for(
                     lambda: self._hurry or self._closing or self._waiting_rows >= FLUSH_ROWS, self._flush_every_s
@@ -131,7 +135,7 @@ class PredictionLog:
         self._guarded(self.partitions.tidy)
 
     def _append(self, group: list[Answered], day: date) -> None:
-        self.partitions.write(pl.concat([table_of(one) for one in group]), day)
+        self.partitions.write(table_of(*group), day)
         self.trouble = None
 
     def _guarded(self, work: Callable[[], None]) -> bool:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from supermegaretail.contract import ForecastAnswer
+from supermegaretail.contract import Forecast, ForecastAnswer
 from supermegaretail.formulas import WINDOW_DAYS
 from supermegaretail.history import SalesHistory
 from supermegaretail.panel import Key
 from supermegaretail.series import AVERAGED, EVENT, STOCKOUT, Floats32, windows
 
 Marks: TypeAlias = npt.NDArray[np.uint32]
+Told: TypeAlias = tuple[int, int, Forecast]  # the number of the request, the position in it, and the item's answer
 
 SCHEMA: dict[str, pl.DataType] = {
     "request_id": pl.String(),
@@ -95,47 +96,55 @@ def marks(history: SalesHistory, items: Sequence[Key], *, as_of: date, horizon_d
     return found
 
 
-def table_of(answered: Answered) -> pl.DataFrame:
-    """The rows of one request, in `SCHEMA`, by item and day."""
-    answer = answered.answer
-    horizon_days = len(answer.forecasts[0].dates)
-    keys = [(one.store, one.sku) for one in answer.forecasts]
-    marked = marks(answered.history, keys, as_of=answer.as_of, horizon_days=horizon_days)
-    by_levels: dict[tuple[str, ...], list[int]] = {}  # an override or a constant may come without quantiles
-    for position, one in enumerate(answer.forecasts):
-        by_levels.setdefault(tuple(one.quantiles or ()), []).append(position)
-    rows = pl.concat([_rows(answer, marked, at, levels) for levels, at in by_levels.items()])
-    request = {
-        "request_id": answer.request_id,
-        "made_at": answered.made_at,
-        "caller": answered.caller,
-        "version": answered.version,
-        "seed": answer.seed,
-        "as_of": answer.as_of,
-        "known_until": answered.history.last_day,
-        **{f"{part}_version": answer.versions.get(part) for part in ("core", "correction", "features", "api")},
-    }
+def table_of(*answers: Answered) -> pl.DataFrame:
+    """The rows of some requests, in `SCHEMA`, by request, item and day."""
+    alike: dict[tuple[int, tuple[str, ...]], list[Told]] = {}  # days and quantiles: they shape the columns
+    for number, one in enumerate(answers):
+        for position, forecast in enumerate(one.answer.forecasts):
+            kind = len(forecast.dates), tuple(forecast.quantiles or ())
+            alike.setdefault(kind, []).append((number, position, forecast))
+    marked = _marked(answers)
+    rows = pl.concat([_rows(told, marked, levels) for (_, levels), told in alike.items()])
+    requests = _requests(answers)[rows["number"]]
     return (
-        rows.with_columns(pl.lit(value, SCHEMA[name]).alias(name) for name, value in request.items())
+        pl.concat([rows, requests], how="horizontal")
+        .sort("number", "position", "horizon_days")
         .with_columns((pl.col("as_of").cast(pl.Int32) + pl.col("horizon_days")).cast(pl.Date).alias("day"))
         .select(list(SCHEMA))
-        .sort("position", "horizon_days")
     )
 
 
-def _rows(answer: ForecastAnswer, marked: Marks, positions: list[int], levels: tuple[str, ...]) -> pl.DataFrame:
+def _requests(answers: Sequence[Answered]) -> pl.DataFrame:
+    """What is the same for all rows of a request; one row for each."""
+    columns: dict[str, list[Any]] = {
+        "request_id": [one.answer.request_id for one in answers],
+        "made_at": [one.made_at for one in answers],
+        "caller": [one.caller for one in answers],
+        "version": [one.version for one in answers],
+        "seed": [one.answer.seed for one in answers],
+        "as_of": [one.answer.as_of for one in answers],
+        "known_until": [one.history.last_day for one in answers],
+    }
+    for part in ("core", "correction", "features", "api"):
+        columns[f"{part}_version"] = [one.answer.versions.get(part) for one in answers]
+    return pl.DataFrame(columns, schema_overrides={name: SCHEMA[name] for name in columns})
+
+
+def _rows(told: Sequence[Told], marked: Sequence[Marks], levels: tuple[str, ...]) -> pl.DataFrame:
     """What differs from item to item, of those with these quantiles; lists in polars are dear, so arrays are used."""
-    forecasts = [answer.forecasts[position] for position in positions]
+    forecasts = [forecast for _, _, forecast in told]
     horizon_days = len(forecasts[0].dates)
     names = ("store", "sku", "served_by", "degraded", "reason", "override_id")
+    marks_of = np.array([marked[number][position] for number, position, _ in told])
     items = {
-        "position": pl.Series(positions, dtype=pl.Int32),
+        "number": pl.Series([number for number, _, _ in told], dtype=pl.UInt32),
+        "position": pl.Series([position for _, position, _ in told], dtype=pl.Int32),
         **{name: pl.Series([getattr(one, name) for one in forecasts], dtype=SCHEMA[name]) for name in names},
-        **{name: pl.Series(marked[positions, place]) for place, name in enumerate(MARKS)},
+        **{name: pl.Series(marks_of[:, place]) for place, name in enumerate(MARKS)},
     }
     rows = len(forecasts) * horizon_days
-    told = np.array([list((one.quantiles or {}).values()) for one in forecasts], np.float64)
-    by_day = told.reshape(len(forecasts), len(levels), horizon_days).transpose(0, 2, 1).reshape(rows, len(levels))
+    values = np.array([list((one.quantiles or {}).values()) for one in forecasts], np.float64)
+    by_day = values.reshape(len(forecasts), len(levels), horizon_days).transpose(0, 2, 1).reshape(rows, len(levels))
     days = {
         "horizon_days": pl.Series(np.tile(np.arange(1, horizon_days + 1, dtype=np.int32), len(forecasts))),
         "demand": pl.Series(np.array([one.demand for one in forecasts], np.float64).ravel()),
@@ -144,6 +153,25 @@ def _rows(answer: ForecastAnswer, marked: Marks, positions: list[int], levels: t
     }
     repeated = pl.DataFrame(items)[np.repeat(np.arange(len(forecasts)), horizon_days)]
     return repeated.with_columns(column.alias(name) for name, column in days.items())
+
+
+def _marked(answers: Sequence[Answered]) -> list[Marks]:
+    """The marks of the items of each request; those that many requests ask about are worked out once."""
+    asked = [[(one.store, one.sku) for one in answered.answer.forecasts] for answered in answers]
+    questions = [(one.history, one.answer.as_of, len(one.answer.forecasts[0].dates)) for one in answers]
+    found: dict[tuple[SalesHistory, date, int], dict[Key, int]] = {}
+    for question, keys in zip(questions, asked, strict=True):
+        place_of = found.setdefault(question, {})
+        for key in keys:
+            place_of.setdefault(key, len(place_of))
+    worked_out = {
+        question: marks(question[0], list(place_of), as_of=question[1], horizon_days=question[2])
+        for question, place_of in found.items()
+    }
+    return [
+        worked_out[question][[found[question][key] for key in keys]]
+        for question, keys in zip(questions, asked, strict=True)
+    ]
 
 
 def _lists(values: npt.NDArray[np.float64]) -> pl.Series:

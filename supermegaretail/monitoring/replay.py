@@ -71,7 +71,7 @@ class LoggedRequest:
 
     def as_request(self) -> ForecastRequest:
         """The same request again, about the same days, by the same version."""
-        levels = self.items[0].quantiles or {}
+        levels = next((one.quantiles for one in self.items if one.quantiles), {})  # an override has none
         return ForecastRequest.model_construct(
             items=[Item.model_construct(store=one.store, sku=one.sku) for one in self.items],
             horizon_days=len(self.items[0].dates),

@@ -22,6 +22,7 @@ from supermegaretail.history import SalesHistory
 from supermegaretail.series import known_demand
 
 DayKey: TypeAlias = tuple[str, str, date]  # store, sku, target day
+Maker: TypeAlias = tuple[str, str]  # tier, version
 Group: TypeAlias = tuple[str, str, str]  # tier, version, horizon
 Sums: TypeAlias = dict[str, float]  # by figure; what is not there is 0
 
@@ -71,11 +72,10 @@ def scored(rows: pl.DataFrame, history: SalesHistory) -> dict[DayKey, Scored]:
     )
     last = rows.with_columns(_version().alias("version"), _bucket().alias("horizon")).rename({"served_by": "tier"})
     last = last.sort("made_at").unique(SAME, keep="last", maintain_order=True)
-    judged = last.join(known, on=["store", "sku", "day"]).join(
-        _compared_with(last, history), on=["store", "sku", "as_of"], how="left"
-    )
+    judged = last.join(known, on=["store", "sku", "day"])
     if judged.is_empty():
         return {}
+    judged = judged.join(_compared_with(judged, history), on=["store", "sku", "as_of"], how="left")
     tall = pl.concat([_errors(judged), _coverage(judged)])
     actuals = {(store, sku, day): actual for store, sku, day, actual in known.iter_rows()}
     found: dict[DayKey, Scored] = {}
@@ -129,11 +129,9 @@ def _errors(judged: pl.DataFrame) -> pl.DataFrame:
         "demand": pl.col("demand").sum(),
         "actual": pl.col("actual").sum(),
         "absolute_error": error.abs().sum(),
-        "squared_error": (error**2).sum(),
         "compared": apart.count(),
         "compared_error": error.abs().filter(average.is_not_null()).sum(),
         "average_error": (average - pl.col("actual")).abs().sum(),
-        "apart_squared": (apart**2).sum(),
         "negative": (pl.col("demand") < 0).sum(),
         "above_ever": (pl.col("demand") > ABOVE_EVER * highest).sum(),
     }

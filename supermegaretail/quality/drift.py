@@ -115,7 +115,7 @@ def _moved(limits: Limits, name: str, reference: Floats, current: Floats) -> Fin
         return None
     text = (
         f"{name} of the last {limits.month_days} days has another spread than in the month before: "
-        f"it went {percent(distance)} of its range (stability index {index:.2f}), "
+        f"it went {percent(distance)} of its spread (5 % to 95 % quantile; stability index {index:.2f}), "
         f"its mean from {means[0]:,.3g} to {means[1]:,.3g}"
     )
     # Weather and holidays do move with the season, so only what a chain decides or sells is worth a warning.

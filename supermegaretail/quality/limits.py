@@ -44,7 +44,7 @@ class Limits:
     above_list: Graded = Graded(0.02, 0.50)  # 0.6 % in FreshRetailNet are dearer than listed; half is a share mistaken
     # Out of stock for most of the day: up to 12 % of a week in FreshRetailNet. From half on little demand is seen.
     sold_out: Graded = Graded(0.25, 0.50)
-    # A value so many times its series' 99th percentile, and of so many units at least, is a typing error or wholesale …
+    # A value so many times its series' 95th percentile, and of so many units at least, is a typing error or wholesale …
     huge_times: float = 30.0
     huge_units: float = 100.0
     # … which a model survives unless those few days hold a tenth of all that was ever sold.

@@ -404,7 +404,7 @@ async def test_a_table_that_is_imported_while_it_serves_is_used(tmp_path: Path, 
     app = create_app(settings, raise_bugs=True)
     async with app.router.lifespan_context(app):
         save_table(table, settings.table_path)
-        app.state.engine.book.reload_if_changed()
+        app.state.engine.book.refresh()
         assert app.state.engine.book.history.last_day == LAST_DAY
 
 
@@ -457,7 +457,7 @@ async def test_a_later_plan_corrects_what_it_tells_and_leaves_the_rest_also_afte
     seen: list[Any] = []
 
     def noting(request: dict[str, Any]) -> Any:
-        seen.append(request["items"][0]["extended"][0])
+        seen.append(request["items"][0]["extended"])
         return sevens(request)
 
     with json_server(noting) as url:
@@ -475,7 +475,7 @@ async def test_without_its_ledger_the_imported_sales_are_served_and_the_trouble_
     async with service(var_dir):
         pass
     with sqlite3.connect(var_dir / "state.sqlite3") as database:
-        database.execute("ALTER TABLE supermegaretail_sales RENAME COLUMN value TO damaged")
+        database.execute("ALTER TABLE supermegaretail_arrivals RENAME COLUMN value TO damaged")
     database.close()
     async with service(var_dir) as client:
         answer = await forecast(client, ALL)

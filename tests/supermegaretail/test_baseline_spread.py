@@ -71,3 +71,36 @@ def test_sales_after_as_of_do_not_matter() -> None:
     whole, items = chain(mean=3.0, whole=True), [("s", "p0"), ("s", "p1")]
     earlier = chain(mean=3.0, whole=True, until=0)
     np.testing.assert_array_equal(made(earlier, items), made(whole, items))
+
+
+def sold_daily(units: list[float], *, stockout_hours: list[float] | None = None) -> SalesHistory:
+    """One item's sales up to LAST_DAY."""
+    days = [LAST_DAY + timedelta(days=step + 1 - len(units)) for step in range(len(units))]
+    table = pl.DataFrame({"store": "s", "sku": "p", "date": days, "sales": units})
+    if stockout_hours is not None:
+        table = table.with_columns(pl.Series("stockout_hours", stockout_hours))
+    return SalesHistory.build(table)
+
+
+def middle(history: SalesHistory) -> tuple[float, float]:
+    """The moving average, and the quantile 0.5, of the first day."""
+    average = moving_average(history, [("s", "p")], as_of=LAST_DAY, horizon_days=7)
+    found = average_quantiles(history, [("s", "p")], average, as_of=LAST_DAY, levels=[0.5])
+    return float(average[0, 0]), float(found[0, 0, 0])
+
+
+def test_after_a_good_week_the_middle_lies_below_the_average_and_after_a_bad_one_above() -> None:
+    dice = np.random.default_rng(5)
+    usual = dice.gamma(9, 10 / 9, 100).tolist()
+    good, bad = (middle(sold_daily(usual + [units] * 7)) for units in (16.0, 5.0))
+    assert good[1] < 0.95 * good[0]
+    assert bad[1] > bad[0]
+
+
+def test_days_that_sell_out_count_with_what_was_sold_on_them() -> None:
+    dice = np.random.default_rng(6)
+    sold_out = np.arange(120) % 2 == 0
+    units = np.where(sold_out, 2.5, dice.gamma(20, 0.5, 120)).tolist()
+    average, in_the_middle = middle(sold_daily(units, stockout_hours=np.where(sold_out, 12.0, 0.0).tolist()))
+    assert average > 8  # of the days in stock
+    assert in_the_middle < 8

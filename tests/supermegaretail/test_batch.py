@@ -165,7 +165,9 @@ class Proportional(Spread):
 
 def proportional(times: float) -> Spread:
     steps = (0.0, 1.0)
-    return Proportional(zero=(0.0,) * 8, scale=(times,) * 8, shapes=steps, levels=steps, table=(steps, steps))
+    return Proportional(
+        zero=(0.0,) * 8, scale=(times,) * 8, shapes=steps, levels=steps, table=(steps, steps), whole_units=False
+    )
 
 
 def corrected_by(models: Models, spread: Spread) -> Models:
@@ -185,9 +187,24 @@ def test_quantiles_are_those_of_the_tier_that_serves(batch: Batch, models: Model
 
 
 def test_a_correction_that_is_not_sure_leaves_the_cores_answer(batch: Batch, models: Models) -> None:
-    table = replace(batch, models=corrected_by(models, proportional(100))).table(ITEMS)
+    unsure = replace(batch, models=corrected_by(models, proportional(100)))
+    table = replace(unsure, levels=(0.5,)).table(ITEMS)
     assert table["served_by"].unique().to_list() == ["core"]
     assert table["reason"].unique().to_list() == ["correction:uncertain"]
+    assert unsure.table(ITEMS)["served_by"].unique().to_list() == ["core"]  # asked for quantiles or not
+
+
+def test_quantiles_below_nothing_cost_a_model_the_item(batch: Batch, models: Models) -> None:
+    damaged = corrected_by(models, proportional(-1))
+    table = replace(batch, models=damaged, levels=(0.5, 0.95)).table(ITEMS)
+    assert table["reason"].unique().to_list() == ["correction:meaning"]
+
+
+def test_an_item_without_plans_says_so_though_there_is_no_correction_either(models: Models) -> None:
+    history = SalesHistory.build(small_table(planned_days=0))
+    alone = replace(models, correction=None, correction_reason="not_loaded")
+    table = Batch(history=history, models=alone, as_of=LAST_DAY, horizon_days=DAYS).table(ITEMS)
+    assert table["reason"].unique().to_list() == ["correction:inputs_missing"]
 
 
 class Breaks(Batch):

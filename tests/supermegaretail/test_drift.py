@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,7 +17,8 @@ import pytest
 from common.versions.registry import Registry
 from supermegaretail.demand import too_uncertain
 from supermegaretail.demo_data import LAST_SALES_DAY, demo_table
-from supermegaretail.drift import DRIFT_FILE, GROUPS, load
+from supermegaretail.drift import DRIFT_FILE, GROUPS, Bounds, load, references
+from supermegaretail.history import SalesHistory
 from supermegaretail.model_contract import PredictionRequest
 from supermegaretail.model_server import predict
 from supermegaretail.models import read
@@ -53,7 +55,7 @@ async def trained_service(var_dir: Path, folder: Path, table: pl.DataFrame) -> A
     models = read(Registry(var_dir / "registry"), "1.0.0")
 
     def answer(request: dict[str, Any]) -> Any:
-        return predict(models, PredictionRequest.model_validate(request, strict=False)).model_dump(mode="json")
+        return predict(models, PredictionRequest.model_validate_json(json.dumps(request))).model_dump(mode="json")
 
     with json_server(answer) as url:
         async with service(folder, url) as client:
@@ -165,6 +167,22 @@ async def test_sales_in_another_unit_demote_the_core_until_they_are_corrected(
 
     assert await eventually(all_is_well)
     assert 'drift_detected{group="core"} 0.0' in (await client.get("/metrics")).text
+
+
+async def test_that_one_store_reports_a_new_day_before_all_others_is_no_drift(
+    client: httpx.AsyncClient, chain: pl.DataFrame
+) -> None:
+    items = some(chain)
+    before = await eventually(verdict_of(client, "core", "as usual"))
+    first = sold(chain).head(1).with_columns(date=pl.col("date").max() + timedelta(days=1))
+    await report_sales(client, first)
+
+    async def checked_again() -> Group:
+        found = await group(client, "core")
+        return found if found["checked_at"] != before["checked_at"] else {}
+
+    assert (await eventually(checked_again))["verdict"] == "as usual"
+    assert {tier for tier, _ in await provenance(client, items)} == {"correction"}
 
 
 async def test_an_operator_who_switches_the_core_on_overrules_drift(
@@ -279,3 +297,12 @@ def test_a_forecast_is_too_uncertain_when_its_middle_half_is_wide_for_its_level(
 ) -> None:
     assert too_uncertain(float(np.mean(widths)), level, limit=2.0) is uncertain
     assert too_uncertain(np.nan, level, limit=2.0)
+
+
+@pytest.mark.parametrize("column", ["promotion", "holiday"])
+def test_the_first_promotion_or_holiday_ever_is_no_drift(chain: pl.DataFrame, column: str) -> None:
+    never = SalesHistory.build(chain.with_columns(pl.lit(0, pl.Int8).alias(column)))
+    first = SalesHistory.build(chain.with_columns(pl.col("sales").is_null().cast(pl.Int8).alias(column)))
+    bounds = Bounds.of("correction", references(never)["correction"])
+    items = list(first.panel.places)
+    assert not bounds.strange(first.inputs(items, as_of=LAST_SALES_DAY, horizon_days=7)).any()

@@ -104,6 +104,14 @@ def test_a_plan_reaches_the_extended_features_of_its_own_day() -> None:
     assert changed.tolist() == [4]
 
 
+@pytest.mark.parametrize("plan", ["promotion", "discount"])
+def test_the_lift_of_an_unknown_plan_is_unknown(plan: str) -> None:
+    day = AS_OF + timedelta(days=3)
+    table = rows().with_columns(pl.when(pl.col("date") == day).then(None).otherwise(plan).alias(plan))
+    lifts = inputs(table).extended[0, :5, EXTENDED.index(f"{plan}_lift")]
+    assert np.isnan(lifts).tolist() == [False, False, True, False, False]
+
+
 @pytest.mark.parametrize("hidden", ["sales", "stockout"])
 def test_a_stable_feature_is_never_missing_once_a_sale_is_known(hidden: str) -> None:
     table = rows()
@@ -130,7 +138,7 @@ def test_a_day_out_of_stock_is_unknown_and_not_low_demand() -> None:
 
 def test_columns_that_a_table_lacks_are_missing_features() -> None:
     found = inputs(rows().drop("price", "discount", "promotion", "holiday", "event", "x_temperature"))
-    absent = [place for place, name in enumerate(EXTENDED) if not name.startswith(("event", "promotion_lift"))]
+    absent = [place for place, name in enumerate(EXTENDED) if not name.startswith("event")]
     assert np.isnan(found.extended[..., absent]).all()
     assert np.isfinite(found.stable).all()
     assert not found.planned_missing.any()

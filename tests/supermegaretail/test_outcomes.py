@@ -1,4 +1,4 @@
-"""Past forecasts scored as sales become known: the sums, that nothing counts twice, and what alarms."""
+"""Past forecasts scored as sales become known: the sums, and that nothing counts twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from common.state.database import open_state
 from supermegaretail.app import create_app
 from supermegaretail.baseline import moving_average
 from supermegaretail.history import SalesHistory
-from supermegaretail.monitoring.alarms import Limits, alarms, figures
+from supermegaretail.monitoring.alarms import Alarm, Limits, alarms
 from supermegaretail.monitoring.outcome_store import OutcomeStore, metadata
 from supermegaretail.monitoring.outcomes import Outcomes
 from supermegaretail.monitoring.prediction_log import PredictionLog
@@ -132,7 +132,7 @@ def test_a_correction_replaces_what_was_scored_before(store: OutcomeStore) -> No
 def test_replicas_that_score_the_same_days_at_once_count_them_once_and_do_not_fail(engine: Engine) -> None:
     replicas, rounds = [OutcomeStore(engine) for _ in range(4)], 15
     keys = [("north", f"sku-{number}", TOMORROW) for number in range(40)]
-    (alarm,) = alarms({CORRECTION: good() | {"negative": 2.0}}, Limits())
+    alarm = negative()
 
     def score(number: int) -> None:
         mine = keys if number % 2 else keys[::-1]
@@ -157,55 +157,13 @@ def test_a_correction_that_comes_after_the_detail_is_gone_changes_nothing(store:
     assert store.sums(until=TOMORROW) == {CORRECTION: {"forecasts": 1.0, "actual": 5.0}}
 
 
-def good() -> Sums:
-    """A hundred forecasts of 10, about right."""
-    errors: Sums = {"forecasts": 100, "demand": 1_000, "actual": 1_010, "absolute_error": 200, "squared_error": 600}
-    compared: Sums = {"compared": 100, "compared_error": 200, "average_error": 220, "apart_squared": 100}
-    return errors | compared | {"told@0.95": 100, "below@0.95": 93, "upto@0.95": 96}
-
-
-def named(**change: float) -> list[str]:
-    return [alarm.name for alarm in alarms({CORRECTION: good() | change}, Limits())]
-
-
-def test_good_forecasts_do_not_alarm() -> None:
-    assert named() == []
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("bias", {"demand": 1_200.0}),
-        ("bias", {"demand": 800.0}),
-        ("worse_than_average", {"compared_error": 260.0}),
-        ("coverage", {"upto@0.95": 80.0, "below@0.95": 78.0}),
-        ("negative", {"negative": 1.0}),
-        ("above_ever", {"above_ever": 1.0}),
-    ],
-)
-def test_a_figure_beyond_its_threshold_alarms(name: str, change: dict[str, float]) -> None:
-    assert named(**change) == [name]
-
-
-def test_few_or_unlucky_forecasts_do_not_alarm() -> None:
-    assert named(demand=1_200.0, forecasts=49.0) == []
-    assert named(demand=1_200.0, squared_error=10_000.0) == []
-    assert named(compared_error=260.0, apart_squared=1_000.0) == []
-
-
-def test_a_quantile_of_whole_units_is_right_when_its_level_lies_within_the_step() -> None:
-    step = {"told@0.015": 100.0, "below@0.015": 0.0, "upto@0.015": 60.0}  # most days nothing is sold
-    assert named(**step) == []
-
-
-def test_an_alarm_says_its_numbers_in_a_sentence() -> None:
-    texts = [alarm.text for alarm in alarms({CORRECTION: good() | {"demand": 1_200.0}}, Limits())]
-    sentence = "1,200 units were forecast and 1,010 sold, 18.8 % more (alarm from 10 % on, 100 forecasts)"
-    assert texts == [f"correction 1.0.0+1.1.0: {sentence}"]
+def negative() -> Alarm:
+    (alarm,) = alarms({CORRECTION[:2]: [{"forecasts": 2.0, "negative": 2.0}]}, Limits())
+    return alarm
 
 
 def test_an_alarm_keeps_since_when_it_stands_and_begins_and_ends_once(store: OutcomeStore) -> None:
-    (alarm,) = alarms({CORRECTION: good() | {"negative": 2.0}}, Limits())
+    alarm = negative()
     since, began, ended = store.settle([alarm])
     assert (began, ended) == ([alarm], [])
     assert store.settle([alarm]) == (since, [], [])
@@ -213,8 +171,14 @@ def test_an_alarm_keeps_since_when_it_stands_and_begins_and_ends_once(store: Out
     assert store.settle([]) == ({}, [], [])
 
 
-def test_nothing_sold_gives_no_share() -> None:
-    assert figures({"forecasts": 2.0, "absolute_error": 1.0}).wape is None
+def test_the_sums_of_each_day_are_kept_apart_and_distances_added_up(store: OutcomeStore) -> None:
+    for ahead, actual in ((0, 5.0), (1, 7.0)):
+        key = ("north", "milk", TOMORROW + timedelta(days=ahead))
+        by_group = {(*CORRECTION[:2], horizon): {"forecasts": 1.0, "actual": actual} for horizon in ("1-7", "8-14")}
+        store.replace([key], {key: Scored(actual, by_group)})
+    first, second = {"forecasts": 2.0, "actual": 10.0}, {"forecasts": 2.0, "actual": 14.0}
+    assert store.daily(until=TOMORROW + timedelta(days=1)) == {CORRECTION[:2]: [first, second]}
+    assert store.daily(until=TOMORROW) == {CORRECTION[:2]: [first]}
 
 
 async def test_what_was_sold_while_nobody_scored_is_found_at_the_start(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from supermegaretail.contract import Forecast, ForecastAnswer
 from supermegaretail.history import SalesHistory
@@ -35,7 +38,7 @@ def one(sku: str = "milk", **fields: Any) -> Forecast:
         "reason": None,
         "override_id": None,
     }
-    return Forecast.model_construct(**(told | fields))
+    return Forecast(**(told | fields))
 
 
 def answered(request_id: str = "r-1", *forecasts: Forecast, made_at: datetime = MADE_AT) -> Answered:
@@ -85,6 +88,15 @@ def test_each_item_and_day_is_a_row_with_everything_that_was_told(tmp_path: Path
     first = rows.row(0, named=True)
     assert (first["made_at"], first["caller"], first["seed"], first["as_of"]) == (MADE_AT, "planner", 42, LAST_DAY)
     assert (first["core_version"], first["correction_version"]) == ("1.0.0", "1.1.0")
+
+
+def test_requests_of_many_shapes_are_written_together_in_their_order() -> None:
+    one_day = one("eggs", dates=[LAST_DAY + timedelta(days=1)], demand=[7.0], quantiles={"0.9": [9.0]})
+    asked = [answered("r-1", one(), one("bread")), answered("r-2", one_day), answered("r-3", one(demand=[1.0, 2.0]))]
+    together = table_of(*asked)
+    assert together.equals(pl.concat([table_of(request) for request in asked]))
+    assert together["request_id"].to_list() == ["r-1"] * 4 + ["r-2"] + ["r-3"] * 2
+    assert together["sku"].to_list() == ["milk", "milk", "bread", "bread", "eggs", "milk", "milk"]
 
 
 def test_closing_writes_what_is_waiting_into_the_partition_of_its_day(tmp_path: Path) -> None:
@@ -200,3 +212,76 @@ def test_the_size_is_bounded_file_by_file(tmp_path: Path) -> None:
     size = max(stored.size for stored in partitions_in(tmp_path).files())
     partitions_in(tmp_path, most_bytes=2 * size).tidy(today=date(2026, 6, 29))
     assert [stored.day.day for stored in partitions_in(tmp_path).files()] == [28, 29]
+
+
+def whole_file() -> bytes:
+    opened = io.BytesIO()
+    table_of(answered("damaged")).write_parquet(opened)
+    return opened.getvalue()
+
+
+DAMAGES = {
+    "empty": b"",
+    "cut off": whole_file()[:-100],
+    "three bytes": b"PAR",
+    "four bytes": b"PAR1",
+    "zeros": bytes(4_096),
+    "only the ends are right": b"PAR1" + bytes(4_096) + b"PAR1",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_set_aside_and_all_others_are_read(tmp_path: Path, damage: bytes) -> None:
+    with a_log(tmp_path) as (log, registry), capture_logs() as lines:
+        log.put(answered("whole"))
+        assert len(log.find("whole")) == 2
+        (tmp_path / "day=2026-06-29" / "0.parquet").write_bytes(damage)
+        assert len(log.find("whole")) == 2
+        assert len(log.find("whole")) == 2
+        assert registry.get_sample_value("prediction_log_damaged_files_total") == 1
+    assert [line["event"] for line in lines] == ["prediction_log.damaged_file"]
+    assert (tmp_path / "day=2026-06-29" / "0.damaged").read_bytes() == damage
+
+
+def test_a_damaged_file_does_not_keep_the_others_from_being_joined(tmp_path: Path) -> None:
+    partitions = partitions_in(tmp_path)
+    for place in range(3):
+        partitions.write(table_of(answered(f"r-{place}")), date(2026, 6, 29))
+    (tmp_path / "day=2026-06-29" / "0.parquet").write_bytes(b"")
+    for _ in range(2):
+        partitions.join(today=date(2026, 6, 30))
+    assert len(partitions.files()) == 1
+    assert partitions.read(lambda rows: rows).height == 6
+
+
+def test_a_damaged_file_goes_with_its_day(tmp_path: Path) -> None:
+    damaged = tmp_path / "day=2026-06-27" / "0.damaged"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"")
+    os.utime(damaged, (0, 0))
+    partitions_in(tmp_path, most_days=3).tidy(today=date(2026, 6, 29))
+    assert damaged.exists()
+    partitions_in(tmp_path, most_days=2).tidy(today=date(2026, 6, 29))
+    assert not damaged.parent.exists()
+
+
+def test_a_wrong_question_is_an_error_and_sets_no_file_aside(tmp_path: Path) -> None:
+    partitions = partitions_in(tmp_path)
+    partitions.write(table_of(answered()), date(2026, 6, 29))
+    with pytest.raises(pl.exceptions.PolarsError):
+        partitions.read(lambda rows: rows.filter(pl.col("no such column") == 1))
+    assert len(partitions.files()) == 1
+
+
+def test_a_quiet_service_forgets_what_is_too_old(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    log = PredictionLog(partitions_in(tmp_path, most_days=2), registry, tidy_every_s=0.05)
+    log.start()
+    try:
+        log.partitions.write(table_of(answered()), date(2026, 1, 1))
+        deadline_s = time.monotonic() + 5
+        while log.partitions.files() and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        assert log.partitions.files() == []
+    finally:
+        log.close()

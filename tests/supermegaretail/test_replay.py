@@ -21,6 +21,7 @@ from supermegaretail.settings import RetailSettings
 from supermegaretail.table import save_table
 from tests.json_server import json_server
 from tests.supermegaretail.conftest import ITEMS, LAST_DAY, sevens
+from tests.supermegaretail.test_api import an_override
 
 NOBODY = "http://127.0.0.1:1"
 ALL = [{"store": store, "sku": sku} for store, sku in ITEMS]
@@ -75,6 +76,16 @@ async def test_a_replayed_request_comes_out_the_same(var_dir: Path) -> None:
     assert document["version"] == "1.0.0"
     items = [{**item, "same": True, "differs": {}, "arrived_since": []} for item in ALL]
     assert document["items"] == items
+
+
+async def test_quantiles_are_asked_for_again_though_the_first_item_had_none(var_dir: Path) -> None:
+    async with service(settings_of(var_dir)) as client:
+        decided = await client.post("/v1/admin/overrides", json=an_override())
+        assert decided.status_code == 201
+        told = await ask(client, quantiles=[0.95, 0.5])
+        document = await replay(client)
+    assert [one["quantiles"] is None for one in told["forecasts"]] == [True, False, False]
+    assert document["same"] is True, document["items"]
 
 
 async def test_another_tier_and_its_demand_are_told_after_a_restart_without_the_model(var_dir: Path) -> None:

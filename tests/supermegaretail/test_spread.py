@@ -49,6 +49,27 @@ def test_each_quantile_covers_its_share_of_days_that_were_not_learnt_from(spread
         assert max(off_by(sold[of], quantiles[of, place], level) for place, level in enumerate(LEVELS)) < 0.03
 
 
+@pytest.mark.parametrize("per_day", [0.7, 1.0, 2.0, 6.0])
+def test_what_sells_by_the_piece_has_whole_quantiles_that_hold_for_products_alike(per_day: float) -> None:
+    mean = np.full(ROWS, per_day)
+    sold = np.random.default_rng(3).poisson(mean).astype(float)
+    learnt = learn(mean, design_of(mean), sold, seed=1)
+    assert learnt is not None
+    quantiles = learnt.quantiles(mean[:1], design_of(mean[:1]), LEVELS)[0]
+    assert (quantiles == np.round(quantiles)).all()
+    assert max(off_by(sold, quantile, level) for quantile, level in zip(quantiles, LEVELS, strict=True)) < 0.01
+
+
+def test_what_sells_by_weight_has_quantiles_between_whole_numbers() -> None:
+    mean, sold = shop(4)
+    weighed = sold * np.random.default_rng(4).uniform(0.9, 1.1, ROWS)
+    learnt = learn(mean, design_of(mean), weighed, seed=1)
+    assert learnt is not None
+    quantiles = learnt.quantiles(mean, design_of(mean), LEVELS)
+    assert (quantiles != np.round(quantiles)).mean() > 0.5
+    assert max(off_by(weighed, quantiles[:, place], level) for place, level in enumerate(LEVELS)) < 0.02
+
+
 def test_what_hardly_sells_has_a_median_of_zero_and_still_a_high_quantile(spread: Spread) -> None:
     low, median, high = spread.quantiles(np.array([0.2]), design_of(np.array([0.2])), (0.25, 0.5, 0.99))[0]
     assert low == median == 0

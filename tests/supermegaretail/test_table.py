@@ -282,3 +282,10 @@ def test_every_line_is_either_a_row_or_a_reject_and_exactly_once(
     assert len(set(rejected)) == len(rejected)
     assert len(rejected) + result.rows.height == len(lines)
     assert keys == {(store, sku, str(day)) for store, sku, day in result.rows.select("store", "sku", "date").rows()}
+
+
+def test_row_numbers_that_pandas_wrote_into_a_parquet_file_are_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "sales.parquet"
+    row = {"store": ["a"], "sku": ["b"], "date": [date(2026, 6, 1)], "sales": [1.0], "__index_level_0__": [17]}
+    pl.DataFrame(row).write_parquet(path)
+    assert read_table(path).rows.columns == ["store", "sku", "date", "sales"]

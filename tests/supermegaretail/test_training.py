@@ -9,7 +9,7 @@ import pytest
 
 from common.versions.registry import Manifest, Registry
 from supermegaretail.history import SalesHistory
-from supermegaretail.model_contract import Features, PredictionRequest
+from supermegaretail.model_contract import Features, PredictionRequest, packed
 from supermegaretail.model_server import predict
 from supermegaretail.models import Models, read
 from supermegaretail.training import train
@@ -32,10 +32,9 @@ def models(registry: Registry) -> Models:
 
 def request(history: SalesHistory, *, correct: bool = True) -> PredictionRequest:
     inputs = history.inputs(ITEMS, as_of=LAST_DAY, horizon_days=7)
-    nullable = [[None if value != value else value for value in row] for row in inputs.stable.tolist()]
-    extended = [[[None if v != v else v for v in day] for day in item] for item in inputs.extended.tolist()]
+    stable, extended = packed(inputs.stable), packed(inputs.extended)
     items = [
-        Features(id=str(place), stable=nullable[place], extended=extended[place] if correct else None)
+        Features(id=str(place), stable=stable[place], extended=extended[place] if correct else None)
         for place in range(len(ITEMS))
     ]
     return PredictionRequest(version="1.0.0", features_version="2", as_of=LAST_DAY, horizon_days=7, items=items)

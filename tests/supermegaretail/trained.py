@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def both_questions(models: Models, **change: Callable[[Any], Any]) -> Callable[[
     """Answers what is predicted and why in one document: a reader ignores what it does not know."""
 
     def answer(asked: dict[str, Any]) -> Any:
-        request = PredictionRequest.model_validate(asked, strict=False)
+        request = PredictionRequest.model_validate_json(json.dumps(asked))
         document = predict(models, request).model_dump(mode="json") | explain(models, request).model_dump(mode="json")
         return document | {name: make(document[name]) for name, make in change.items()}
 

@@ -12,9 +12,14 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Response
 from pydantic import Field
+from starlette.types import Receive, Scope, Send
 
 from common.contract import AnswerModel, RequestModel
-from common.service.app import CurrentCall, Part, Service, body_of, documented, json_response
+from common.deadline import Deadline
+from common.errors import NobodyAnswered
+from common.service.app import Part, Service, body_of, json_response
+from common.service.gateway import CALL, Call
+from common.service.routes import Routes
 from common.settings import ServiceSettings
 
 
@@ -37,12 +42,16 @@ def make_app(**options: object) -> FastAPI:
     service = Service("adder", version="1.2.3", settings=settings)
     service.parts += [Part("model", lambda: "breaker is open"), Part("database", lambda: None, required=True)]
     service.components = lambda: {"core": "1.0.0"}
-    routes = APIRouter()
+    routes = Routes()
 
-    @routes.post("/v1/sums", openapi_extra=documented(Sum))
-    async def add(call: CurrentCall, request: Annotated[Sum, body_of(Sum)]) -> Response:
+    @routes.json_post("/v1/sums", Sum, answer=Total)
+    async def add(call: Call, request: Sum) -> Response:
         answer = Total(total=sum(request.numbers), remaining_ms=call.deadline.remaining_ms, caller=call.caller)
         return json_response(answer)
+
+    @routes.json_post("/v1/nobody", Sum, answer=Total)
+    async def nobody(call: Call, request: Sum) -> Response:
+        raise NobodyAnswered("all are ill")
 
     @routes.post("/v1/pairs")
     async def pairs(request: Annotated[Pair, body_of(Pair)]) -> Response:
@@ -185,6 +194,44 @@ async def test_a_caller_without_a_key_is_let_in_only_where_that_is_written_down(
 def test_a_service_that_strangers_can_reach_does_not_start_without_keys() -> None:
     with pytest.raises(ValueError, match="API_KEYS is required"):
         make_app(host="0.0.0.0")
+
+
+async def test_a_route_past_the_framework_refuses_every_query_parameter(client: httpx.AsyncClient) -> None:
+    response = await client.post("/v1/sums?numbers=1&other=2", json={"numbers": [1]})
+    assert (response.status_code, response.json()["errors"][0]["where"]) == (422, "query.numbers")
+
+
+async def test_a_route_past_the_framework_answers_503_when_nobody_answered(client: httpx.AsyncClient) -> None:
+    response = await client.post("/v1/nobody", json={"numbers": []})
+    assert (response.status_code, response.json()["detail"]) == (503, "nobody could answer: all are ill")
+
+
+async def test_another_method_on_a_route_past_the_framework_is_not_allowed(client: httpx.AsyncClient) -> None:
+    response = await client.get("/v1/sums")
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+
+
+async def test_metrics_name_a_route_past_the_framework_by_its_path(client: httpx.AsyncClient) -> None:
+    await client.post("/v1/sums", json={"numbers": [1]})
+    assert 'http_requests_total{method="POST",route="/v1/sums",status="200"} 1.0' in (await client.get("/metrics")).text
+
+
+async def test_such_a_route_answers_the_same_behind_the_framework_alone() -> None:
+    routes = Routes()
+
+    @routes.json_post("/v1/sums", Sum, answer=Total)
+    async def add(call: Call, request: Sum) -> Response:
+        return Response(f"{call.caller}: {sum(request.numbers)}")
+
+    app = FastAPI()
+    app.include_router(routes)
+
+    async def called(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[CALL] = Call("r-1", Deadline.after_ms(1_000), "planner")
+        await app(scope, receive, send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(called), base_url="http://adder") as client:
+        assert (await client.post("/v1/sums", json={"numbers": [1, 2]})).text == "planner: 3.0"
 
 
 async def test_the_body_of_a_request_is_documented(client: httpx.AsyncClient) -> None:
