@@ -71,6 +71,7 @@ class Watched:
     bounds: Bounds | None = None
     check: Check | None = None
     note: str | None = "not checked yet"  # why there is no verdict
+    unreadable: bool = False  # whether that is because the reference is damaged
 
     @property
     def drifted(self) -> bool:
@@ -124,7 +125,7 @@ class DriftWatch:
 
     @property
     def trouble(self) -> str | None:
-        """For `/ready`: what has drifted, or why nobody knows."""
+        """For `/ready`: what has drifted, or that a reference can't be read; small chains have none, and are well."""
         words = (_words(watched) for watched in self._watched.values())
         return "; ".join(word for word in words if word is not None) or None
 
@@ -162,7 +163,7 @@ class DriftWatch:
             return Watched(group=group, note="there is no champion")
         except RegistryError as error:
             # What has drifted is not well because its reference can't be read just now.
-            return watched if watched.reference is not None else Watched(group=group, note=str(error))
+            return watched if watched.reference is not None else Watched(group=group, note=str(error), unreadable=True)
         if reference is None:
             return Watched(group=group, version=version, note=f"version {version} has no {DRIFT_FILE}")
         return Watched(group=group, version=version, reference=reference, bounds=Bounds.of(group, reference))
@@ -210,7 +211,7 @@ def _compared(watched: Watched, chain: Population, as_of: date) -> Watched:
 def _words(watched: Watched) -> str | None:
     if watched.check is not None and watched.drifted:
         return f"{watched.group}: its inputs have drifted: {', '.join(watched.check.drifted[:5])}"
-    return None if watched.note is None else f"{watched.group}: not checked: {watched.note}"
+    return f"{watched.group}: not checked: {watched.note}" if watched.unreadable else None
 
 
 def _as_json(watched: Watched, *, forced_on: bool) -> dict[str, Any]:
