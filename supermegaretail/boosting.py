@@ -80,8 +80,9 @@ def grow(
         init_score=np.log(start),
         feature_name=list(names),
         categorical_feature=list(categorical),
-        params={"max_bin": 127, "verbose": -1, "num_threads": threads},
-    )
+        # One thread, because `verbose` silences only one: LightGBM warns that event codes are not consecutive.
+        params={"max_bin": 127, "verbose": -1, "num_threads": 1},
+    ).construct()
     parameters: dict[str, Any] = {
         "objective": "tweedie",
         "tweedie_variance_power": growth.variance_power,
