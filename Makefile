@@ -10,7 +10,7 @@ export VAR_DIR
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data train demo test lint format conformance bench-client bench-forecasts evaluate-peers compose-check clean
+.PHONY: help install data train demo test lint format conformance bench-client bench-forecasts evaluate-peers forecast-peers compose-check clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,8 @@ $(PEERS): $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[peers]'
 	$(BIN)/python -m pip install --quiet --no-deps aio-request==0.2.9
 	@touch $@
+
+forecast-peers: $(FORECAST_PEERS) ## install statsforecast and mlforecast, which evaluate compares with
 
 $(FORECAST_PEERS): $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[forecast-peers]'

@@ -35,7 +35,7 @@ Key: TypeAlias = tuple[str, str]  # store, sku
 Category: TypeAlias = tuple[int, str]  # level (1 is the coarsest) and name
 
 NO_CATEGORY: Category = (0, "")
-EVENT_CODES = 4_093  # thirty names collide with a chance of a tenth; more codes make trees on them large and slow
+EVENT_CODES = 4_091  # thirty names collide with a chance of a tenth; more codes make trees on them large and slow
 UNIX_EPOCH = date(1970, 1, 1).toordinal()
 MEMBERS = 256  # series averaged at once
 RUNS = 1_024  # series whose rows are taken out of a table at once

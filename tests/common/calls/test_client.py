@@ -336,11 +336,11 @@ async def test_waiting_for_a_slot_counts_towards_the_deadline(serve: Serve) -> N
     endpoint = SafeClient(upstream, timeout_ms=50).endpoint("/", answer=Doubled, default=DEFAULT)
     outcomes = await asyncio.gather(*(endpoint(Question(number=1)) for _ in range(3)))
     await upstream.aclose()
-    assert [outcome.reason for outcome in outcomes] in (
-        [Reason.TIMEOUT, Reason.BULKHEAD_FULL, Reason.BULKHEAD_FULL],
-        [Reason.TIMEOUT, Reason.NO_TIME, Reason.BULKHEAD_FULL],  # its turn came in the very end
-    )
-    assert [outcome.attempts for outcome in outcomes] == [1, 0, 0]
+    first, second, third = outcomes
+    assert (first.reason, first.attempts) == (Reason.TIMEOUT, 1)
+    assert (third.reason, third.attempts) == (Reason.BULKHEAD_FULL, 0)
+    in_the_very_end = ((Reason.NO_TIME, 0), (Reason.TIMEOUT, 0), (Reason.TIMEOUT, 1))  # its turn may still come
+    assert (second.reason, second.attempts) in ((Reason.BULKHEAD_FULL, 0), *in_the_very_end)
 
 
 @pytest.mark.parametrize(
