@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from supermegaretail.training import Trained
 
 CORRECTION, UNPLANNED, CORE = "correction", "correction, plans missing", "core"
-BLIND = "correction, forecast inputs missing"  # weather and the like are known ahead only as a forecast
+BLIND = "correction, x missing"  # weather and the like are known ahead only as a forecast
 AVERAGE, CONSTANT = "moving_average", "constant"
 NAIVE, MA7, MA28 = "seasonal_naive", "MA7", "MA28"
 OWN = (CORRECTION, BLIND, UNPLANNED, CORE, AVERAGE, CONSTANT)  # the rest are peers
