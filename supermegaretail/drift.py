@@ -68,13 +68,13 @@ JUDGED_PLANS = [EXTENDED.index(name) for name in JUDGED["correction"]]
 PRICE_TIMES = 3  # beyond the largest change ever seen, up or down: another unit or a typing error, not an offer
 ENDS = ("low", "high")
 FLAGS = ("promotion", "holiday")  # and their changes: the first ones ever are no drift
-# What a few days or their weather do to all products at once: their spread over products tells about those days. And
-# what looks eight weeks back: in a chain that is younger it tells how young.
+# What a few days or their weather do to all products at once: their spread over products tells about those days. Nor
+# stock-outs, which are a store's business. And what looks eight weeks back: in a younger chain it tells how young.
 NOT_OF_THE_CHAIN = tuple(
     name
     for name in (*STABLE, *EXTENDED)
     if name in ("recent_1", "recent_3", "recent_56", "zero_share_56", "trend")
-    or name.startswith(("last_week", "four_weeks", "holiday", "event", "x_"))
+    or name.startswith(("last_week", "four_weeks", "stockout_hours", "sold", "holiday", "event", "x_"))
 )
 
 

@@ -156,7 +156,9 @@ class Run:
         outcomes = await self._forecaster.model.predict(self._question, inputs, known, deadline) if known else []
         for row, outcome in zip(known, outcomes, strict=True):
             answers[row] = self._core(outcome)
-            self._corrections[_key(items[row])] = self._corrected(outcome.value, self._prepared.not_to_correct[row])
+            if outcome.reason is None:  # an item that is asked for twice may have been heard once
+                refusal = self._prepared.not_to_correct[row]
+                self._corrections[_key(items[row])] = self._corrected(outcome.value, refusal)
         return answers
 
     async def correction(self, items: Sequence[Item], _core: Sequence[Demand], _deadline: Deadline) -> Answers:

@@ -185,6 +185,22 @@ async def test_that_one_store_reports_a_new_day_before_all_others_is_no_drift(
     assert {tier for tier, _ in await provenance(client, items)} == {"correction"}
 
 
+async def test_a_store_that_is_out_of_stock_for_a_week_is_no_drift(
+    client: httpx.AsyncClient, chain: pl.DataFrame
+) -> None:
+    before = await eventually(verdict_of(client, "core", "as usual"))
+    store = chain["store"].unique().sort()[0]
+    rows = sold(chain.filter(pl.col("store") == store)).select("store", "sku", pl.col("date").cast(pl.String))
+    told = rows.with_columns(sales=pl.lit(0.0), stockout_hours=pl.lit(16.0))
+    assert (await client.post("/v1/sales", json={"sales": told.to_dicts()})).status_code == 201
+
+    async def checked_again() -> Group:
+        found = await group(client, "core")
+        return found if found["checked_at"] != before["checked_at"] else {}
+
+    assert (await eventually(checked_again))["verdict"] == "as usual"
+
+
 async def test_an_operator_who_switches_the_core_on_overrules_drift(
     client: httpx.AsyncClient, chain: pl.DataFrame
 ) -> None:
