@@ -44,9 +44,8 @@ async def test_a_stall_of_the_own_process_is_noticed() -> None:
         time.sleep(0.2)  # noqa: ASYNC251 - the stall
         end = clock()
         await watch.booked()
-        assert watch.seconds_between(start, end) == pytest.approx(0.2, abs=0.05)
-        assert watch.seconds_between(start - 0.04, start - 0.02) == 0
-        assert watch.seconds_between(end - 0.05, end) <= 0.05
+        assert 0.15 < watch.seconds_between(start, end) <= end - start
+        assert watch.seconds_between(end - 0.05, end) == pytest.approx(0.05)
 
 
 async def test_where_this_process_is_judged_its_own_stalls_do_not_excuse_it() -> None:
