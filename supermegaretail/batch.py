@@ -32,10 +32,9 @@ from supermegaretail.models import Models
 from supermegaretail.panel import Key
 from supermegaretail.prepared import Prepared, RetailReason, prepare
 from supermegaretail.series import Ints
-from supermegaretail.spread import Spread
+from supermegaretail.spread import MIDDLE_HALF, Spread
 from supermegaretail.states import Flags
 
-MIDDLE_HALF = (0.25, 0.75)  # its width tells how sure a model is
 SERIES_AT_ONCE = 2_048  # for each thread; what is in memory of them grows with the horizon: 60 MB for 7 days
 
 

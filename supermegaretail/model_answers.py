@@ -27,9 +27,8 @@ from supermegaretail.model_contract import (
     unpacked,
 )
 from supermegaretail.models import Models
-from supermegaretail.spread import Spread
+from supermegaretail.spread import MIDDLE_HALF, Spread
 
-MIDDLE_HALF = (0.25, 0.75)
 QUANTILE_DECIMALS = 4  # short numbers between the processes
 LOGARITHM_DECIMALS = 6
 

@@ -31,6 +31,7 @@ FEATURES = 8
 SHAPES = 10  # rows of the table
 ROUNDS = 20  # of iteratively reweighted least squares; far fewer suffice
 LEAST_ROWS = 1_000  # of either kind: fewer tell nothing about the tails
+MIDDLE_HALF = (0.25, 0.75)  # levels whose distance tells how sure a model is
 WHOLE_UNITS = 0.99  # share of whole numbers from which a shop sells by the piece
 LEAST_UNITS = 1e-6
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+
+from tests.postgres_server import postgres_server
 
 LAST_DAY = date(2026, 6, 28)
 ITEMS = [("north", "milk"), ("north", "bread"), ("south", "milk")]
@@ -50,3 +53,16 @@ def sevens(request: dict[str, Any]) -> dict[str, Any]:
         "correction_reason": None,
         "predictions": predictions,
     }
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """The address of a real server of the module's own."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """Of both kinds of state database in turn; None is the file in VAR_DIR."""
+    return request.getfixturevalue("postgres") if request.param == "postgresql" else None

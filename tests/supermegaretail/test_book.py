@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,6 @@ from supermegaretail.monitoring.records import table_of
 from supermegaretail.settings import RetailSettings
 from supermegaretail.table import save_table
 from tests.json_server import json_server
-from tests.postgres_server import postgres_server
 from tests.supermegaretail.conftest import LAST_DAY, sevens
 from tests.supermegaretail.test_prediction_log import answered, one, partitions_in
 from tests.waiting import eventually
@@ -89,12 +88,6 @@ def settings_for(var_dir: Path, model_url: str = NOBODY, database_url: str | Non
         admin_token="operator-token",
         low_timeout_ms=2_000,
     )
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from supermegaretail.folding import fold
 from supermegaretail.ledger import Counts, Ledger, metadata
 from supermegaretail.settings import RetailSettings
 from supermegaretail.table import load_table, save_table
-from tests.postgres_server import postgres_server
 from tests.supermegaretail.conftest import LAST_DAY
 
 TOMORROW = LAST_DAY + timedelta(days=1)
@@ -45,16 +44,9 @@ def shown(book: SalesBook, day: date = TOMORROW) -> float:
     return float(one.values[0, day.toordinal() - one.first_day])
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    url = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    engine = open_state(RetailSettings(var_dir=tmp_path, database_url=url))
+@pytest.fixture
+def engine(database_url: str | None, tmp_path: Path) -> Iterator[Engine]:
+    engine = open_state(RetailSettings(var_dir=tmp_path, database_url=database_url))
     yield engine
     metadata.drop_all(engine)
     engine.dispose()

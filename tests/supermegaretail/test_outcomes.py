@@ -28,7 +28,6 @@ from supermegaretail.monitoring.scoring import Group, Scored, Sums, scored
 from supermegaretail.settings import RetailSettings
 from supermegaretail.table import save_table
 from tests.json_server import json_server
-from tests.postgres_server import postgres_server
 from tests.supermegaretail.conftest import ITEMS, LAST_DAY, sevens
 from tests.supermegaretail.test_prediction_log import answered, one, partitions_in
 from tests.waiting import eventually
@@ -97,16 +96,9 @@ def test_each_distance_has_its_own_sums(history: SalesHistory) -> None:
     assert counts == {"1-7": 7, "8-14": 7, "15-28": 14}
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    url = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    engine = open_state(RetailSettings(var_dir=tmp_path, database_url=url))
+@pytest.fixture
+def engine(database_url: str | None, tmp_path: Path) -> Iterator[Engine]:
+    engine = open_state(RetailSettings(var_dir=tmp_path, database_url=database_url))
     yield engine
     metadata.drop_all(engine)
     engine.dispose()
