@@ -1,0 +1,118 @@
+"""`/v1/admin/releases`: how every release stands, and what an operator can do to it.
+
+A version is proposed on the command line (`python -m SERVICE release propose`), because that runs both versions over
+the evaluation set, which takes minutes of CPU that no API process has to give away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, Literal, Protocol
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from common.contract import RequestModel, Text
+from common.releases.desk import Refused, ReleaseDesk
+from common.releases.rollout import Rollouts
+from common.releases.store import Conflict, ReleaseRecord
+from common.service.app import CurrentCall, body_of, documented
+from common.service.problems import Problem
+from common.state.writes import Writes
+from common.versions.registry import RegistryError, UnknownVersion
+
+Action = Literal["approve", "reject", "start", "advance", "pause", "resume", "promote", "roll_back"]
+Why = Annotated[str, Field(min_length=3, max_length=2_000)]
+
+
+class Step(RequestModel):
+    """What is to be done with a release, by whom and why; `insist` gives the reason to do it at a bad moment."""
+
+    action: Action
+    who: Text
+    why: Why
+    insist: Why | None = None
+
+
+class Thaw(RequestModel):
+    who: Text
+    why: Why
+
+
+class Acting(Protocol):
+    def __call__(self, release_id: str, *, who: str, why: str) -> ReleaseRecord: ...
+
+
+def act(desk: ReleaseDesk, release_id: str, step: Step) -> ReleaseRecord:
+    """Does it; raises what the desk raises."""
+    if step.action == "start":
+        return desk.start(release_id, who=step.who, why=step.why, insist=step.insist)
+    actions: dict[str, Acting] = {
+        "approve": desk.approve,
+        "reject": desk.reject,
+        "advance": desk.advance,
+        "pause": desk.pause,
+        "resume": desk.resume,
+        "promote": desk.promote,
+        "roll_back": desk.roll_back,
+    }
+    return actions[step.action](release_id, who=step.who, why=step.why)
+
+
+def shown(desk: ReleaseDesk, release_id: str) -> dict[str, Any]:
+    """A release with all that happened to it; `UnknownVersion` if there is none."""
+    release = desk.store.find(release_id)
+    if release is None:
+        raise UnknownVersion(f"there is no release {release_id[:64]!r}")
+    return {**release.as_json(), "events": [event.as_json() for event in desk.store.events(release_id)]}
+
+
+def add_releases(routes: APIRouter, desk: ReleaseDesk, rollouts: Rollouts, writes: Writes) -> None:
+    """Hangs the routes on a service's router for operators."""
+
+    async def told(call: CurrentCall, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return await writes.run(work, deadline=call.deadline)
+        except UnknownVersion as error:
+            raise Problem(404, str(error)) from error
+        except (Conflict, Refused, RegistryError) as error:
+            raise Problem(409, str(error)) from error
+
+    @routes.get("/releases")
+    async def listed(call: CurrentCall) -> dict[str, Any]:
+        """The newest first, without their reports; what is rolled out now, with the evidence; what is frozen."""
+        return await told(call, partial(_overview, desk, rollouts))
+
+    @routes.get("/releases/{release_id}")
+    async def one(call: CurrentCall, release_id: str) -> dict[str, Any]:
+        """One release with its report and its story."""
+        return await told(call, partial(shown, desk, release_id))
+
+    @routes.post("/releases/{release_id}", openapi_extra=documented(Step))
+    async def step(call: CurrentCall, release_id: str, wish: Annotated[Step, body_of(Step)]) -> dict[str, Any]:
+        """Durable once this answers 200; in force here at once, on other replicas within a second."""
+
+        def stepped() -> dict[str, Any]:
+            act(desk, release_id, wish)
+            rollouts.refresh()
+            return shown(desk, release_id)
+
+        return await told(call, stepped)
+
+    @routes.post("/releases/frozen/{component}", openapi_extra=documented(Thaw))
+    async def thaw(call: CurrentCall, component: str, wish: Annotated[Thaw, body_of(Thaw)]) -> dict[str, Any]:
+        """Lets releases of a component begin again after one was taken back."""
+
+        def thawed() -> dict[str, Any]:
+            if not desk.thaw(component, who=wish.who, why=wish.why):
+                raise UnknownVersion(f"{component[:64]!r} is not frozen")
+            return _overview(desk, rollouts)
+
+        return await told(call, thawed)
+
+
+def _overview(desk: ReleaseDesk, rollouts: Rollouts) -> dict[str, Any]:
+    releases = [{**release.as_json(), "report": None} for release in desk.store.listed()]
+    frozen = {name: why for name in desk.policies if (why := desk.store.frozen(name)) is not None}
+    return {"releases": releases, "rollouts": rollouts.as_json(), "frozen": frozen}

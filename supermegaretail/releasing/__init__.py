@@ -1,0 +1,1 @@
+"""Automatic release of the forecaster: retrain, judge, roll out, and stop at the first thing that looks wrong."""

@@ -1,0 +1,1 @@
+"""Two versions of the forecaster side by side, for the person who decides about a release."""
