@@ -1,0 +1,1 @@
+"""Who uses what, and how an endpoint comes to its end without hurting them."""
