@@ -19,11 +19,14 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from common.errors import NobodyAnswered
+from common.lifecycle.endings import EndOfLife
+from common.lifecycle.usage import Usage
 from common.metrics import ChainMetrics, ClientMetrics, HttpMetrics, LogMetrics, ShadowMetrics
 from common.service.auth import AdminGate, Callers
 from common.service.drain import Drain
 from common.service.gateway import CALL, Call, Gateway
-from common.service.problems import MEDIA_TYPE, Problem, invalid, nobody_answered
+from common.service.pages import Pages
+from common.service.problems import PROBLEM_FORM, Problem, ProblemForm, as_json, invalid, nobody_answered
 from common.service.query import refuse_unknown_query
 from common.service.routes import Routes, reader_of
 from common.service.routes import documented as documented
@@ -51,6 +54,9 @@ class Service:
     settings: ServiceSettings
     parts: list[Part] = field(default_factory=list)
     components: Callable[[], dict[str, str]] = dict  # versions of everything that shapes an answer
+    pages: Pages | None = None  # for browsers
+    usage: Usage | None = None  # counts who calls what
+    end_of_life: EndOfLife | None = None
 
     def __post_init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -67,7 +73,8 @@ class Service:
         strict = [Depends(refuse_unknown_query)]
         app = FastAPI(title=self.name, version=self.version, lifespan=_warm(lifespan), dependencies=strict)
         app.state.drain = self.drain  # `common.service.serve` begins it
-        for router in [self._operations(), *routers]:
+        static = [self.pages.routes()] if self.pages is not None else []
+        for router in [self._operations(), *static, *routers]:
             app.include_router(router)
         app.add_exception_handler(Problem, _answer_problem)
         app.add_exception_handler(NobodyAnswered, _answer_nobody)
@@ -80,7 +87,15 @@ class Service:
             drain=self.drain,
             max_in_flight=self.settings.max_in_flight,
             default_budget_ms=default_budget_ms,
-            posts={post.path: post for router in routers if isinstance(router, Routes) for post in router.posts},
+            direct={
+                (route.method, route.path): route
+                for router in routers
+                if isinstance(router, Routes)
+                for route in router.direct
+            },
+            pages=self.pages,
+            usage=self.usage,
+            end_of_life=self.end_of_life,
         )
         return app
 
@@ -168,8 +183,8 @@ def provenance_headers(served_by: list[str], *, degraded: bool) -> dict[str, str
 
 def _problem_response(request: Request, problem: Problem) -> Response:
     call = request.scope.get(CALL)
-    body = problem.body(call.request_id if call else "")
-    return Response(body, problem.status, problem.headers, MEDIA_TYPE)
+    form: ProblemForm = request.scope.get(PROBLEM_FORM, as_json)
+    return form(problem, call.request_id if call else "")
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:

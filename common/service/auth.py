@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import os
 import secrets
@@ -27,7 +29,7 @@ class Callers:
         """The caller's name; `Problem` 401 for a missing or unknown key."""
         if self._open:
             return ANYBODY
-        key = bearer(authorization)
+        key = bearer(authorization) or basic_password(authorization)
         if key is None and self._keyless is not None:
             return self._keyless
         name = self._names.get(_digest(key)) if key is not None else None
@@ -51,14 +53,29 @@ class AdminGate:
             raise Problem(
                 401, "operators send Authorization: Bearer ADMIN_TOKEN", headers={"WWW-Authenticate": "Bearer"}
             )
-        if not secrets.compare_digest(_digest(token), self._digest):
+        if not self.knows(token):
             raise Problem(403, "this is not the admin token")
+
+    def knows(self, token: str) -> bool:
+        """Whether this is the token."""
+        return secrets.compare_digest(_digest(token), self._digest)
 
 
 def bearer(authorization: str | None) -> str | None:
     """The credentials of a `Bearer` header, None if there are none."""
     scheme, _, credentials = (authorization or "").partition(" ")
     return credentials.strip() or None if scheme.lower() == "bearer" else None
+
+
+def basic_password(authorization: str | None) -> str | None:
+    """The password of a `Basic` header, which is what a browser sends; None if there is none."""
+    scheme, _, credentials = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).decode().partition(":")[2] or None
+    except (binascii.Error, UnicodeDecodeError):
+        return None
 
 
 def _stored_digest(var_dir: Path) -> str:

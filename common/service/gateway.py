@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 import structlog
 from starlette.datastructures import Headers
@@ -18,18 +19,25 @@ from structlog.contextvars import bound_contextvars
 from common.context import ON_BEHALF_HEADER, REQUEST_ID_HEADER, acceptable_caller, request_context
 from common.deadline import HEADER as TIMEOUT_HEADER
 from common.deadline import Deadline
+from common.lifecycle.endings import Ending, EndOfLife
+from common.lifecycle.usage import Usage
 from common.metrics import HttpMetrics
-from common.service.auth import Callers
+from common.service.auth import Callers, basic_password
 from common.service.drain import Drain
+from common.service.forms import from_elsewhere, from_here
 from common.service.hang_up import answered
-from common.service.problems import Problem
+from common.service.pages import Pages
+from common.service.problems import PROBLEM_FORM, Problem, ProblemForm, as_json
 from common.service.reply import Reply
 from common.service.request_body import read_body
 
-CALL = "common.call"  # key in the ASGI scope
+CALL, VERSION_ASKED = "common.call", "common.version_asked"  # keys in the ASGI scope
 MIN_BUDGET_MS, MAX_BUDGET_MS = 20, 30_000
 RETRY_AFTER_S = 1
+UNMATCHED = "unmatched"  # in logs and metrics: no route of ours
 CALLER_LEFT = 499  # in logs and metrics; nobody is there to read it
+FREE_OF_KEYS = ("/v1/admin/", "/admin", "/static/")  # operators carry a token of their own; style sheets are no secret
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_TO_ALL = frozenset({"/live", "/ready", "/version", "/metrics", "/openapi.json", "/docs"})
 
 log = structlog.get_logger(__name__)
@@ -50,7 +58,10 @@ class Gateway:
     Args:
         max_in_flight: requests at a time; more are answered with 429.
         default_budget_ms: for callers who name no deadline of their own.
-        posts: by path, what answers a POST there in place of `app`.
+        direct: by method and path, what answers there in place of `app`.
+        pages: tell browsers of problems.
+        usage: counts who calls what.
+        end_of_life: tells callers of endpoints that will not stay.
     """
 
     def __init__(
@@ -62,10 +73,16 @@ class Gateway:
         drain: Drain,
         max_in_flight: int,
         default_budget_ms: int,
-        posts: Mapping[str, ASGIApp],
+        direct: Mapping[tuple[str, str], ASGIApp],
+        pages: Pages | None = None,
+        usage: Usage | None = None,
+        end_of_life: EndOfLife | None = None,
     ) -> None:
         self._app = app
-        self._posts = posts
+        self._pages = pages
+        self._usage = usage
+        self._end_of_life = end_of_life
+        self._direct = direct
         self._callers = callers
         self._metrics = metrics
         self._drain = drain
@@ -83,9 +100,10 @@ class Gateway:
         self._metrics.in_flight.set(self._in_flight)
         with ExitStack() as context:
             request_id = context.enter_context(request_context(headers.get(REQUEST_ID_HEADER)))
-            reply = Reply(send, request_id, self._drain)
+            scope[PROBLEM_FORM] = problem_form = self._problem_form(scope["path"], headers)
+            reply = Reply(send, request_id, self._drain, problem_form, lambda: self._told_of_its_end(scope))
             try:
-                call = self._admit(scope["path"], headers, request_id)
+                call = self._admit(scope["path"], scope["method"], headers, request_id)
                 context.enter_context(bound_contextvars(**_callers(call, headers)))
                 await self._answer(call, scope, receive, headers, reply)
             except Problem as problem:
@@ -97,30 +115,71 @@ class Gateway:
                 self._in_flight -= 1
                 self._note(scope, reply.status, time.monotonic() - started_s)
 
-    def _admit(self, path: str, headers: Headers, request_id: str) -> Call:
+    def _admit(self, path: str, method: str, headers: Headers, request_id: str) -> Call:
         """Decides by the headers alone, so that a refused request costs next to nothing."""
         deadline = Deadline.after_ms(_budget_ms(headers, self._default_budget_ms))
         if path in OPEN_TO_ALL:
             return Call(request_id, deadline, "")
         if self._in_flight > self._max_in_flight:
             raise Problem(429, "too many requests at once", headers={"Retry-After": str(RETRY_AFTER_S)})
-        if path.startswith(("/v1/admin/", "/admin")):  # operators carry a token of their own
+        # A browser lets every page send what changes things, as text/plain even without asking us first.
+        if method not in READING and from_elsewhere(headers):
+            raise Problem(403, "this was sent by a page of another site")
+        if path.startswith(FREE_OF_KEYS):
             return Call(request_id, deadline, "")
-        return Call(request_id, deadline, self._callers.identify(headers.get("authorization")))
+        return Call(request_id, deadline, self._caller(path, method, headers))
+
+    def _caller(self, path: str, method: str, headers: Headers) -> str:
+        authorization = headers.get("authorization")
+        # A browser adds the key that a person typed to every request, also to those that another site makes it send.
+        if basic_password(authorization) and method not in ("GET", "HEAD") and not from_here(headers):
+            raise Problem(403, "this was not asked for from a page of this service")
+        try:
+            return self._callers.identify(authorization)
+        except Problem as problem:
+            if self._pages is not None and not path.startswith("/v1/"):  # makes a browser ask for the key
+                problem.headers["WWW-Authenticate"] = f'Basic realm="{self._pages.site}", charset="UTF-8"'
+            raise
+
+    def _problem_form(self, path: str, headers: Headers) -> ProblemForm:
+        """A page for a person who looks at one, JSON for everybody else."""
+        looking = not path.startswith("/v1/") and "text/html" in headers.get("accept", "")
+        return self._pages.problem if self._pages is not None and looking else as_json
 
     async def _answer(self, call: Call, scope: Scope, receive: Receive, headers: Headers, reply: Reply) -> None:
         scope[CALL] = call
+        if b"version=" in scope["query_string"]:
+            scope[VERSION_ASKED] = parse_qs(scope["query_string"].decode("latin-1")).get("version", [""])[0]
+        if (ending := self._ending(scope)) is not None and self._end_of_life is not None:
+            scope["route"] = ending  # its path names it in logs and metrics, should it be refused
+            self._end_of_life.note(ending, call.caller)
+            self._end_of_life.admit(ending)
         body = await read_body(headers, receive, call.deadline)
-        app = self._posts.get(scope["path"], self._app) if scope["method"] == "POST" else self._app
+        app = self._direct.get((scope["method"], scope["path"]), self._app)
         if not await answered(app, scope, body, receive, reply.send):
             reply.status = reply.status or CALLER_LEFT
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
+        route = getattr(scope.get("route"), "path", UNMATCHED)
         self._metrics.in_flight.set(self._in_flight)
         self._metrics.observe(route=route, method=scope["method"], status=status, seconds=seconds)
         if route not in OPEN_TO_ALL:
             log.info("http.request", route=route, method=scope["method"], status=status, ms=round(seconds * 1000, 1))
+        call = scope.get(CALL)
+        if self._usage is not None and call is not None and call.caller and route != UNMATCHED:
+            known = status < 400  # a version that nobody has is no use of it
+            version = str(scope.get(VERSION_ASKED) or "") if known else ""
+            self._usage.note(call.caller, f"{scope['method']} {route}", version)
+
+    def _ending(self, scope: Scope) -> Ending | None:
+        if self._end_of_life is None:
+            return None
+        return self._end_of_life.find(scope["method"], scope["path"], str(scope.get(VERSION_ASKED) or ""))
+
+    def _told_of_its_end(self, scope: Scope) -> Mapping[str, str]:
+        """Headers of an answer that comes from something deprecated."""
+        ending = self._ending(scope) if CALL in scope else None
+        return {} if ending is None or self._end_of_life is None else self._end_of_life.headers(ending)
 
 
 def _callers(call: Call, headers: Headers) -> dict[str, str]:

@@ -20,14 +20,16 @@ from common.workers import WorkerPool
 Model = TypeVar("Model")
 P = ParamSpec("P")
 R = TypeVar("R")
+MAX_WAITING_FOR_READING = 8  # requests for versions that are not in memory
 
 
 class ModelHost(Generic[Model]):
-    """Versions in memory, and the threads that run them."""
+    """Versions in memory, the threads that run them, and one more that reads versions: no answer waits behind that."""
 
     def __init__(self, slots: ModelSlots[Model], pool: WorkerPool) -> None:
         self.slots = slots
         self._pool = pool
+        self._reading = WorkerPool("reading", threads=1, queue=MAX_WAITING_FOR_READING)
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
@@ -38,17 +40,20 @@ class ModelHost(Generic[Model]):
                 yield
         finally:
             self._pool.close()
+            self._reading.close()
 
     async def model(self, name: str, deadline: Deadline) -> tuple[str, Model]:
         """Version and model behind a version or an alias; `Problem` 404 if there is none, 503 if it can't be loaded."""
         with _told():
             try:
-                loaded = self.slots.get(name)
-                if loaded is None:
-                    loaded = await self._pool.run(self.slots.load, name, deadline=deadline)
+                return await self.loaded(name, deadline)
             except ValueError as error:  # the artifact makes no sense: not the caller's fault
                 raise Problem(503, str(error)) from error
-        return loaded
+
+    async def loaded(self, name: str, deadline: Deadline) -> tuple[str, Model]:
+        """The same, raising what `ModelSlots.load` and the thread that reads raise."""
+        loaded = self.slots.get(name)
+        return await self._reading.run(self.slots.load, name, deadline=deadline) if loaded is None else loaded
 
     async def run(self, work: Callable[P, R], *args: P.args, deadline: Deadline, **kwargs: P.kwargs) -> R:  # type: ignore[valid-type]  # keyword-only beside a ParamSpec
         """The result of `work`, in a thread; `Problem` 503 at once when there is no time for it."""

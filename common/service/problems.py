@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
+from starlette.responses import Response
 
 from common.errors import NobodyAnswered
 
@@ -45,6 +46,16 @@ class Problem(Exception):
         return json.dumps(document).encode()
 
 
+# How the caller of a request is told of a problem: the problem and the request's id become an answer.
+ProblemForm: TypeAlias = Callable[[Problem, str], Response]
+PROBLEM_FORM = "common.problem_form"  # key in the ASGI scope
+
+
+def as_json(problem: Problem, request_id: str) -> Response:
+    """The form for programs."""
+    return Response(problem.body(request_id), problem.status, problem.headers, MEDIA_TYPE)
+
+
 def invalid(errors: list[Any]) -> Problem:
     """422 from pydantic's list of errors: where each is, and what is wrong there."""
     listed = [
@@ -64,3 +75,9 @@ def nobody_answered(error: NobodyAnswered) -> Problem:
 def invalid_body(error: ValidationError) -> Problem:
     """422 from the validation of a request's body."""
     return invalid(error.errors(include_url=False, include_input=False, include_context=False))
+
+
+def invalid_query(error: ValidationError) -> Problem:
+    """422 from the validation of a request's query string."""
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    return invalid([{**one, "loc": ("query", *one["loc"])} for one in errors])

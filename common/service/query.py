@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import QueryParams
 
 from common.service.gateway import OPEN_TO_ALL
-from common.service.problems import Problem
+from common.service.problems import Problem, invalid_query
+
+MOST_PARAMETERS = 100
+Model = TypeVar("Model", bound=BaseModel)
 
 
 async def refuse_unknown_query(request: Request) -> None:
@@ -32,9 +38,29 @@ def refuse_every_query(query_string: bytes) -> None:
         _refuse(list(QueryParams(query_string)))
 
 
-def _refuse(unknown: Sequence[str]) -> None:
-    if unknown:
-        errors = [{"where": f"query.{name[:128]}", "what": "there is no such parameter"} for name in unknown[:20]]
+def query_reader_of(model: type[Model]) -> Callable[[bytes], Model]:
+    """Reads a query string; raises `Problem` 422 for what the model does not take, and for a parameter given twice."""
+
+    def read(query_string: bytes) -> Model:
+        try:
+            pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+        except ValueError as error:
+            raise Problem(422, f"query: more than {MOST_PARAMETERS} parameters") from error
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            _refuse([name for name, count in counts.items() if count > 1], "it is given more than once")
+        try:
+            return model.model_validate(values)
+        except ValidationError as error:
+            raise invalid_query(error) from error
+
+    return read
+
+
+def _refuse(names: Sequence[str], what: str = "there is no such parameter") -> None:
+    if names:
+        errors = [{"where": f"query.{name[:128]}", "what": what} for name in names[:20]]
         raise Problem(422, f"{errors[0]['where']}: {errors[0]['what']}", errors=errors)
 
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
 
 from common.context import REQUEST_ID_HEADER
 from common.service.drain import Drain
-from common.service.problems import MEDIA_TYPE, Problem
+from common.service.problems import Problem, ProblemForm, as_json
 
 
 class Reply:
     """Sends the answer and remembers the status that was begun; 0 before that."""
 
-    def __init__(self, send: Send, request_id: str, drain: Drain) -> None:
+    def __init__(
+        self,
+        send: Send,
+        request_id: str,
+        drain: Drain,
+        problem_form: ProblemForm = as_json,
+        more_headers: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._send = send
+        self._more_headers = more_headers
+        self._problem_form = problem_form
         self._drain = drain
         self.request_id = request_id
         self.status = 0
@@ -24,6 +35,8 @@ class Reply:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers[REQUEST_ID_HEADER] = self.request_id
+            for name, value in self._more_headers().items():
+                headers[name] = value
             if self._drain.begun:
                 headers["Connection"] = "close"
         await self._send(message)
@@ -31,8 +44,6 @@ class Reply:
     async def problem(self, problem: Problem) -> None:
         if self.status:  # half of another answer is out already; the server will cut the connection
             raise problem
-        body = problem.body(self.request_id)
-        headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
-        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await self.send({"type": "http.response.start", "status": problem.status, "headers": raw})
-        await self.send({"type": "http.response.body", "body": body})
+        answer = self._problem_form(problem, self.request_id)
+        await self.send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+        await self.send({"type": "http.response.body", "body": answer.body})

@@ -128,3 +128,19 @@ async def test_work_stops_when_its_caller_hangs_up(client: httpx.AsyncClient, sm
             pass
     while b'status="499"' not in (await client.get("/metrics")).content:
         pass
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://evil.example"}]
+)
+async def test_pages_of_other_sites_may_look_and_change_nothing(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    sent = await client.post("/v1/sums", content=b'{"numbers": [1]}', headers=headers | {"Content-Type": "text/plain"})
+    assert sent.status_code == 403
+    assert (await client.get("/v1/wait", headers=headers)).status_code == 200
+
+
+async def test_programs_and_our_own_pages_send_what_they_like(client: httpx.AsyncClient, small: Program) -> None:
+    for headers in ({}, {"Sec-Fetch-Site": "same-origin", "Origin": "http://proxy.example"}, {"Origin": small.url}):
+        assert (await client.post("/v1/sums", json={"numbers": [1]}, headers=headers)).status_code == 200

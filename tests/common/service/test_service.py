@@ -11,7 +11,7 @@ from typing import Annotated
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.types import Receive, Scope, Send
 
 from common.contract import AnswerModel, RequestModel
@@ -31,6 +31,13 @@ class Pair(RequestModel):
     pair: Annotated[list[float], Field(max_length=2)]
 
 
+class Share(RequestModel):
+    model_config = ConfigDict(strict=False)  # numbers come as text
+
+    of: float
+    parts: float = 2.0
+
+
 class Total(AnswerModel):
     total: float
     remaining_ms: float
@@ -48,6 +55,11 @@ def make_app(**options: object) -> FastAPI:
     async def add(call: Call, request: Sum) -> Response:
         answer = Total(total=sum(request.numbers), remaining_ms=call.deadline.remaining_ms, caller=call.caller)
         return json_response(answer)
+
+    @routes.json_get("/v1/shares", Share, answer=Total)
+    async def share(call: Call, asked: Share) -> Response:
+        """One of the parts."""
+        return json_response(Total(total=asked.of / asked.parts, remaining_ms=1.0, caller=call.caller))
 
     @routes.json_post("/v1/nobody", Sum, answer=Total)
     async def nobody(call: Call, request: Sum) -> Response:
@@ -209,6 +221,35 @@ async def test_a_route_past_the_framework_answers_503_when_nobody_answered(clien
 async def test_another_method_on_a_route_past_the_framework_is_not_allowed(client: httpx.AsyncClient) -> None:
     response = await client.get("/v1/sums")
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+
+
+async def test_a_query_past_the_framework_is_read_by_its_model(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/v1/shares?of=6&parts=4")).json()["total"] == 1.5
+    assert (await client.get("/v1/shares?of=6")).json()["total"] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("query", "where"),
+    [
+        ("", "query.of"),
+        ("of=six", "query.of"),
+        ("of=6&parst=4", "query.parst"),
+        ("of=6&of=7", "query.of"),
+        ("of=nan", "query.of"),
+        ("&".join(f"p{n}=1" for n in range(200)), None),
+    ],
+)
+async def test_a_query_past_the_framework_that_makes_no_sense_is_refused(
+    client: httpx.AsyncClient, query: str, where: str | None
+) -> None:
+    response = await client.get(f"/v1/shares?{query}")
+    assert response.status_code == 422
+    assert where is None or response.json()["errors"][0]["where"] == where
+
+
+async def test_the_parameters_of_a_query_past_the_framework_are_documented(client: httpx.AsyncClient) -> None:
+    parameters = (await client.get("/openapi.json")).json()["paths"]["/v1/shares"]["get"]["parameters"]
+    assert [(one["name"], one["required"]) for one in parameters] == [("of", True), ("parts", False)]
 
 
 async def test_metrics_name_a_route_past_the_framework_by_its_path(client: httpx.AsyncClient) -> None:

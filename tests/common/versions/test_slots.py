@@ -73,3 +73,32 @@ def test_memory_is_bounded(registry: Registry) -> None:
         models.load(version)
     assert models.get("3.0.0") is None
     assert models.get(f"3.{MAX_LOADED + 1}.0") is not None
+
+
+def test_what_aliases_stand_for_and_the_former_champion_are_in_memory_before_anybody_asks(registry: Registry) -> None:
+    registry.publish("core", {"model.txt": b"3.0.0"}, version="3.0.0", alias="challenger")
+    models = slots(registry)
+    models.refresh()
+    registry.point("core", "champion", "2.0.0")
+    models.refresh()
+    assert [models.get(version) is not None for version in ("1.0.0", "2.0.0", "3.0.0")] == [True] * 3
+
+
+def test_versions_that_others_ask_for_never_push_out_the_champion(registry: Registry) -> None:
+    models = slots(registry)
+    models.refresh()
+    models.refresh()
+    for minor in range(MAX_LOADED + 2):
+        version = f"3.{minor}.0"
+        registry.publish("core", {"model.txt": version.encode()}, version=version, alias=None)
+        models.load(version)
+    assert models.get("1.0.0") == ("1.0.0", "1.0.0")
+
+
+def test_a_damaged_challenger_does_not_trouble_the_champion(registry: Registry) -> None:
+    (registry.root / "core" / "2.0.0" / "model.txt").write_text("damaged")
+    registry.point("core", "challenger", "2.0.0")
+    models = slots(registry)
+    for _ in range(3):
+        models.refresh()
+    assert (models.trouble, models.get("champion")) == (None, ("1.0.0", "1.0.0"))

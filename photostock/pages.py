@@ -1,0 +1,113 @@
+"""The search page at `/` and a page for each photo: the same search as `/v1/search`, told in HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from common.service.app import CurrentCall, provenance_headers
+from common.service.pages import Pages
+from photostock.answering import answers, similar_to
+from photostock.api import known_photo
+from photostock.contract import Result, SearchAnswer, SearchQuery
+from photostock.engine import Engine
+from photostock.filter.colours import NAMES
+from photostock.filter.filter import Conditions
+from photostock.page_query import PER_PAGE, PageQuery, page_query
+from photostock.shown import result_of
+from photostock.told import who_answered
+
+FOLDER = Path(__file__).parent
+SIMILAR = 12
+MOST_LICENCES = 30  # to choose from
+ROW_PX = 224  # height of a row of pictures in gallery.css: tells browsers how wide a picture they need
+
+
+class AnyParameters(BaseModel):
+    """The page checks its address itself, so that what is wrong is told beside the form."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def photo_pages() -> Pages:
+    """PhotoStock's templates and files."""
+    return Pages(FOLDER, site="PhotoStock")
+
+
+def router(engine: Engine, pages: Pages) -> APIRouter:
+    """The pages over one engine."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/")
+    async def search_page(request: Request, call: CurrentCall, _: Annotated[AnyParameters, Query()]) -> Response:
+        """Results for a query, popular photos without one."""
+        asked = page_query(request.query_params)
+        told = _form(engine, asked)
+        if asked.fields is None:
+            return pages.render("search.html", status=422, **told, answer=None, popular=[])
+        if not asked.text:
+            popular = _popular(engine, asked.fields, limit=PER_PAGE)
+            return pages.render("search.html", **told, answer=None, popular=popular)
+        engine.recent_queries.note(asked.fields.query)
+        [answer] = await answers(engine, [asked.fields], call)
+        popular = [] if answer.results else _popular(engine, None, limit=SIMILAR)
+        return pages.render(
+            "explain.html" if asked.fields.explain else "search.html",
+            headers=provenance_headers([answer.served_by], degraded=answer.degraded),
+            **told,
+            answer=answer,
+            popular=popular,
+            who=who_answered(answer),
+            last_page=asked.last_page(answer.total),
+            stages=_stages(answer),
+        )
+
+    @routes.get("/photos/{photo_id}")
+    async def photo_page(
+        request: Request, call: CurrentCall, photo_id: str, _: Annotated[AnyParameters, Query()]
+    ) -> Response:
+        """One photo, large, with its facts and others like it. The address keeps the search that it was found by."""
+        photo = known_photo(engine, photo_id)
+        asked = page_query(request.query_params)
+        answer = await similar_to(engine, photo, call, per_page=SIMILAR)
+        return pages.render(
+            "photo.html",
+            headers=provenance_headers([answer.served_by], degraded=answer.degraded),
+            **_form(engine, asked),
+            photo=photo,
+            result=result_of(photo, score=1.0),
+            answer=answer,
+            who=who_answered(answer),
+        )
+
+    return routes
+
+
+def _form(engine: Engine, asked: PageQuery) -> dict[str, Any]:
+    """What the search form of every page needs."""
+    licences = engine.library.licences
+    return {
+        "asked": asked,
+        "colours": NAMES,
+        "licences": licences if len(licences) <= MOST_LICENCES else (),
+        "row_px": ROW_PX,
+    }
+
+
+def _popular(engine: Engine, fields: SearchQuery | None, *, limit: int) -> list[Result]:
+    """The best known photos, among those that fit the conditions of a search without words."""
+    conditions = (
+        Conditions()
+        if fields is None
+        else Conditions(orientation=fields.orientation, color=fields.color, licence=fields.licence, as_of=fields.as_of)
+    )
+    rows = engine.library.most_popular(engine.library.allowed(conditions), limit=limit)
+    return [result_of(engine.library.photo(row), score=0.0) for row in rows.tolist()]
+
+
+def _stages(answer: SearchAnswer) -> list[str]:
+    """The stages that gave a result of an explained answer a score, in the order in which they worked."""
+    return list(dict.fromkeys(stage for result in answer.results for stage in result.scores or {}))
