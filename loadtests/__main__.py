@@ -13,6 +13,8 @@ from rich.console import Console
 
 import loadtests.bench.command as bench
 import loadtests.bench.forecasts as bench_forecasts
+import loadtests.bench.index as bench_index
+import loadtests.bench.photos as bench_photos
 import loadtests.conformance.command as conformance
 import loadtests.experiments.command as experiments
 from loadtests import request_ids
@@ -55,8 +57,14 @@ def parser() -> argparse.ArgumentParser:
     bench_forecasts.add_arguments(
         _command(commands, "bench-forecasts", bench_forecasts.run, "the processor time that a forecast request costs")
     )
+    bench_photos.add_arguments(
+        _command(commands, "bench-photos", bench_photos.run, "the processor time that a search costs")
+    )
+    bench_index.add_arguments(
+        _command(commands, "bench-index", bench_index.run, "speed, recall and memory of the vector index by size")
+    )
     experiments.add_arguments(
-        _command(commands, "experiment", experiments.run, "claims of the client, put to the test")
+        _command(commands, "experiment", experiments.run, "claims of the client and the services, put to the test")
     )
     request_ids.add_arguments(
         _command(commands, "request-ids", request_ids.command, "does every log line carry the id of its own request?")

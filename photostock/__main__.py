@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.command_line import Failed, command, main
 from common.progress import progress
+from common.state import erase_command
 from photostock.settings import PhotoSettings
 
 if TYPE_CHECKING:
+    from common.versions.registry import Registry
     from photostock.catalogue import Catalogue, Photo
+    from photostock.importers.rows import PhotoImport
+    from photostock.library import Library
 
 BATCH = 500
 
@@ -28,16 +33,39 @@ def parser() -> argparse.ArgumentParser:
         commands, "train", _train, "export the encoder, index the catalogue, train and publish the reranker"
     )
     train.add_argument("--seed", type=int, default=1)
-    train.add_argument("--minutes", type=float, default=1.2, help="time for training the reranker (default: 1.2)")
-    evaluate = command(commands, "evaluate", _evaluate, "what each stage adds, on queries with a known answer")
-    evaluate.add_argument("--max-queries", type=int, default=1500)
+    train.add_argument(
+        "--minutes",
+        type=float,
+        help="CPU time for the reranker, over all cores (default: 2 to 28, by how much there is to learn)",
+    )
+    train.add_argument(
+        "--layers", type=int, help="of the reranker: more are better and slower (default: 4, or 6 if it has the time)"
+    )
+    evaluate = command(
+        commands,
+        "evaluate",
+        _evaluate,
+        "what each stage adds and costs, on queries with a known answer: tables and a page",
+    )
+    evaluate.add_argument("--max-queries", type=int, default=500, help="more take longer and tell more (default: 500)")
     evaluate.add_argument("--seed", type=int, default=1)
+    evaluate.add_argument("--peers", action="store_true", help="also ask BM25, MiniLM in full precision, and both")
+    evaluate.add_argument("--html", type=Path, help="the page (default: photostock/evaluation.html in VAR_DIR)")
+    evaluate.add_argument("--json", type=Path, help="where to write the figures, if anywhere")
+    _release(command(commands, "release", lambda _: 2, "propose, review, roll out and take back versions"))
+    feedback = command(commands, "feedback", _feedback, "what people did: click-through by place and by tier")
+    feedback.add_argument("--first-day", type=date.fromisoformat, metavar="YYYY-MM-DD")
+    feedback.add_argument("--last-day", type=date.fromisoformat, metavar="YYYY-MM-DD")
+    erase = command(commands, "erase", _erase, "forget a person: their id is read from standard input")
+    erase_command.add_arguments(erase)
     catalogue = command(commands, "catalogue", lambda _: _usage(catalogue), "make or import photos")
     kinds = catalogue.add_subparsers(metavar="KIND")
     demo = command(kinds, "demo", _demo, "make some thousands of drawn photos")
     demo.add_argument("--count", type=int, default=3000)
     demo.add_argument("--seed", type=int, default=7)
-    imported = command(kinds, "import", _import, "import COCO captions, Unsplash Lite, or parquet with captions")
+    imported = command(
+        kinds, "import", _import, "import captions (COCO, parquet), Unsplash Lite, or a folder of pictures"
+    )
     imported.add_argument("path", type=Path, help="folder, .json, .tsv000 or .parquet")
     return whole
 
@@ -45,6 +73,25 @@ def parser() -> argparse.ArgumentParser:
 def _usage(usage_of: argparse.ArgumentParser) -> int:
     usage_of.print_help()
     return 2
+
+
+def _release(parser: argparse.ArgumentParser) -> None:
+    from common.releases.commands import add_arguments
+    from common.releases.proposing import Proposal, add_propose
+    from photostock.releases import open_desk
+
+    def review(component: str, version: str | None) -> Proposal:
+        import asyncio
+        import logging
+
+        from common.logs.configure import configure_logs
+        from photostock.review.command import review
+
+        configure_logs(level=logging.WARNING)
+        return asyncio.run(review(PhotoSettings(), _photos(), component, version))
+
+    steps = add_arguments(parser, open_desk)
+    add_propose(steps, open_desk, review, releases_dir=lambda: PhotoSettings().releases_dir, components=("reranker",))
 
 
 def _api(_arguments: argparse.Namespace) -> int:
@@ -86,8 +133,26 @@ def _import(arguments: argparse.Namespace) -> int:
     print(summary(imported))
     if not imported.photos:
         raise Failed("there is not one good photo")
-    _keep(imported.photos)
+    _keep(_with_pictures(imported))
     return 0
+
+
+def _with_pictures(imported: PhotoImport) -> list[Photo]:
+    from photostock.own_pictures.keeping import with_picture
+    from photostock.own_pictures.reading import UnreadablePicture, read_picture
+    from photostock.own_pictures.store import PictureStore
+
+    store, photos = PictureStore(PhotoSettings().pictures_dir), []
+    with progress("reading pictures", len(imported.photos)) as report:
+        for photo in imported.photos:
+            report.advance()
+            try:
+                picture = read_picture(imported.files[photo.id].read_bytes()) if photo.id in imported.files else None
+            except (OSError, UnreadablePicture) as error:
+                print(f"{photo.id} comes without its picture: {error}")
+                picture = None
+            photos.append(with_picture(photo, picture, digest=store.save(photo.id, picture.jpeg)) if picture else photo)
+    return photos
 
 
 def _keep(photos: Sequence[Photo]) -> None:
@@ -118,36 +183,113 @@ def _train(arguments: argparse.Namespace) -> int:
     from photostock.index.encoder import OnnxEncoder
     from photostock.index.export import publish_encoder
     from photostock.library import Library
+    from photostock.own_pictures.store import PictureStore
+    from photostock.reranker.plan import Plan
+    from photostock.reranker.split import Split
     from photostock.reranker.train import train
 
     settings = PhotoSettings()
-    photos, registry = _photos(), Registry(settings.registry_dir)
+    photos, registry = _with_clicked(_photos()), Registry(settings.registry_dir)
     encoder = publish_encoder(registry, model=settings.encoder_model)
     print(f"encoder {encoder.version} is champion")
     library = Library(_catalogue())
     library.refresh()
-    library.use_encoder(OnnxEncoder.load(registry.load("encoder", encoder.version)))
+    pictures = PictureStore(settings.pictures_dir)
+    loaded = OnnxEncoder.load(registry.load("encoder", encoder.version), pictures=pictures.read)
+    library.use_encoder(loaded)
+    _train_filter(photos, registry, library, seed=arguments.seed)
+    if loaded.sees:
+        print("no reranker is trained: it grows out of its encoder's own layers, and those of this one only embed")
+        return 0
+    plan = Plan.of(Split.of(photos, seed=arguments.seed), minutes=arguments.minutes, layers=arguments.layers)
+    print(f"training the reranker: {plan}")
+    first = not _reranker_serves(registry, encoder.version)  # later ones are candidates
     reranker = train(
         photos,
         registry,
         seed=arguments.seed,
-        budget_seconds=60 * arguments.minutes,
+        budget_seconds=plan.budget_seconds,
         encoder_model=settings.encoder_model,
+        layers=plan.layers,
+        checkpoint_dir=settings.var_dir / "photostock" / "training",
         kept_vectors=dict(_catalogue().vectors(encoder.version)),
+        promote=first,
     )
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in reranker.metrics.items())
-    print(f"reranker {reranker.version} is champion ({metrics})")
+    print(f"reranker {reranker.version} is {'champion' if first else 'published'} ({metrics})")
+    if not first:
+        print(f"next: python -m photostock release propose reranker {reranker.version} --why REASON")
     return 0
 
 
-def _evaluate(arguments: argparse.Namespace) -> int:
-    from common.versions.registry import Registry
-    from photostock.evaluate import evaluate, render
+def _reranker_serves(registry: Registry, encoder_version: str) -> bool:
+    """Whether there is a champion that was made for this encoder; one of another encoder is of no use."""
+    if "champion" not in registry.aliases("reranker"):
+        return False
+    return registry.manifest("reranker").compatible_with.get("encoder") == encoder_version
 
-    registry = Registry(PhotoSettings().registry_dir)
-    kept = dict(_catalogue().vectors(registry.resolve("encoder", "champion")))
-    wanted = {"max_queries": arguments.max_queries, "seed": arguments.seed}
-    render(evaluate(_photos(), registry, kept_vectors=kept, **wanted))
+
+def _with_clicked(photos: list[Photo]) -> list[Photo]:
+    from photostock.feedback.erasing import feedback_store
+    from photostock.feedback.learning import clicked_queries, with_clicked
+
+    clicked = clicked_queries(feedback_store().engine)
+    if clicked:
+        print(f"{len(clicked):,} queries are added for which people chose a photo")
+    return with_clicked(photos, clicked)
+
+
+def _train_filter(photos: Sequence[Photo], registry: Registry, library: Library, *, seed: int) -> None:
+    from photostock.filter.relevance_training import train
+    from photostock.reranker.split import NothingToLearnFrom
+
+    assert library.encoder is not None
+    kept = dict(_catalogue().vectors(library.encoder.version))
+    try:
+        weights = train(photos, registry, library.encoder, seed=seed, kept_vectors=kept)
+    except NothingToLearnFrom as error:
+        print(f"the filter keeps the order of the encoder: {error}")
+        return
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in weights.metrics.items())
+    print(f"filter {weights.version} is champion ({metrics})")
+
+
+def _feedback(arguments: argparse.Namespace) -> int:
+    from photostock.feedback.erasing import feedback_store
+    from photostock.feedback.report import feedback_report
+    from photostock.feedback.terminal import render
+
+    render(feedback_report(feedback_store().engine, first=arguments.first_day, last=arguments.last_day))
+    return 0
+
+
+def _erase(arguments: argparse.Namespace) -> int:
+    return erase_command.erase("photostock", arguments)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    import asyncio
+    import logging
+
+    from common.logs.configure import configure_logs
+    from photostock.evaluation.bench import NotReady
+    from photostock.evaluation.page import save_page
+    from photostock.evaluation.run import evaluate
+    from photostock.evaluation.terminal import render
+
+    configure_logs(level=logging.WARNING)
+    settings = PhotoSettings()
+    wanted = {"max_queries": arguments.max_queries, "seed": arguments.seed, "peers": arguments.peers}
+    try:
+        report = asyncio.run(evaluate(settings, _photos(), **wanted))
+    except NotReady as problem:
+        raise Failed(str(problem)) from problem
+    render(report)
+    page = arguments.html or settings.var_dir / "photostock" / "evaluation.html"
+    save_page(report, page)
+    print(f"with pictures: {page}")
+    if arguments.json is not None:
+        report.save_json(arguments.json)
     return 0
 
 

@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Response
-
-from common.service.app import CurrentCall, admin_router, body_of, documented
-from common.service.problems import Problem
+from common.lifecycle.api import add_callers
+from common.lifecycle.blue_green_api import add_blue_green
+from common.releases.admin import add_releases
+from common.service.app import admin_router
 from common.service.shadowing import add_shadow_report
 from common.settings import ServiceSettings
 from common.state.switches_api import add_switches
-from photostock.contract import NewHint
 from photostock.engine import Engine
-from photostock.hints import Hint
+from photostock.feedback.api import add_feedback
+from photostock.hints.admin import add_hints
 
 
 def router(engine: Engine, settings: ServiceSettings) -> APIRouter:
     routes = admin_router(settings)
     add_switches(routes, engine.controls, engine.writes)
+    add_callers(routes, engine.lifecycle, engine.writes)
+    add_blue_green(routes, engine.blue_green, engine.writes)
     add_shadow_report(routes, engine.shadow)
+    add_releases(routes, engine.desk, engine.rollout.rollouts, engine.writes)
 
-    @routes.get("/hints")
-    async def listed() -> dict[str, Any]:
-        """The knowledge base."""
-        hints = engine.active_hints.value
-        return {"hints": [hint.as_json() for hint in hints.hints], "version": hints.version}
-
-    @routes.post("/hints", status_code=201, openapi_extra=documented(NewHint))
-    async def add(call: CurrentCall, wish: Annotated[NewHint, body_of(NewHint)]) -> dict[str, str]:
-        """Whenever a query contains `when`, the words of `then` are looked for, too."""
-        try:
-            return (await engine.writes.run(lambda: _add(engine, wish), deadline=call.deadline)).as_json()
-        except ValueError as error:
-            raise Problem(409, str(error)) from error
-
-    @routes.delete("/hints/{hint_id}", status_code=204)
-    async def remove(call: CurrentCall, hint_id: str) -> Response:
-        """Takes a hint back."""
-        if not await engine.writes.run(lambda: _remove(engine, hint_id), deadline=call.deadline):
-            raise Problem(404, "there is no hint of this id")
-        return Response(status_code=204)
-
+    add_feedback(routes, engine.feedback, engine.writes, engine.reports)
+    add_hints(routes, engine)
     return routes
-
-
-def _add(engine: Engine, wish: NewHint) -> Hint:
-    hint = engine.hints.add(wish.when, wish.then, owner=wish.owner, reason=wish.reason)
-    engine.active_hints.refresh()
-    return hint
-
-
-def _remove(engine: Engine, hint_id: str) -> bool:
-    removed = engine.hints.remove(hint_id)
-    engine.active_hints.refresh()
-    return removed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -11,7 +11,16 @@ from fastapi import FastAPI
 
 from common.calls.client import low_timeout
 from common.calls.upstream import Upstream
+from common.lifecycle.blue_green import BlueGreen
+from common.lifecycle.pages import add_callers_page
+from common.lifecycle.service import lifecycle_of
+from common.releases.metrics import ReleaseMetrics
+from common.releases.pages import add_release_pages
+from common.releases.pairs import Pairs
+from common.releases.rollout import Rollouts
+from common.service.admin_pages import AdminPages
 from common.service.app import Part, Service
+from common.service.loading import LoadedElsewhere
 from common.service.shadowing import shadow_of
 from common.state.controls import Controls
 from common.state.database import open_state
@@ -21,18 +30,32 @@ from common.versions.known_versions import KnownVersions
 from common.versions.registry import Registry
 from common.versions.slots import CHAMPION, ModelSlots
 from common.workers import WorkerPool
-from photostock import admin, api
+from photostock import admin, api, pages, releases
 from photostock.catalogue import Catalogue
 from photostock.contract import TIERS
+from photostock.end_of_life import DEPRECATED
 from photostock.engine import Engine
-from photostock.feedback import FeedbackStore
+from photostock.feedback.store import FeedbackStore
 from photostock.filter.filter import FILTER_VERSION
+from photostock.filter.relevance import Relevance
 from photostock.hints import Hints, HintStore
+from photostock.hints.dictionary import english_words
+from photostock.hints.pages import add_hint_pages
+from photostock.hints.recent import RecentQueries
+from photostock.hints.spelling import Speller
 from photostock.index.encoder import OnnxEncoder
+from photostock.index.graph_files import GraphFiles
+from photostock.index.upkeep import Upkeep
 from photostock.index.vectors import INDEX_VERSION
 from photostock.library import Library
+from photostock.own_pictures.keeping import OwnPictures
+from photostock.own_pictures.store import PictureStore
 from photostock.picture_cache import PictureCache
+from photostock.reranker.released import Released, reader
+from photostock.reranker.trust import Trust
 from photostock.reranker_contract import NO_RANKINGS, Rankings, as_champion, difference
+from photostock.review.pictures import draw
+from photostock.rollout import RerankerRollout
 from photostock.search import Searcher
 from photostock.settings import PhotoSettings
 
@@ -40,20 +63,35 @@ from photostock.settings import PhotoSettings
 def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     """The API over `settings`; `raise_bugs` is for tests."""
     api_version = version("murphy-ml-integration")
-    service = Service("photostock api", version=api_version, settings=settings)
+    service = Service("photostock api", version=api_version, settings=settings, pages=pages.photo_pages())
     state = open_state(settings)
+    lifecycle = lifecycle_of(service, state, "photostock", DEPRECATED)
     pool = WorkerPool("search", threads=2, queue=settings.max_in_flight)
     fallback_pool = WorkerPool("fallback", threads=1, queue=settings.max_in_flight)
     writes = Writes(queue=settings.max_in_flight)
+    reports = WorkerPool("reports", threads=1, queue=4)
     versions = KnownVersions(settings.registry_dir, ["encoder", "reranker"])
-    library = Library(Catalogue(state))
+    library = Library(Catalogue(state), GraphFiles(settings.index_dir))
     registry = Registry(settings.registry_dir)
-    encoders = ModelSlots("encoder", registry, lambda number: OnnxEncoder.load(registry.load("encoder", number)))
+    picture_store = PictureStore(settings.pictures_dir)
+
+    def load_encoder(number: str) -> OnnxEncoder:
+        return OnnxEncoder.load(registry.load("encoder", number), pictures=picture_store.read)
+
+    encoders = ModelSlots("encoder", registry, load_encoder)
+    filters = ModelSlots("filter", registry, lambda number: Relevance.load(registry.load("filter", number)))
+    rerankers = Snapshot[Mapping[str, Released]]("reranker releases", reader(registry), first={})
     hints = HintStore(state)
     active_hints = Snapshot("hints", hints.all, first=Hints())
-    pictures = PictureCache()
+    dictionary = Snapshot[frozenset[str]]("dictionary", english_words, first=frozenset())
+    pictures = PictureCache(picture_store)
+    blue_green = BlueGreen(state, "photostock", blue=settings.upstream_url, green=settings.reranker_url_green)
     upstream = Upstream(
-        "photostock-reranker", settings.upstream_url, api_key=settings.outgoing_key, metrics=service.client_metrics
+        "photostock-reranker",
+        settings.upstream_url,
+        api_key=settings.outgoing_key,
+        metrics=service.client_metrics,
+        carrier=blue_green.carrier,
     )
     controls = Controls(
         state,
@@ -67,12 +105,22 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         registry=service.registry,
     )
 
+    def relevance() -> Relevance | None:
+        """The filter's weights, if they were learnt for the encoder that serves."""
+        serving = filters.get(CHAMPION)
+        if serving is None or library.encoder is None or serving[1].encoder_version != library.encoder.version:
+            return None
+        return serving[1]
+
+    def released(version: str) -> Released | None:
+        return rerankers.value.get(version)
+
     def own_versions() -> dict[str, str]:
         return {
             "index": INDEX_VERSION,
             "encoder": library.encoder.version if library.encoder else "none",
             "hints": active_hints.value.version,
-            "filter": FILTER_VERSION,
+            "filter": f"{FILTER_VERSION}+{weights.version}" if (weights := relevance()) else FILTER_VERSION,
             "api": api_version,
         }
 
@@ -84,13 +132,40 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         prepare=as_champion,
         difference=difference,
     )
+    release_metrics = ReleaseMetrics(service.registry)
+    desk = releases.desk_over(state, settings)
+    comparing, loading = (
+        Upstream(
+            name,
+            settings.upstream_url,
+            api_key=settings.outgoing_key,
+            metrics=service.client_metrics,
+            carrier=blue_green.carrier,
+        )
+        for name in ("photostock-comparing", "photostock-loading")
+    )
+    reranker_loaded = LoadedElsewhere(loading)
+    rollouts = Rollouts(
+        desk,
+        loaded={"reranker": reranker_loaded},
+        look_up_names=versions.snapshot.refresh,
+        metrics=release_metrics,
+    )
+    compared = low_timeout(comparing, timeout_ms=settings.low_timeout_ms).endpoint(
+        "/v1/rankings", answer=Rankings, default=NO_RANKINGS
+    )
+    pairs = Pairs("reranker", upstream, release_metrics)
     engine = Engine(
         searcher=Searcher(
             library=library,
             rerank=low_timeout(upstream, timeout_ms=settings.low_timeout_ms).endpoint(
                 "/v1/rankings", answer=Rankings, default=NO_RANKINGS, mirror=shadow
             ),
+            trust=Trust(released),
+            released=released,
             hints=lambda: active_hints.value,
+            speller=Speller(library.lexical.vocabulary, lambda: dictionary.value),
+            relevance=relevance,
             pool=pool,
             fallback_pool=fallback_pool,
             standing=controls.standing,
@@ -101,60 +176,98 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         versions=versions,
         hints=hints,
         active_hints=active_hints,
+        recent_queries=RecentQueries(),
         controls=controls,
         shadow=shadow,
-        feedback=FeedbackStore(state),
+        desk=desk,
+        rollout=RerankerRollout(rollouts, pairs, compared, library),
+        feedback=FeedbackStore(state, keep_days=settings.feedback_days, keep_rows=settings.feedback_rows),
         pictures=pictures,
+        own_pictures=OwnPictures(library, picture_store),
+        lifecycle=lifecycle,
+        blue_green=blue_green,
         writes=writes,
+        reports=reports,
         own_versions=own_versions,
     )
     service.components = lambda: {
         **own_versions(),
         **({"reranker": champion} if (champion := versions.champion("reranker")) else {}),
     }
+
+    def encoder_trouble() -> str | None:
+        return encoders.trouble or library.preparing or (None if library.encoder else "photos are being encoded")
+
     service.parts += [
         Part("catalogue", lambda: library.trouble),
-        Part("encoder", lambda: encoders.trouble or (None if library.encoder else "photos are being encoded")),
+        Part("encoder", encoder_trouble),
         Part("hints", lambda: active_hints.trouble),
         Part("switches", lambda: controls.trouble),
+        Part("blue_green", lambda: blue_green.trouble),
         Part("tiers", lambda: controls.standing.trouble),
         Part("versions", lambda: versions.snapshot.trouble),
+        Part("releases", lambda: rollouts.trouble),
         Part(
             "reranker", lambda: None if upstream.breaker.state == "closed" else f"breaker is {upstream.breaker.state}"
         ),
     ]
 
     def refresh() -> None:
+        lifecycle.end_of_life.refresh()
+        blue_green.refresh()
         active_hints.refresh()
+        if dictionary.trouble is not None:
+            dictionary.refresh()
         controls.refresh()
         versions.snapshot.refresh()
+        rerankers.refresh()
         library.refresh()
 
     def refresh_all() -> None:
         """With the encoder: after an import this takes long, and meanwhile words are searched."""
         refresh()
         encoders.refresh()
+        filters.refresh()
         if (serving := encoders.get(CHAMPION)) is not None:
             library.use_encoder(serving[1])
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(refresh)
+        await asyncio.to_thread(rollouts.refresh)
+        if library.trouble is None:  # else it does not know which pictures its photos have
+            await asyncio.to_thread(picture_store.sweep, library.pictures())
         await upstream.warm_up()
+        lifecycle.usage.start()
         try:
-            async with kept_fresh(refresh_all):
-                yield
+            with Upkeep(library.tidy):
+                async with kept_fresh(refresh_all), kept_fresh(rollouts.refresh):
+                    yield
         finally:
             if shadow is not None:
                 await shadow.drain()
+            await pairs.aclose()
+            await comparing.aclose()
+            await asyncio.to_thread(reranker_loaded.close)
             await upstream.aclose()
             pool.close()
             fallback_pool.close()
             writes.close()
+            reports.close()
             pictures.close()
+            await asyncio.to_thread(lifecycle.usage.close)
             state.dispose()
 
-    routers = [api.router(engine), admin.router(engine, settings)]
+    operators = AdminPages(service)
+    add_hint_pages(operators, engine)
+    add_callers_page(operators, lifecycle, writes)
+    add_release_pages(operators, desk, rollouts, writes, draw=draw)
+    routers = [
+        api.router(engine),
+        pages.router(engine, operators.pages),
+        admin.router(engine, settings),
+        operators.router(),
+    ]
     app = service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
     app.state.engine = engine  # for tests and a debugger
     return app

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, Engine, Row, Select, delete, func, select, update
 
-from common.state.database import create_tables, upsert
+from common.state.database import add_missing_columns, create_tables, upsert
 from photostock.photo import Orientation, Photo, problem_of
 from photostock.tables import FIELDS, PHOTOS, REVISION, TABLES, TOMBSTONES, VECTORS
 
@@ -36,11 +36,18 @@ class Catalogue:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         create_tables(engine, TABLES)
+        add_missing_columns(engine, TABLES)
         with engine.begin() as connection:
             connection.execute(upsert(engine, REVISION).values(id=1, value=0).on_conflict_do_nothing())
 
-    def add(self, photos: Sequence[Photo]) -> None:
-        """Adds or replaces all of these photos or none; a photo that is already there unchanged stays untouched."""
+    def add(
+        self, photos: Sequence[Photo], *, encoder_version: str = "", vectors: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Adds or replaces all of these photos or none; a photo that is already there unchanged stays untouched.
+
+        Args:
+            vectors: of these photos by id, made by the encoder of this version; kept by the same transaction.
+        """
         rows = {photo.id: _row(photo) for photo in photos}
         if not rows:
             return
@@ -50,6 +57,8 @@ class Catalogue:
             changed = select(PHOTOS.c.id).where(PHOTOS.c.revision == revision)
             connection.execute(delete(VECTORS).where(VECTORS.c.photo_id.in_(changed)))
             connection.execute(delete(TOMBSTONES).where(TOMBSTONES.c.id.in_(changed)))
+            if vectors:
+                self._upsert_vectors(connection, encoder_version, {i: vectors[i] for i in sorted(vectors) if i in rows})
 
     def delete(self, photo_id: str) -> bool:
         """Removes a photo with its vectors and keeps a tombstone; False if there was none."""
@@ -92,25 +101,20 @@ class Catalogue:
 
     def put_vectors(self, encoder_version: str, vectors: Mapping[str, bytes], *, as_of: int | None = None) -> None:
         """Keeps vectors beside their photos, except for photos that are gone or have changed after revision `as_of`."""
-        statement = upsert(self._engine, VECTORS)
-        statement = statement.on_conflict_do_update(
-            index_elements=["encoder_version", "photo_id"], set_={"vector": statement.excluded.vector}
-        )
-        ids = sorted(vectors)
         with self._writing() as connection:
-            for start in range(0, len(ids), PAGE_ROWS):
-                wanted = PHOTOS.c.id.in_(ids[start : start + PAGE_ROWS])
+            for page in _pages_of(sorted(vectors)):
+                wanted = PHOTOS.c.id.in_(page)
                 current = wanted if as_of is None else wanted & (PHOTOS.c.revision <= as_of)
                 present = connection.execute(select(PHOTOS.c.id).where(current)).scalars().all()
-                rows = [{"encoder_version": encoder_version, "photo_id": i, "vector": vectors[i]} for i in present]
-                if rows:
-                    connection.execute(statement, rows)
+                self._upsert_vectors(connection, encoder_version, {photo_id: vectors[photo_id] for photo_id in present})
 
-    def vectors(self, encoder_version: str) -> Iterator[tuple[str, bytes]]:
-        """The kept vectors of one encoder version by photo id, as float32 little endian."""
+    def vectors(self, encoder_version: str, *, of: Sequence[str] | None = None) -> Iterator[tuple[str, bytes]]:
+        """The kept vectors of one encoder version, float32 little endian, by photo id: all, or `of` these ids."""
         query = select(VECTORS.c.photo_id, VECTORS.c.vector).where(VECTORS.c.encoder_version == encoder_version)
-        for row in self._pages(query, VECTORS.c.photo_id):
-            yield row[0], row[1]
+        wanted = [query] if of is None else [query.where(VECTORS.c.photo_id.in_(page)) for page in _pages_of(of)]
+        for part in wanted:
+            for row in self._pages(part, VECTORS.c.photo_id):
+                yield row[0], row[1]
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -118,6 +122,15 @@ class Catalogue:
         with self._engine.begin() as connection:
             connection.execute(update(REVISION).values(value=REVISION.c.value))
             yield connection
+
+    def _upsert_vectors(self, connection: Connection, encoder_version: str, vectors: Mapping[str, bytes]) -> None:
+        statement = upsert(self._engine, VECTORS)
+        statement = statement.on_conflict_do_update(
+            index_elements=["encoder_version", "photo_id"], set_={"vector": statement.excluded.vector}
+        )
+        rows = [{"encoder_version": encoder_version, "photo_id": i, "vector": vector} for i, vector in vectors.items()]
+        if rows:
+            connection.execute(statement, rows)
 
     def _upsert_photos(self) -> Any:
         statement = upsert(self._engine, PHOTOS)
@@ -134,6 +147,11 @@ class Catalogue:
             if len(page) < PAGE_ROWS:
                 return
             after = page[-1][0]
+
+
+def _pages_of(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), PAGE_ROWS):
+        yield ids[start : start + PAGE_ROWS]
 
 
 def _next_revision(connection: Connection) -> int:

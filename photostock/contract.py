@@ -6,11 +6,22 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from common.contract import AnswerModel, RequestModel, Text
 from photostock.filter.colours import HEX, NAMES
+from photostock.hints.rules import HintKind
 from photostock.photo import MOST_PIXELS_PER_SIDE
+from photostock.words import words_of
 
 MAX_WINDOW = 1_000  # results that can be paged through
 MAX_QUERIES = 64
@@ -34,6 +45,13 @@ def _one_line(text: str) -> str:
     return cleaned
 
 
+def _words(text: str) -> str:
+    cleaned = _one_line(text)
+    if not words_of(cleaned):
+        raise ValueError("there is no word in it")
+    return cleaned
+
+
 def _known_colour(text: str) -> str:
     if text not in NAMES and not HEX.fullmatch(text):
         raise ValueError(f"expected #rrggbb or one of {', '.join(NAMES)}")
@@ -44,7 +62,7 @@ QueryText = Annotated[str, StringConstraints(min_length=1, max_length=300), Afte
 
 
 class SearchFields(BaseModel):
-    """What one search asks for. `as_of` hides photos that are newer; `min_score` is a cosine, −1 to 1."""
+    """What one search asks for. `as_of` hides photos that are newer; no result scores less than `min_score`."""
 
     query: QueryText
     page: Annotated[int, Field(ge=1, le=MAX_WINDOW)] = 1
@@ -55,6 +73,8 @@ class SearchFields(BaseModel):
     order_by: Order = "relevance"
     exclude: Annotated[str, StringConstraints(max_length=300)] | None = None
     min_score: Annotated[float, Field(ge=-1, le=1)] | None = None
+    spelling: Literal["auto", "off"] = "auto"  # correct misspelt words of the query by the words of the catalogue
+    diversity: Literal["on", "off"] = "on"  # at most 3 of 20 results by one photographer
     as_of: date | None = None
     seed: Annotated[int, Field(ge=0, le=2**53)] = 0
     version: VersionName = "champion"  # of the reranker
@@ -96,10 +116,30 @@ class Result(AnswerModel):
     height: int
     color: str
     licence: str
+    attribution: str = ""  # who is to be named beside the picture
+    source_url: str | None = None
+    palette: list[str] = Field(default_factory=list)  # one to three main colours
     urls: Urls
     score: float
     scores: dict[str, float] | None = None  # with `explain`: per stage
     ranks: dict[str, int] | None = None  # with `explain`: place from 1 before and after each stage
+
+
+class Suggestion(AnswerModel):
+    """A change of the request that finds something: of parameter `change` to `to`, or without it where that is null."""
+
+    change: str
+    to: str | None
+    found: int
+    sentence: str
+
+
+class ZeroResults(AnswerModel):
+    """Why there are no results, and what would bring some."""
+
+    code: Literal["empty_catalogue", "page_beyond_the_end", "min_score_too_high", "conditions", "no_match"]
+    sentence: str
+    suggestions: list[Suggestion]
 
 
 class SearchAnswer(AnswerModel):
@@ -112,7 +152,11 @@ class SearchAnswer(AnswerModel):
     reason: str | None
     versions: dict[str, str]
     request_id: str
-    hints: list[dict[str, str]] | None = None  # with `explain`: what was changed in the query
+    reranked: int | None = None  # where time was short: how many of the best the reranker has put in order
+    corrected: dict[str, str] | None = None  # where spelling changed the query: `from` and `to`
+    zero_results: ZeroResults | None = None  # where there are no results
+    searched_for: str | None = None  # with `explain`: the text that hints and spelling made of the query
+    hints: list[dict[str, str]] | None = None  # with `explain`: what was changed in the query, and by which hint
     stages_ms: dict[str, float] | None = None  # with `explain`: measured, so the one field that differs every time
 
 
@@ -136,6 +180,7 @@ class NewPhoto(RequestModel):
     licence: Annotated[str, StringConstraints(max_length=200)] = ""
     created_at: Annotated[str, StringConstraints(max_length=40)] = ""
     popularity: Annotated[float, Field(ge=0, le=1e12)] = 0.0
+    source_url: Annotated[str, StringConstraints(max_length=2_000)] | None = None
     safe: bool = True
 
 
@@ -150,14 +195,31 @@ class Accepted(AnswerModel):
     request_id: str
 
 
-class Event(RequestModel):
-    """What a person did with a result."""
+def _storable(at: datetime) -> datetime:
+    if not 1970 <= at.year < 9999:  # else its UTC could lie outside of what a date can be
+        raise ValueError("expected a time between 1970 and 9998")
+    return at
 
-    query: Annotated[str, StringConstraints(max_length=300)]
+
+class Event(RequestModel):
+    """What a person did with a result; a time without a zone is UTC. The last three are as the search's answer said."""
+
+    query: Annotated[str, StringConstraints(max_length=300), AfterValidator(lambda text: CONTROL.sub(" ", text))]
     photo_id: PhotoId
     kind: Literal["impression", "click", "download"]
     user_id: Text
-    at: datetime
+    at: Annotated[datetime, AfterValidator(_storable)]
+    position: Annotated[int, Field(ge=1, le=MAX_WINDOW)] | None = None  # from 1, over all pages
+    served_by: Tier | None = None
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")] | None = None
+
+
+class NewErasure(RequestModel):
+    """A person to be forgotten, on whose wish, and why."""
+
+    user_id: Text
+    owner: Text
+    reason: Annotated[str, StringConstraints(min_length=3, max_length=2_000)]
 
 
 class Feedback(RequestModel):
@@ -165,9 +227,44 @@ class Feedback(RequestModel):
 
 
 class NewHint(RequestModel):
-    """Whenever a query contains `when`, the words of `then` are looked for, too."""
+    """What is searched for whenever a query contains `when`: `photostock/hints/rules.py` tells the kinds.
 
-    when: Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_one_line)]
-    then: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
+    `ends_at` is when it ends by itself; a time without a zone is UTC.
+    """
+
+    kind: HintKind = "synonym"
+    when: Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_words)]
+    then: Annotated[str, StringConstraints(max_length=200)] = Field("", validate_default=True)
+    both_ways: bool = False
     owner: Text
     reason: Annotated[str, StringConstraints(min_length=3, max_length=2_000)]
+    ends_at: Annotated[datetime, AfterValidator(_storable)] | None = None
+
+    @field_validator("then", mode="after")
+    @classmethod
+    def _what_then(cls, then: str, info: ValidationInfo) -> str:
+        if info.data.get("kind") == "never_correct":
+            if then.strip():
+                raise ValueError("a word that is never corrected stands for nothing else")
+            return ""
+        return _words(then)
+
+    @field_validator("both_ways", mode="after")
+    @classmethod
+    def _only_synonyms(cls, both_ways: bool, info: ValidationInfo) -> bool:
+        if both_ways and info.data.get("kind") != "synonym":
+            raise ValueError("only synonyms work both ways")
+        return both_ways
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> NewHint:
+        if self.kind != "never_correct" and words_of(self.when) == words_of(self.then):
+            raise ValueError("both sides are the same words")
+        return self
+
+
+class HintPreview(RequestModel):
+    """A hint that is not saved, and queries on which to try it, beside those of the last searches."""
+
+    hint: NewHint
+    queries: Annotated[list[QueryText], Field(max_length=20)] = Field(default_factory=list)

@@ -6,15 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from common.calls.shadow import Shadow
+from common.lifecycle.blue_green import BlueGreen
+from common.lifecycle.service import Lifecycle
+from common.releases.desk import ReleaseDesk
 from common.state.controls import Controls
 from common.state.snapshot import Snapshot
 from common.state.writes import Writes
 from common.versions.known_versions import KnownVersions
-from photostock.feedback import FeedbackStore
+from common.workers import WorkerPool
+from photostock.feedback.store import FeedbackStore
 from photostock.hints import Hints, HintStore
+from photostock.hints.recent import RecentQueries
 from photostock.library import Library
+from photostock.own_pictures.keeping import OwnPictures
 from photostock.picture_cache import PictureCache
 from photostock.reranker_contract import Rankings
+from photostock.rollout import RerankerRollout
 from photostock.search import Searcher
 
 
@@ -27,9 +34,16 @@ class Engine:
     versions: KnownVersions
     hints: HintStore
     active_hints: Snapshot[Hints]
+    recent_queries: RecentQueries
     controls: Controls
     shadow: Shadow[Rankings] | None
+    desk: ReleaseDesk
+    rollout: RerankerRollout
     feedback: FeedbackStore
     pictures: PictureCache
+    own_pictures: OwnPictures
+    lifecycle: Lifecycle
+    blue_green: BlueGreen
     writes: Writes
+    reports: WorkerPool  # what operators ask for and takes seconds
     own_versions: Callable[[], dict[str, str]]

@@ -6,12 +6,16 @@ from pathlib import Path
 
 from photostock.importers.captions import read_captions
 from photostock.importers.coco import read_coco
+from photostock.importers.folder import is_folder_of_pictures, read_folder
 from photostock.importers.rows import ImportProblem, PhotoImport, Reject
 from photostock.importers.unsplash import parts_of, read_unsplash
 
 __all__ = ["ImportProblem", "PhotoImport", "Reject", "read_any", "summary"]
 
-FORMATS = "COCO's captions_*.json, Unsplash's photos.tsv000 or its folder, or parquet with photo_id and captions"
+FORMATS = (
+    "COCO's captions_*.json, Unsplash's photos.tsv000 or its folder, parquet with photo_id and captions, "
+    "or a folder of pictures with metadata.jsonl"
+)
 MOST_REJECTS_TOLD = 10
 
 
@@ -26,6 +30,8 @@ def read_any(path: Path) -> PhotoImport:
 def _read(path: Path) -> PhotoImport:
     if not path.exists():
         raise ImportProblem(f"{path} does not exist")
+    if is_folder_of_pictures(path):
+        return read_folder(path)
     if path.is_dir():
         return read_unsplash(path)
     if path in parts_of(path.parent, path.name.partition(".")[0]):
@@ -41,7 +47,8 @@ def summary(imported: PhotoImport) -> str:
     """What was read and what was left out and why, for a person at a terminal."""
     queries = sum(len(photo.queries) for photo in imported.photos)
     told = imported.rejects[:MOST_REJECTS_TOLD]
-    lines = [f"{len(imported.photos):,} photos, {queries:,} queries with a known answer"]
+    pictures = f", {len(imported.files):,} pictures" if imported.files else ""
+    lines = [f"{len(imported.photos):,} photos, {queries:,} queries with a known answer{pictures}"]
     lines += [f"{len(imported.rejects):,} rows left out"] if told else []
     lines += [f"  {reject.line}: {reject.reason}" for reject in told]
     lines += [f"  … and {len(imported.rejects) - len(told):,} more"] if len(imported.rejects) > len(told) else []

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import partial, reduce
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from photostock.ranking import Mask, Rows, best
+from photostock.vocabulary import Vocabulary
 from photostock.words import STOP_WORDS, stems_of, words_of
 
-K1 = 1.2  # how soon repetition of a word stops to count
-B = 0.75  # how much long texts are held back
+K1 = 1.0  # how soon repetition of a word stops to count
+B = 0.6  # how much long texts are held back
 ABSENT = -1.0  # the length of a row that is not there
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -41,29 +43,37 @@ class _Postings:
     def counts(self) -> Floats:
         return self.counts_buffer[: self.size]
 
-    def with_row(self, row: int, count: int) -> _Postings:
+    def with_rows(self, added: list[int], times: list[int]) -> _Postings:
         """Writes behind what readers of this object see."""
-        rows, counts = self.rows_buffer, self.counts_buffer
-        if self.size == len(rows):
-            rows, counts = np.resize(rows, 2 * self.size), np.resize(counts, 2 * self.size)
-        rows[self.size], counts[self.size] = row, count
-        return _Postings(rows, counts, self.size + 1)
+        rows, counts, size = self.rows_buffer, self.counts_buffer, self.size + len(added)
+        if size > len(rows):
+            rows, counts = np.resize(rows, 2 * size), np.resize(counts, 2 * size)
+        rows[self.size : size], counts[self.size : size] = added, times
+        return _Postings(rows, counts, size)
 
     def without_row(self, row: int) -> _Postings:
         keep = self.rows != row
         return _Postings(self.rows[keep], self.counts[keep], int(keep.sum()))
 
 
+class WordEvidence(NamedTuple):
+    """What the words of a query say about some rows: BM25 of each, and the most that any text could have."""
+
+    bm25: npt.NDArray[np.float64]
+    attainable: float
+
+
 class LexicalIndex:
     """Words by row: reads from any number of threads, changes from any one at a time."""
 
     def __init__(self, *, k1: float = K1, b: float = B) -> None:
+        self.vocabulary = Vocabulary()
         self._k1, self._b = k1, b
         self._postings: dict[str, _Postings] = {}
         self._texts: dict[int, str] = {}
-        self._document_frequency: Counter[str] = Counter()
         self._buffer = np.full(1024, ABSENT, dtype=np.float32)
         self._lengths = self._buffer[:0]
+        self._total_length = 0  # of all texts, in words
         self._writer = threading.Lock()
 
     def __len__(self) -> int:
@@ -71,17 +81,26 @@ class LexicalIndex:
 
     def add(self, row: int, text: str) -> None:
         """Makes a text findable under a row that was never used."""
-        words = words_of(text)
-        stems = stems_of(words)
+        self.add_all({row: text})
+
+    def add_all(self, texts: Mapping[int, str]) -> None:
+        """Makes texts findable by row, each row larger than the one before; many at a time cost much less."""
+        words = {row: words_of(text) for row, text in texts.items()}
+        postings = _postings_of(words)
+        lengths = [_length(one) for one in words.values()]
         with self._writer:
-            if row < len(self._lengths):
-                raise ValueError(f"row {row} is taken: a photo that changes gets a new row")
-            self._grow(row + 1)
-            self._texts[row] = text
-            self._document_frequency.update(set(words))
-            for stem, count in Counter(stems).items():
-                self._postings[stem] = self._postings.get(stem, _no_postings()).with_row(row, count)
-            self._lengths[row] = len(stems)
+            self._refuse_taken(list(texts))
+            self._texts.update(texts)
+            self.vocabulary.add_all(words.values())
+            for stem, (rows, counts) in postings.items():
+                known = self._postings.get(stem)
+                self._postings[stem] = (_no_postings() if known is None else known).with_rows(rows, counts)
+            if texts:
+                size = max(texts) + 1
+                self._make_room(size)
+                self._buffer[list(texts)] = lengths
+                self._lengths = self._buffer[:size]
+                self._total_length += sum(lengths)
 
     def remove(self, row: int) -> None:
         """Forgets a text; a row that isn't there is ignored."""
@@ -94,53 +113,80 @@ class LexicalIndex:
             self._lengths[row] = ABSENT
             for stem in set(stems):
                 self._drop(stem, row)
-            self._document_frequency -= Counter(set(words))
+            self.vocabulary.remove(words)
+            self._total_length -= _length(words)
+
+    def weigh(self, query: str, rows: Rows) -> WordEvidence:
+        """The evidence of the query's words for these rows, in the order given; its time does not grow with the index.
+
+        Args:
+            rows: of texts that are there, int64.
+        """
+        sought = Counter(_sought(query))
+        frequencies, counts = np.zeros(len(sought)), np.zeros((len(sought), len(rows)))
+        for place, stem in enumerate(sought):
+            if (postings := self._postings.get(stem)) is not None and postings.size:
+                frequencies[place] = postings.size
+                known = postings.rows  # ascending; `take` with "clip" is half the price of a checked index
+                at = known.searchsorted(rows)
+                counts[place] = (known.take(at, mode="clip") == rows) * postings.counts.take(at, mode="clip")
+        count = max(1, len(self._texts))
+        weights = np.log1p((count - frequencies + 0.5).clip(0) / (frequencies + 0.5)) * list(sought.values())
+        mean_length = max(1.0, self._total_length / count)
+        damping = self._k1 * (1 - self._b + self._b * self._lengths[rows].clip(0) / mean_length)
+        bm25 = weights @ (counts * (self._k1 + 1) / (counts + damping))
+        return WordEvidence(bm25, float(weights.sum()) * (self._k1 + 1))
 
     def search(self, query: str, *, allowed: Mask, limit: int) -> tuple[Rows, Floats]:
-        """The allowed rows that have a word of the query and their BM25 scores, best first, equal ones by row."""
-        lengths = self._lengths.copy()
-        there = lengths >= 0
-        count = max(1, int(np.count_nonzero(there)))
-        mean_length = max(1.0, float(lengths[there].sum(dtype=np.float64)) / count)
-        scores = np.zeros(len(lengths), dtype=np.float32)
+        """The allowed rows that have a word of the query and their BM25 scores, best first, equal ones by row.
+
+        Its time grows with the rows that have such a word, not with the index.
+        """
+        lengths, allowed = self._lengths, allowed[: len(self._lengths)]
+        count = max(1, len(self._texts))
+        mean_length = max(1.0, self._total_length / count)
+        scores = np.zeros(len(lengths), dtype=np.float32)  # the memory of what is not touched is never fetched
+        found: list[Rows] = [np.empty(0, dtype=np.int64)]
         for stem, weight in Counter(_sought(query)).items():
-            rows, counts = self._found(stem, there)
-            inverse_frequency = np.log1p((count - len(rows) + 0.5) / (len(rows) + 0.5))
-            damping = self._k1 * (1 - self._b + self._b * lengths[rows] / mean_length)
+            rows, counts, own_lengths = self._found(stem, lengths)
+            inverse_frequency = np.log1p(max(0.0, count - len(rows) + 0.5) / (len(rows) + 0.5))
+            damping = self._k1 * (1 - self._b + self._b * own_lengths / mean_length)
+            found.append(rows[scores[rows] == 0])
             scores[rows] += weight * inverse_frequency * counts * (self._k1 + 1) / (counts + damping)
-        known = min(len(scores), len(allowed))
-        rows = np.flatnonzero((scores[:known] > 0) & allowed[:known])
+        rows = np.concatenate(found)
+        rows = rows[rows < len(allowed)]
+        rows = rows[allowed[rows] & (scores[rows] > 0) & (lengths[rows] >= 0)]  # what went meanwhile has half a score
         return best(rows, scores[rows], limit=limit)
 
     def mask_containing(self, words: Sequence[str]) -> Mask:
         """By row: does its text contain any of these? An entry of several words is contained when all of them are."""
-        there = self._lengths >= 0
-        mask = np.zeros(len(there), dtype=np.bool_)
+        lengths = self._lengths
+        mask = np.zeros(len(lengths), dtype=np.bool_)
         for entry in words:
-            found = [self._found(stem, there)[0] for stem in stems_of(words_of(entry))]
+            found = [self._found(stem, lengths)[0] for stem in stems_of(words_of(entry))]
             if found:
-                mask |= np.bincount(np.concatenate(found), minlength=len(there)) == len(found)
+                mask[reduce(partial(np.intersect1d, assume_unique=True), found)] = True
         return mask
 
-    def vocabulary(self) -> dict[str, int]:
-        """Every word as it is written, in lower case, and in how many texts it occurs."""
-        with self._writer:
-            return dict(self._document_frequency)
-
-    def _found(self, stem: str, there: Mask) -> tuple[Rows, Floats]:
-        """Those of the rows that are `there` which have this stem, and how often each has it."""
+    def _found(self, stem: str, lengths: Floats) -> tuple[Rows, Floats, Floats]:
+        """The rows of `lengths` that have this stem, ascending, how often each has it, and its length."""
         postings = self._postings.get(stem) or _no_postings()
-        rows, counts = postings.rows, postings.counts
-        known = rows < len(there)
-        known[known] = there[rows[known]]
-        return rows[known], counts[known]
+        known = int(np.searchsorted(postings.rows, len(lengths)))  # a row that came since is behind them
+        rows, counts = postings.rows[:known], postings.counts[:known]
+        own_lengths = lengths[rows]
+        there = own_lengths >= 0
+        return (rows, counts, own_lengths) if there.all() else (rows[there], counts[there], own_lengths[there])
 
-    def _grow(self, size: int) -> None:
+    def _refuse_taken(self, rows: list[int]) -> None:
+        for row, before in zip(rows, [len(self._lengths) - 1, *rows], strict=False):
+            if row <= before:
+                raise ValueError(f"row {row} is taken: a photo that changes gets a new row")
+
+    def _make_room(self, size: int) -> None:
         if size > len(self._buffer):
             grown = np.full(2 * size, ABSENT, dtype=np.float32)
             grown[: len(self._lengths)] = self._lengths
-            self._buffer = grown
-        self._lengths = self._buffer[:size]
+            self._buffer, self._lengths = grown, grown[: len(self._lengths)]
 
     def _drop(self, stem: str, row: int) -> None:
         left = self._postings[stem].without_row(row)
@@ -150,8 +196,24 @@ class LexicalIndex:
             del self._postings[stem]
 
 
+def _postings_of(words: Mapping[int, list[str]]) -> dict[str, tuple[list[int], list[int]]]:
+    """By stem: the rows that have it, in the order given, and how often each has it."""
+    postings: dict[str, tuple[list[int], list[int]]] = {}
+    for row, own in words.items():
+        for stem, count in Counter(stems_of(own)).items():
+            rows, counts = postings.setdefault(stem, ([], []))
+            rows.append(row)
+            counts.append(count)
+    return postings
+
+
 def _no_postings() -> _Postings:
     return _Postings(np.empty(4, dtype=np.int64), np.empty(4, dtype=np.float32), 0)
+
+
+def _length(words: list[str]) -> int:
+    """Without stop words: a text that has many of them says no less."""
+    return sum(word not in STOP_WORDS for word in words)
 
 
 def _sought(query: str) -> list[str]:

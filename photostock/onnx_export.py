@@ -15,16 +15,30 @@ OPSET = 17
 LIBRARIES = ("onnx", "onnxruntime", "sentence-transformers", "tokenizers", "torch", "transformers")
 
 
-def export_int8(module: Any, sample: Mapping[str, Any], *, output: str) -> bytes:
-    """ONNX of a `torch.nn.Module` that takes the tensors of `sample` ([texts, tokens] each) in this order.
+TEXTS = {0: "texts", 1: "tokens"}
+
+
+def export_int8(
+    module: Any,
+    sample: Mapping[str, Any],
+    *,
+    output: str,
+    axes: Mapping[int, str] = TEXTS,
+    only: Sequence[str] | None = None,
+) -> bytes:
+    """ONNX of a `torch.nn.Module` that takes the tensors of `sample` in this order.
 
     Weights become int8 with a scale per output channel; activations are quantised while it runs.
+
+    Args:
+        axes: names of the dimensions of each tensor whose size may vary; the first is that of the output.
+        only: the kinds of operators whose weights become int8; all that can by default.
     """
     prepare_torch()
     import torch
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    axes = {name: {0: "texts", 1: "tokens"} for name in sample} | {output: {0: "texts"}}
+    varying = {name: dict(axes) for name in sample} | {output: {0: axes[0]}}
     with tempfile.TemporaryDirectory() as folder, _quietly():
         full, small = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
         # The TorchScript exporter: the newer one needs a further package and its graphs quantise worse.
@@ -34,11 +48,17 @@ def export_int8(module: Any, sample: Mapping[str, Any], *, output: str) -> bytes
             str(full),
             input_names=list(sample),
             output_names=[output],
-            dynamic_axes=axes,
+            dynamic_axes=varying,
             opset_version=OPSET,
             dynamo=False,
         )
-        quantize_dynamic(full, small, weight_type=QuantType.QInt8, per_channel=True)
+        quantize_dynamic(
+            full,
+            small,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            op_types_to_quantize=list(only) if only else None,
+        )
         return small.read_bytes()
 
 

@@ -20,6 +20,8 @@ DEFAULT_WIDTH = 1600
 DEFAULT_HEIGHT = 1067
 DEFAULT_COLOR = "#888888"
 
+# Nothing else may become a link: javascript: is an address, too.
+_WEB_ADDRESS = re.compile(r"https?://[^\s<>\"]{1,2000}")
 _HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 # PostgreSQL refuses NUL in a text, and neither database can encode half of a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -43,6 +45,8 @@ class Photo:
     safe: bool = True
     scene: dict[str, Any] | None = None  # the drawing recipe of a demo photo
     queries: tuple[str, ...] = ()  # searches whose known answer is this photo
+    picture: dict[str, Any] | None = None  # its own: {"digest": …, "palette": ["#aabbcc", …]}, else one is drawn
+    source_url: str | None = None  # where it was published first; licences ask for that to be told
 
     @property
     def orientation(self) -> Orientation:
@@ -50,6 +54,17 @@ class Photo:
         if self.width == self.height:
             return "square"
         return "landscape" if self.width > self.height else "portrait"
+
+    @property
+    def palette(self) -> tuple[str, ...]:
+        """Its one to three main colours."""
+        return tuple(self.picture["palette"]) if self.picture else (self.color,)
+
+    @property
+    def attribution(self) -> str:
+        """Who is to be named beside the picture, as its licence asks for; empty if nothing is known."""
+        named = f"Photo by {self.photographer}" if self.photographer else "Photo" if self.licence else ""
+        return ", ".join(part for part in (named, self.licence, self.source_url) if part)
 
     @property
     def text(self) -> str:
@@ -73,7 +88,7 @@ def _text_problem(photo: Photo) -> str | None:
     if not photo.text:
         return "there is neither a title nor a description nor a tag"
     texts = (photo.title, photo.description, *photo.tags, photo.photographer, photo.licence, *photo.queries)
-    if any(_UNSTORABLE.search(text) for text in texts):
+    if any(_UNSTORABLE.search(text) for text in (*texts, photo.source_url or "")):
         return "a text holds a NUL character or half of a surrogate pair"
     return None
 
@@ -81,6 +96,8 @@ def _text_problem(photo: Photo) -> str | None:
 def _value_problem(photo: Photo) -> str | None:
     if not (0 < photo.width <= MOST_PIXELS_PER_SIDE and 0 < photo.height <= MOST_PIXELS_PER_SIDE):
         return f"size {photo.width} x {photo.height} is not within 1 to {MOST_PIXELS_PER_SIDE} pixels a side"
+    if photo.source_url is not None and not _WEB_ADDRESS.fullmatch(photo.source_url):
+        return f"source_url {photo.source_url[:40]!r} is no address like https://…"
     if not _HEX_COLOUR.fullmatch(photo.color):
         return f"color {photo.color[:40]!r} is not like #aabbcc"
     if not (math.isfinite(photo.popularity) and photo.popularity >= 0):

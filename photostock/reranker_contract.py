@@ -10,10 +10,11 @@ from common.contract import AnswerModel, RequestModel
 from photostock.contract import MAX_QUERIES, VersionName
 
 MAX_DOCUMENTS = 100
+LEAST_SCORED = 10  # documents of a ranking, if it has so many: fewer would not even put a first page in order
 
 
 class Document(RequestModel):
-    """A candidate: its text, and the cosine with which the first stage found it."""
+    """A candidate: its text, and the encoder's own cosine with the query, whatever else the first stage weighs."""
 
     id: str
     text: Annotated[str, StringConstraints(max_length=20_000)]
@@ -39,7 +40,10 @@ class Score(AnswerModel):
 
 
 class Rankings(AnswerModel):
-    """For each ranking the fused score of each document, in the order sent."""
+    """For each ranking the fused scores of its first documents, in the order sent.
+
+    Of all of them, or of as many as there was time for: `LEAST_SCORED` or more. The others keep their places behind.
+    """
 
     version: str
     rankings: list[list[Score] | None]  # null: no time was left for this one
@@ -54,9 +58,9 @@ def as_champion(request: RankingRequest) -> RankingRequest:
 
 
 def difference(primary: Rankings, shadow: Rankings) -> float:
-    """The share of places at which another photo would stand; rankings that either had no time for do not count."""
+    """The share of places at which another photo would stand; what either had no time for does not count."""
     pairs = [
-        (_order(ours), _order(theirs))
+        (_order(ours[: len(theirs)]), _order(theirs[: len(ours)]))
         for ours, theirs in zip(primary.rankings, shadow.rankings, strict=False)
         if ours is not None and theirs is not None
     ]

@@ -26,6 +26,8 @@ PHOTOS = Table(
     Column("safe", Boolean, nullable=False),
     Column("scene", JSON(none_as_null=True)),
     Column("queries", JSON, nullable=False),
+    Column("picture", JSON(none_as_null=True)),
+    Column("source_url", Text),
     Column("fingerprint", String(64), nullable=False),
     Column("revision", Integer, nullable=False, index=True),
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import NamedTuple
 
 import Stemmer
 
 WORD = re.compile(r"[^\W_]+")
 APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
+TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 STOP_WORDS = frozenset(
     {"a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "from", "has", "have", "if", "in", "into", "is"}
     | {"it", "its", "no", "not", "of", "on", "or", "such", "than", "that", "the", "their", "then", "there", "these"}
@@ -19,6 +21,22 @@ STOP_WORDS = frozenset(
 def words_of(text: str) -> list[str]:
     """Words in order, in lower case, without accents: "Café, dogs' bowls" → cafe, dogs, bowls."""
     return WORD.findall(APOSTROPHE.sub("", _plain(text)))
+
+
+class Token(NamedTuple):
+    """A word of a text as it is compared, and where it is written."""
+
+    word: str
+    start: int
+    end: int
+
+
+def tokens_of(text: str) -> list[Token]:
+    """The words of `words_of`, each with its place in a text that is in NFC form."""
+    if text.isascii():  # nearly always, and six times as fast
+        return [Token(found[0].replace("'", ""), *found.span()) for found in TOKEN.finditer(text.lower())]
+    tokens = (Token("".join(words_of(found[0])), *found.span()) for found in TOKEN.finditer(text))
+    return [token for token in tokens if token.word]
 
 
 def stems_of(words: list[str]) -> list[str]:

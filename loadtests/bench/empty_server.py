@@ -1,6 +1,7 @@
-"""What any FastAPI service costs: takes the body of a forecast request, and answers with bytes that it was given.
+"""What any FastAPI service costs: takes a forecast request or a search, and answers with bytes that it was given.
 
 `python -m loadtests.bench.empty_server PORT FILE [FILE ...]`: `POST /0` answers with the first file, `/1` the second, …
+`GET /0?query=…` likewise.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def create_app(answers: Sequence[bytes]) -> FastAPI:
     app = FastAPI()
     for number, answer in enumerate(answers):
         app.post(f"/{number}")(_route(answer))
+        app.get(f"/{number}")(_search_route(answer))
 
     @app.get("/ready")
     async def ready() -> dict[str, Any]:
@@ -51,6 +53,15 @@ def _route(answer: bytes) -> Callable[[Asked], Coroutine[Any, Any, Response]]:
 
     # The annotation as an object: FastAPI can't look up a name that is local to nothing it knows.
     route.__annotations__ = {"asked": Asked, "return": Response}
+    return route
+
+
+def _search_route(answer: bytes) -> Callable[[str], Coroutine[Any, Any, Response]]:
+    async def route(query: str) -> Response:
+        assert query
+        return Response(answer, media_type="application/json")
+
+    route.__annotations__ = {"query": str, "return": Response}
     return route
 
 

@@ -1,4 +1,4 @@
-"""`python -m loadtests experiment NAME`: a claim of the safe client, put to the test."""
+"""`python -m loadtests experiment NAME`: a claim of the safe client or of a service, put to the test."""
 
 from __future__ import annotations
 
@@ -6,12 +6,28 @@ import argparse
 from collections.abc import Mapping
 from types import ModuleType
 
-from loadtests.experiments import bulk, pool_torture, shadow
+from loadtests.experiments import (
+    bulk,
+    canary,
+    canary_live,
+    photo_adds,
+    photo_kills,
+    pool_torture,
+    promoter_kills,
+    rolling,
+    shadow,
+)
 
 EXPERIMENTS: Mapping[str, tuple[ModuleType, str]] = {
     "pool-torture": (pool_torture, "can deadlines and cancellations wedge the pool of connections?"),
     "shadow": (shadow, "does anybody feel a shadow that never answers?"),
     "bulk": (bulk, "one budget for many items, and what a fault on every tenth request costs"),
+    "rolling": (rolling, "does anybody notice the champion going forward and back?"),
+    "canary": (canary, "does a canary find what is bad, and let through what is not?"),
+    "canary-live": (canary_live, "is a bad challenger, released for real, taken back by itself?"),
+    "promoter-kills": (promoter_kills, "is there one champion, whenever whoever promotes is killed?"),
+    "adds": (photo_adds, "do searches feel 200 photos that are added every second, and find them at once?"),
+    "kill-photos": (photo_kills, "is a photo lost, or back again, after SIGKILL in the midst of adds and deletes?"),
 }
 
 

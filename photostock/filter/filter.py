@@ -7,33 +7,67 @@ whatever does not add up raises, so that there is an error instead of unfiltered
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, TypeAlias
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from photostock.catalogue import Orientation, Photo
 from photostock.filter.colours import NAMES, RADIUS, lab_of, nearest_name
+from photostock.filter.diversity import UNKNOWN
 
-FILTER_VERSION = "1"  # of what the conditions mean
+FILTER_VERSION = "2"  # of what the conditions mean
+MOST_COLOURS = 3  # of a photo
+PALETTES_KEPT = 4_096
 ORIENTATIONS: tuple[Orientation, ...] = ("landscape", "portrait", "square")
 LONG_AGO = date.min  # of a photo whose date is unknown: it has always been there
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
-_ROW = np.dtype(
-    [
-        ("alive", np.bool_),
-        ("safe", np.bool_),
-        ("orientation", np.int8),
-        ("licence", np.int32),
-        ("colour", np.int8),
-        ("lab", np.float32, 3),
-        ("created", "datetime64[D]"),
-    ]
-)
+
+class _Columns(NamedTuple):
+    """A fact about all photos in each array; each row of them is a photo."""
+
+    shown: Mask  # alive and safe: all that is asked of a photo by a search without conditions
+    orientation: npt.NDArray[np.int8]
+    licence: npt.NDArray[np.int32]
+    names: npt.NDArray[np.int16]  # a bit for each of its main colours, by their place in `NAMES`
+    labs: npt.NDArray[np.float32]  # [rows, MOST_COLOURS, 3], its main colours; one that has fewer repeats the first
+    created: npt.NDArray[np.datetime64]
+    photographer: npt.NDArray[np.int32]
+
+    @classmethod
+    def empty(cls, size: int) -> _Columns:
+        return cls(
+            shown=np.zeros(size, dtype=np.bool_),
+            orientation=np.zeros(size, dtype=np.int8),
+            licence=np.zeros(size, dtype=np.int32),
+            names=np.zeros(size, dtype=np.int16),
+            labs=np.zeros((size, MOST_COLOURS, 3), dtype=np.float32),
+            created=np.zeros(size, dtype="datetime64[D]"),
+            photographer=np.zeros(size, dtype=np.int32),
+        )
+
+    def first(self, size: int) -> _Columns:
+        """Views of the first rows."""
+        return _Columns._make(column[:size] for column in self)
+
+    def grown(self, size: int) -> _Columns:
+        """Copies, with room for more rows."""
+        larger = _Columns.empty(size)
+        copies: tuple[npt.NDArray[Any], ...] = larger
+        for column, before in zip(copies, self, strict=True):
+            column[: len(before)] = before
+        return larger
+
+    def write(self, row: int, facts: tuple[Any, ...]) -> None:
+        columns: tuple[npt.NDArray[Any], ...] = self
+        for column, fact in zip(columns, facts, strict=True):
+            column[row] = fact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,47 +93,68 @@ class PhotoFilter:
     """
 
     def __init__(self) -> None:
-        self._buffer = np.zeros(1024, dtype=_ROW)
-        self._rows = self._buffer[:0]  # what readers see: one reference, replaced in one step
+        self._buffer = _Columns.empty(1024)
+        self._rows = self._buffer.first(0)  # what readers see: one reference, replaced in one step
         self._licences: dict[str, int] = {}
+        self._photographers: dict[str, int] = {"": UNKNOWN}
+        self._colours = lru_cache(PALETTES_KEPT)(_colours_of)  # many photos share one, such as the default
         self._writer = threading.Lock()
 
     def add(self, row: int, photo: Photo) -> None:
         """From now on the photo may be shown; so everything else should know the row already."""
         with self._writer:
-            if row < len(self._rows):
+            known = len(self._rows.shown)
+            if row < known:
                 raise ValueError(f"row {row} is taken: a photo that changes gets a new row")
-            if row >= len(self._buffer):
-                self._buffer = np.resize(self._buffer, 2 * (row + 1))
-                self._buffer[len(self._rows) :] = np.zeros(1, dtype=_ROW)
-            self._buffer[row] = self._facts(photo)
-            self._rows = self._buffer[: row + 1]
+            if row >= len(self._buffer.shown):
+                self._buffer = self._rows.grown(2 * (row + 1))
+            self._buffer.write(row, self._facts(photo))
+            self._rows = self._buffer.first(row + 1)
 
     def remove(self, row: int) -> None:
         """From now on the photo in this row is shown to nobody."""
         with self._writer:
-            if not 0 <= row < len(self._rows):
+            if not 0 <= row < len(self._rows.shown):
                 raise ValueError(f"there is no row {row}")
-            self._rows["alive"][row] = False
+            self._rows.shown[row] = False
+
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """Every licence that a photo has or had."""
+        return tuple(sorted(filter(None, self._licences.copy())))  # copied in one step: an add may come between
+
+    def photographers(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """A code per photographer for each of these rows, `diversity.UNKNOWN` where there is none."""
+        codes: npt.NDArray[np.int32] = self._rows.photographer[rows]
+        return codes
 
     def allowed(self, conditions: Conditions) -> Mask:
         """By row: may this photo be shown to somebody who asks for this?"""
         rows = self._rows
-        allowed: Mask = rows["alive"] & rows["safe"]
+        allowed = rows.shown.copy()  # as it is now, whatever comes and goes during the search
         if conditions.orientation is not None:
-            allowed &= rows["orientation"] == _shape(conditions.orientation)
+            allowed &= rows.orientation == _shape(conditions.orientation)
         if conditions.licence is not None:
-            allowed &= rows["licence"] == self._licences.get(conditions.licence, -1)
+            allowed &= rows.licence == self._licences.get(conditions.licence, -1)
         if conditions.as_of is not None:
-            allowed &= rows["created"] <= np.datetime64(conditions.as_of, "D")
+            allowed &= rows.created <= np.datetime64(conditions.as_of, "D")
         if conditions.color is not None:
             allowed &= _of_colour(rows, conditions.color)
         return allowed
 
     def _facts(self, photo: Photo) -> tuple[Any, ...]:
-        lab = lab_of(photo.color)
+        names, labs = self._colours(photo.palette[:MOST_COLOURS])
         licence = self._licences.setdefault(photo.licence, len(self._licences))
-        return (True, photo.safe, _shape(photo.orientation), licence, nearest_name(lab), lab, _day(photo.created_at))
+        photographer = self._photographers.setdefault(photo.photographer.strip(), len(self._photographers))
+        return (
+            photo.safe,
+            _shape(photo.orientation),
+            licence,
+            names,
+            labs,
+            _day(photo.created_at),
+            photographer,
+        )
 
 
 def _shape(orientation: Orientation) -> int:
@@ -108,13 +163,21 @@ def _shape(orientation: Orientation) -> int:
     return ORIENTATIONS.index(orientation)
 
 
-def _of_colour(rows: npt.NDArray[Any], color: str) -> Mask:
+def _colours_of(palette: Sequence[str]) -> tuple[int, npt.NDArray[np.float32]]:
+    """The bits of their names, and their places in the colour space [MOST_COLOURS, 3]."""
+    labs = [lab_of(code) for code in palette]
+    names = sum({1 << nearest_name(lab) for lab in labs})
+    return names, np.array([*labs, *[labs[0]] * (MOST_COLOURS - len(labs))], dtype=np.float32)
+
+
+def _of_colour(rows: _Columns, color: str) -> Mask:
     if color in NAMES:
-        named: Mask = rows["colour"] == NAMES.index(color)
+        named: Mask = rows.names & (1 << NAMES.index(color)) != 0
         return named
-    differences = rows["lab"] - lab_of(color)
-    near: Mask = np.einsum("ij,ij->i", differences, differences) <= RADIUS**2  # faster than a sum of squares
-    return near
+    differences = rows.labs - lab_of(color)
+    near = np.einsum("ijk,ijk->ij", differences, differences) <= RADIUS**2  # faster than a sum of squares
+    nearest: Mask = near.any(axis=1)
+    return nearest
 
 
 def _day(created_at: str) -> date:

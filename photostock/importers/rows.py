@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from photostock.photo import Photo, problem_of
@@ -27,6 +28,7 @@ class PhotoImport:
 
     photos: list[Photo]
     rejects: list[Reject]
+    files: dict[str, Path] = field(default_factory=dict)  # the picture of a photo, by id, where there is one
 
 
 @dataclass(slots=True)

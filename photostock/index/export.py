@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 
 from common.progress import progress
+from common.versions.probes import PROBES as GOLDEN_PROBES
 from common.versions.registry import Manifest, Registry, Release, sha256_of
+from photostock.components import code_of
+from photostock.golden import encoder_probes
 from photostock.index.encoder import OnnxEncoder, Vectors
+from photostock.index.picture_export import draft_sight, modality_gap, sees, sight_agreement
 from photostock.onnx_export import export_int8, libraries, prepare_torch
 from photostock.text_model import MODEL, TOKENIZER
 
@@ -42,22 +46,30 @@ class PoorAgreement(Exception):
 def publish_encoder(registry: Registry, *, model: str | Path | None = None) -> Manifest:
     """Publishes component "encoder" from the packaged MiniLM, or from any sentence-transformers `model`.
 
+    Of a model that encodes pictures, too (CLIP and its kind), both halves are published.
+
     Args:
         model: a folder, or a name that is in the local cache; nothing is ever fetched.
     """
     with progress("exporting the encoder"), tempfile.TemporaryDirectory() as folder:
         original = load_original(model)
-        draft = _draft(original, Path(folder))
-        agreement = _agreement(OnnxEncoder.load(draft).encode(PROBES), _reference(original, PROBES))
-        if agreement["agreement_mean"] < LEAST_AGREEMENT:
-            raise PoorAgreement(f"int8 and float32 vectors agree only to {agreement['agreement_mean']:.3f}")
+        gap = modality_gap(original) if sees(original) else None
+        draft = _draft(original, Path(folder), gap=gap)
+        served = OnnxEncoder.load(draft)
+        agreement = _agreement(served.encode(PROBES), _reference(original, PROBES))
+        if gap is not None:
+            agreement |= sight_agreement(served, original, gap=gap)
+        if (least := min(value for name, value in agreement.items() if name.endswith("_mean"))) < LEAST_AGREEMENT:
+            raise PoorAgreement(f"int8 and float32 vectors agree only to {least:.3f}")
         return registry.publish(
             "encoder",
-            {name: draft.path(name) for name in draft.manifest.artifacts},
+            {name: draft.path(name) for name in draft.manifest.artifacts} | {GOLDEN_PROBES: encoder_probes(served)},
             parameters=draft.manifest.parameters,
             training={"model": model_name(model)},
             metrics=agreement,
             libraries=libraries(),
+            code=code_of("encoder"),
+            why="exported",
         )
 
 
@@ -99,14 +111,16 @@ def _packaged_model() -> Path:
     return checked(Path(get_model_path()), sha256=PACKAGED_SHA256)
 
 
-def _draft(original: Any, folder: Path) -> Release:
+def _draft(original: Any, folder: Path, *, gap: Vectors | None) -> Release:
     (folder / MODEL).write_bytes(export_int8(_unit_length(original), _sample(original), output="vector"))
     (folder / TOKENIZER).write_text(original.tokenizer.backend_tokenizer.to_str())
     parameters = {
         "dimensions": original.get_embedding_dimension(),
         "max_tokens": min(original.max_seq_length, MOST_TOKENS),
     }
-    artifacts = {name: sha256_of(folder / name) for name in (MODEL, TOKENIZER)}
+    if gap is not None:
+        parameters |= draft_sight(original, folder, gap=gap)
+    artifacts = {file.name: sha256_of(file) for file in sorted(folder.iterdir())}
     return Release(Manifest(component="encoder", version="0.0.0", artifacts=artifacts, parameters=parameters), folder)
 
 

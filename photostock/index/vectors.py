@@ -1,93 +1,82 @@
-"""Nearest vectors by exact inner product, on FAISS, while photos come and go.
+"""Nearest vectors by inner product, on FAISS, while photos come and go.
 
 Readers work on an immutable snapshot and never wait: FAISS itself crashes when it is searched while it is changed.
-A snapshot is a few segments of vectors with tombstones, each much larger than the next. A writer adds a small segment,
-merges neighbours of about the same size, and swaps the new snapshot in: so a vector is copied a few times in its life,
-not at every change. Filters apply inside the search: a filter on what was found would leave 11 of 100 results where
-1 in 10 photos is allowed.
+A snapshot is at most one graph and a few flat segments, each much larger than the next. A writer adds a small segment,
+merges small neighbours of about the same size, and swaps the new snapshot in. What takes long, the graph, is made by
+`tidy` in the background: meanwhile what went into it is still served by the segments that it was made from.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 
+from photostock.index.code_space import Codes, CodeSpace, Vectors
+from photostock.index.segment import Segment, Stop, Stopped, joined
 from photostock.ranking import Mask, Rows, best
 
-INDEX_VERSION = "1"  # of the way results are found and ordered
+INDEX_VERSION = "2"  # of the way results are found and ordered
+GRAPH_FROM = 20_000  # vectors outside the graph that are worth the work of making it
+MERGED_AT_ONCE = 8_192  # vectors that an `add` copies at most: about a millisecond
+ROUNDING = 2e-6  # by which FAISS's sums and ours may differ
 
-Vectors: TypeAlias = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """Vectors that never change, the row of each, and which of them are alive."""
-
-    index: faiss.IndexFlatIP
-    rows: Rows
-    alive: Mask
-
-    @classmethod
-    def of(cls, rows: Rows, vectors: Vectors) -> _Segment:
-        index = faiss.IndexFlatIP(vectors.shape[1])
-        index.add(vectors)
-        return cls(index, rows, np.ones(len(rows), dtype=np.bool_))
-
-    @property
-    def living_rows(self) -> int:
-        return int(np.count_nonzero(self.alive))
-
-    def without(self, rows: Rows) -> _Segment:
-        gone = self.alive & np.isin(self.rows, rows)
-        return replace(self, alive=self.alive & ~gone) if gone.any() else self
-
-    def living(self) -> tuple[Rows, Vectors]:
-        return self.rows[self.alive], self.index.reconstruct_n(0, len(self.rows))[self.alive]
-
-    def search(self, vector: Vectors, allowed: Mask, limit: int) -> tuple[Rows, Vectors]:
-        """Up to `limit` allowed rows and their scores, best first."""
-        known = self.rows < len(allowed)
-        places = self.alive & known
-        places[known] &= allowed[self.rows[known]]
-        found = min(limit, int(np.count_nonzero(places)))
-        if found == 0:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-        selector = faiss.IDSelectorBitmap(np.packbits(places, bitorder="little"))  # type: ignore[call-arg, arg-type]
-        parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        scores, at = self.index.search(vector, found, params=parameters)
-        return self.rows[at[0]], scores[0]
+Snapshot: TypeAlias = tuple[Segment, ...]
 
 
 class VectorIndex:
-    """Vectors by row number: `search` and `scores_of` from any number of threads, `add` and `remove` one at a time."""
+    """Vectors by row number: `search` and `scores_of` from any number of threads, changes one at a time.
 
-    def __init__(self, *, dimensions: int) -> None:
-        self._dimensions = dimensions
-        self._segments: tuple[_Segment, ...] = ()  # the snapshot, largest first; replaced in one step
-        self._writer = threading.Lock()
+    Args:
+        graph_from: fewer vectors than this are searched one by one, and so exactly.
+    """
+
+    def __init__(self, *, dimensions: int, graph_from: int = GRAPH_FROM) -> None:
+        self._space = CodeSpace(dimensions)
+        self._graph_from = graph_from
+        self._segments: Snapshot = ()  # the graph first, then from large to small; replaced in one step
+        self._taken = 0  # leading segments of which a graph is being made
+        self._gone: list[Rows] = []  # what was removed or replaced meanwhile
+        self._writer, self._tidying = threading.Lock(), threading.Lock()
 
     def __len__(self) -> int:
-        return sum(segment.living_rows for segment in self._segments)
+        return sum(segment.living for segment in self._segments)
+
+    @property
+    def dimensions(self) -> int:
+        return self._space.dimensions
+
+    @property
+    def segments(self) -> Snapshot:
+        """What a search that begins now will look at."""
+        return self._segments
+
+    @property
+    def graph(self) -> Segment | None:
+        """The large part, if there is one: what is worth to be kept in a file."""
+        segments = self._segments
+        return segments[0] if segments and segments[0].is_graph else None
 
     def add(self, rows: Sequence[int], vectors: Vectors) -> None:
         """Adds unit-length vectors [rows, dimensions]; the vector of a row that is there already is replaced."""
-        numbers = np.array(rows, dtype=np.int64)  # a copy, like FAISS's: the caller's may change
+        numbers = np.array(rows, dtype=np.int64)  # a copy: the caller's may change
         self._refuse_bad(numbers, vectors)
-        with self._writer:
-            kept = [segment.without(numbers) for segment in self._segments]
-            self._segments = _tidied([*kept, _Segment.of(numbers, vectors)])
+        if len(numbers):
+            self._change(numbers, (Segment.flat(self._space, numbers, self._space.encode(vectors)),))
 
     def remove(self, rows: Sequence[int]) -> None:
         """Hides rows at once; their memory is given back by a later merge. Unknown rows are ignored."""
-        numbers = np.asarray(rows, dtype=np.int64)
+        self._change(np.asarray(rows, dtype=np.int64), ())
+
+    def adopt(self, graph: Segment) -> None:
+        """Takes over a graph that was made earlier, into an index that is empty."""
         with self._writer:
-            self._segments = _tidied([segment.without(numbers) for segment in self._segments])
+            if self._segments or graph.codes.shape[1] != self.dimensions:
+                raise ValueError("only an empty index of as many dimensions takes over a graph")
+            self._segments = (graph,)
 
     def search(self, vector: Vectors, *, allowed: Mask, limit: int) -> tuple[Rows, Vectors]:
         """The nearest of the allowed rows and their scores, best first, equal ones by row.
@@ -99,13 +88,14 @@ class VectorIndex:
         # OpenMP keeps this number for each thread apart, so it must be set in the thread that searches. With one
         # thread per search, searches side by side don't fight for cores.
         faiss.omp_set_num_threads(1)
-        query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, self._dimensions)
-        segments, wanted = self._segments, limit + 1
+        query, segments = self._space.query(vector), self._segments
+        mostly_allowed = 5 * int(np.count_nonzero(allowed)) >= 4 * sum(len(segment) for segment in segments)
+        wanted = limit + 1
         while True:
-            rows, scores = _joined([segment.search(query, allowed, wanted) for segment in segments])
-            rows, scores = best(rows, scores, limit=wanted)
+            parts = [segment.search(query, allowed, wanted, mostly_allowed=mostly_allowed) for segment in segments]
+            rows, scores = best(*_together(parts), limit=wanted)
             # FAISS keeps any of those that tie for the last place: ask for more until all of them are here.
-            if limit == 0 or len(rows) < wanted or scores[wanted - 1] < scores[limit - 1]:
+            if limit == 0 or len(rows) < wanted or scores[wanted - 1] < scores[limit - 1] - ROUNDING:
                 return rows[:limit], scores[:limit]
             wanted *= 2
 
@@ -113,35 +103,90 @@ class VectorIndex:
         """The same scores as `search` gives, for these rows in this order; NaN for a row that isn't there."""
         numbers = np.asarray(rows, dtype=np.int64)
         scores = np.full(len(numbers), np.nan, dtype=np.float32)
-        if len(numbers):
-            wanted = np.zeros(int(numbers.max()) + 1, dtype=np.bool_)
-            wanted[numbers] = True
-            found, known = self.search(vector, allowed=wanted, limit=len(numbers))
-            by_row = dict(zip(found.tolist(), known.tolist(), strict=True))
-            scores[:] = [by_row.get(row, np.nan) for row in numbers.tolist()]
+        query = self._space.query(vector)
+        for segment in self._segments:
+            places = segment.places_of(numbers)
+            scores[places >= 0] = CodeSpace.scores(segment.codes[places[places >= 0]], query)
         return scores
 
+    def codes_of(self, vectors: Vectors) -> Codes:
+        """What is kept of such vectors."""
+        return self._space.encode(vectors)
+
+    def tidy(self, stop: Stop = lambda: False) -> bool:
+        """Makes or extends the graph if that is due; False if not, or if `stop()` became true. May take minutes."""
+        with self._tidying:
+            with self._writer:
+                taken = self._segments
+                if not self._due(taken):
+                    return False
+                self._taken, self._gone = len(taken), []
+            merged: Segment | None = None
+            try:
+                merged = self._merged(taken, stop)
+            except Stopped:
+                return False
+            finally:
+                with self._writer:
+                    self._put(merged)
+            return True
+
+    def _put(self, merged: Segment | None) -> None:
+        if merged is not None:
+            for rows in self._gone:
+                merged = merged.without(rows)
+            self._segments = (merged, *self._segments[self._taken :])
+        self._taken, self._gone = 0, []
+
+    def _due(self, segments: Snapshot) -> bool:
+        graph = segments[0] if segments and segments[0].is_graph else None
+        outside = sum(segment.living for segment in segments) - (graph.living if graph else 0)
+        return outside >= max(self._graph_from, len(graph) // 32 if graph else 0) or _much_is_dead(graph)
+
+    def _merged(self, segments: Snapshot, stop: Stop) -> Segment:
+        faiss.omp_set_num_threads(1)  # the other cores are for searches
+        graph, flat = segments[0], segments[1:]
+        if not graph.is_graph or _much_is_dead(graph):
+            return Segment.graph(self._space, *joined(segments), stop)
+        return graph.extended(*joined(flat), stop)
+
+    def _change(self, rows: Rows, added: Snapshot) -> None:
+        with self._writer:
+            segments = [segment.without(rows) for segment in self._segments]
+            if self._taken:
+                self._gone.append(rows)
+            self._segments = (*segments[: self._taken], *self._tidied([*segments[self._taken :], *added]))
+
+    def _tidied(self, segments: Sequence[Segment]) -> Snapshot:
+        """Without mostly dead small segments, and each of them at least twice as large as the next."""
+        tidy: list[Segment] = []
+        for segment in segments:
+            worn = not segment.is_graph and 2 * segment.living < len(segment) <= MERGED_AT_ONCE
+            tidy.append(Segment.flat(self._space, *segment.living_parts()) if worn else segment)
+            while len(tidy) > 1 and _belong_together(*tidy[-2:]):
+                tidy[-2:] = [Segment.flat(self._space, *joined(tidy[-2:]))]
+        return tuple(segment for segment in tidy if segment.living or segment.is_graph)
+
     def _refuse_bad(self, rows: Rows, vectors: Vectors) -> None:
-        if vectors.dtype != np.float32 or vectors.shape != (len(rows), self._dimensions):
-            raise ValueError(f"{len(rows)} rows need float32 vectors of {self._dimensions} numbers each")
+        if vectors.dtype != np.float32 or vectors.shape != (len(rows), self.dimensions):
+            raise ValueError(f"{len(rows)} rows need float32 vectors of {self.dimensions} numbers each")
         if len(rows) and (rows.min() < 0 or len(np.unique(rows)) != len(rows)):
             raise ValueError("row numbers are different and not negative")
         if not np.isfinite(vectors).all():
             raise ValueError("a vector holds a number that is not finite")
 
 
-def _tidied(segments: Sequence[_Segment]) -> tuple[_Segment, ...]:
-    """Without mostly dead segments, and each at least twice as large as the next."""
-    tidy: list[_Segment] = []
-    for segment in segments:
-        tidy.append(segment if 2 * segment.living_rows >= len(segment.rows) else _Segment.of(*segment.living()))
-        while len(tidy) > 1 and len(tidy[-2].rows) < 2 * len(tidy[-1].rows):
-            smaller, larger = tidy.pop(), tidy.pop()
-            tidy.append(_Segment.of(*_joined([larger.living(), smaller.living()])))
-    return tuple(segment for segment in tidy if len(segment.rows))
+def _belong_together(larger: Segment, smaller: Segment) -> bool:
+    if larger.is_graph or larger.living + smaller.living > MERGED_AT_ONCE:
+        return False
+    return len(larger) < 2 * len(smaller)
 
 
-def _joined(parts: Sequence[tuple[Rows, Vectors]]) -> tuple[Rows, Vectors]:
+def _much_is_dead(graph: Segment | None) -> bool:
+    return graph is not None and 3 * graph.living < 2 * len(graph)
+
+
+def _together(parts: Sequence[tuple[Rows, Vectors]]) -> tuple[Rows, Vectors]:
     if not parts:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
     return np.concatenate([rows for rows, _ in parts]), np.concatenate([values for _, values in parts])

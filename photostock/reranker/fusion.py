@@ -45,7 +45,7 @@ def tuned(judged: Sequence[Judged]) -> Fusion:
 
 def ndcg_10(judged: Sequence[Judged], fusion: Fusion) -> float:
     """Mean over all queries, with those whose answer is not among the candidates counted as zero."""
-    return float(np.mean([_gain(one, fusion) for one in judged]))
+    return float(np.mean([gain(one, fusion) for one in judged]))
 
 
 def _log_likelihood(one: Judged, fusion: Fusion) -> float:
@@ -54,7 +54,8 @@ def _log_likelihood(one: Judged, fusion: Fusion) -> float:
     return float(scores[one.candidates.answer] - np.log(np.exp(scores).sum()))
 
 
-def _gain(one: Judged, fusion: Fusion) -> float:
+def gain(one: Judged, fusion: Fusion) -> float:
+    """nDCG@10 of one query, which has one right answer."""
     if one.candidates.answer is None:
         return 0.0
     order = np.argsort(-fusion.of(one.candidates.cosines, one.logits), kind="stable")

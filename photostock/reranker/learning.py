@@ -1,4 +1,4 @@
-"""The training loop: lists of texts, of which one is right, under a time budget.
+"""The training loop: lists of texts, of which one is right, under a budget of CPU time.
 
 Imports torch: only `train` may import this module.
 """
@@ -6,7 +6,7 @@ Imports torch: only `train` may import this module.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,8 @@ from sentence_transformers import CrossEncoder
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
 
-from common.progress import progress
+from common.progress import Reporter, progress
+from photostock.reranker.checkpoint import Checkpoint, Position
 from photostock.reranker.lists import ListMaker, QueryList
 from photostock.reranker.network import logits
 
@@ -24,6 +25,7 @@ COSINE_WEIGHT = 20.0  # near the temperature that such encoders are trained with
 LEARNING_RATE = 1e-4
 WARM_UP_STEPS = 20
 LARGEST_GRADIENT = 1.0
+SAVED_EVERY_CPU_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,47 +37,70 @@ class Learned:
     last_loss: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lessons:
+    """What is learned from: in each epoch the first `queries` queries of another view of the photos."""
+
+    view: Callable[[int], ListMaker]  # by the number of the epoch
+    queries: int
+    seed: int
+
+    def from_step(self, step: int) -> Iterator[list[QueryList]]:
+        """Lists for one step after another, without end; they depend on seed and step alone."""
+        per_epoch = -(-self.queries // QUERIES_PER_STEP)
+        while True:
+            epoch, first = divmod(step, per_epoch)
+            maker, order = self.view(epoch), np.random.default_rng((self.seed, epoch)).permutation(self.queries)
+            for place in range(first, per_epoch):
+                numbers = order[place * QUERIES_PER_STEP : (place + 1) * QUERIES_PER_STEP].tolist()
+                yield maker.for_training(numbers, np.random.default_rng((self.seed, epoch, place)))
+                step += 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """CPU seconds of this process, over all its threads and over interruptions; or steps, whatever the clock says."""
+
+    cpu_s: float
+    steps: int | None = None
+    clock: Callable[[], float] = time.process_time
+
+    def left(self, position: Position) -> float:
+        """The share that is left, 0 or less when it is used up."""
+        return 1 - (position.cpu_s / self.cpu_s if self.steps is None else position.steps / self.steps)
+
+
 def learn(
-    network: CrossEncoder,
-    tokenizer: Tokenizer,
-    lists: ListMaker,
-    *,
-    queries: int,
-    ends_at: float,
-    steps: int | None = None,
-    seed: int,
+    network: CrossEncoder, tokenizer: Tokenizer, lessons: Lessons, budget: Budget, checkpoint: Checkpoint | None = None
 ) -> Learned:
-    """Trains on the first `queries` until `time.monotonic()` says `ends_at`, or for `steps` whatever the clock says."""
-    rng = np.random.default_rng(seed)
+    """Trains until the budget is used up; goes on where the checkpoint stands."""
     optimizer = torch.optim.AdamW([w for w in network.parameters() if w.requires_grad], lr=LEARNING_RATE, fused=True)
-    started, losses = time.monotonic(), list[float]()
+    position = checkpoint.load(network, optimizer) if checkpoint else Position()
+    began_s, saved_s = budget.clock() - position.cpu_s, position.cpu_s
     network.train()
     with progress("training the reranker") as report:
-        for numbers in _epochs(queries, rng):
-            left = _left(started, ends_at) if steps is None else 1 - len(losses) / steps
+        for lists in lessons.from_step(position.steps):
+            left = budget.left(position)
             if left <= 0:
                 break
             for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * min(1.0, (len(losses) + 1) / WARM_UP_STEPS) * left
-            losses.append(_step(network, tokenizer, lists.for_training(numbers, rng), optimizer))
-            report.say(f"step {len(losses)}, loss {np.mean(losses[-20:]):.3f}, {left:.0%} left")
-    if not losses:
+                group["lr"] = LEARNING_RATE * min(1.0, (position.steps + 1) / WARM_UP_STEPS) * left
+            position.losses.append(_step(network, tokenizer, lists, optimizer))
+            position.steps, position.cpu_s = position.steps + 1, budget.clock() - began_s
+            _tell(report, position, left)
+            if checkpoint and position.cpu_s - saved_s > SAVED_EVERY_CPU_S:
+                checkpoint.save(network, optimizer, position)
+                saved_s = position.cpu_s
+    if not position.losses:
         return Learned(0, 0.0, 0.0)
-    share = max(1, len(losses) // 20)
-    return Learned(len(losses), float(np.mean(losses[:share])), float(np.mean(losses[-share:])))
+    share = max(1, position.steps // 20)
+    return Learned(position.steps, float(np.mean(position.losses[:share])), float(np.mean(position.losses[-share:])))
 
 
-def _left(started: float, ends_at: float) -> float:
-    """The share of the time that is left."""
-    return (ends_at - time.monotonic()) / max(ends_at - started, 1e-9)
-
-
-def _epochs(queries: int, rng: np.random.Generator) -> Iterator[list[int]]:
-    """Numbers of queries for one step after another, without end; each epoch in another order."""
-    while True:
-        order = rng.permutation(queries).tolist()
-        for start in range(0, queries, QUERIES_PER_STEP):
-            yield order[start : start + QUERIES_PER_STEP]
+def _tell(report: Reporter, position: Position, left: float) -> None:
+    loss = np.mean(position.losses[-20:])
+    to_go_min = position.cpu_s / (1 - left) * left / 60 if left < 1 else 0.0
+    report.say(f"step {position.steps}, loss {loss:.3f}, {left:.0%} left, about {to_go_min:.0f} min of CPU time")
 
 
 def _step(

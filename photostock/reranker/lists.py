@@ -12,7 +12,7 @@ from photostock.catalogue import Photo
 from photostock.index.encoder import Encoder, encode_all
 
 POOL = 30  # nearest photos among which the wrong answers of a query are drawn
-WRONG_ANSWERS = 4  # per query
+WRONG_ANSWERS = 5  # per query
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How fast the reranker is just now: so that it says no at once to what it could not finish."""
+"""How fast the reranker is just now: so that it begins nothing that it could not finish."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ class Pace:
 
     def suffices(self, pairs: int, deadline: Deadline) -> bool:
         """Whether so many pairs can be expected to be done in time."""
-        if self.ms_per_pair is None or self.ms_per_pair * pairs <= deadline.remaining_ms:
-            return True
-        self.ms_per_pair *= FORGIVENESS
-        return False
+        return self.ms_per_pair is None or self.ms_per_pair * pairs <= deadline.remaining_ms
+
+    def forgive(self) -> None:
+        """To be called when nothing was tried because the pace did not suffice."""
+        if self.ms_per_pair is not None:
+            self.ms_per_pair *= FORGIVENESS

@@ -1,38 +1,46 @@
-"""Trains and publishes a reranker: on the catalogue's own queries, from the encoder's weights, within a time budget."""
+"""Trains and publishes a reranker: on the catalogue's own queries, from the encoder's weights, in given CPU time."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer
 
 from common.progress import progress
-from common.versions.registry import Manifest, Registry, Release, sha256_of
+from common.versions.probes import PROBES
+from common.versions.registry import CHAMPION, Manifest, Registry, Release, sha256_of
 from photostock.catalogue import Photo
-from photostock.index.encoder import OnnxEncoder
+from photostock.components import code_of
+from photostock.golden import reranker_probes
+from photostock.index.encoder import Encoder, OnnxEncoder
 from photostock.index.export import model_folder, model_name
 from photostock.onnx_export import export_int8, libraries, prepare_torch
 from photostock.ranking import RERANK_DEPTH
-from photostock.reranker.fusion import Fusion, Judged, ndcg_10, tuned
+from photostock.reranker.fusion import Judged, ndcg_10, tuned
 from photostock.reranker.lists import ListMaker, QueryList
+from photostock.reranker.measuring import FIRST_STAGE, measured, share_confident
 from photostock.reranker.model import Reranker
+from photostock.reranker.plan import FEW_LAYERS, LEAST_BUDGET_S
 from photostock.reranker.split import Split
 from photostock.reranker.training_ids import TRAINING_IDS, written
+from photostock.reranker.views import TURNS, interchangeable, views
 from photostock.text_model import MODEL, TOKENIZER
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
-LAYERS = 4  # of the encoder's
 MAX_TOKENS = 128  # of a pair; attention pays for the square of it
-TUNING_QUERIES = 120
-TRAINING_TIME_SHARE = 0.8  # of the budget; the rest is for export and tuning
+TUNING_QUERIES = 200, 400  # at the least and at the most, if there are so many
+TUNING_QUERIES_PER_S = 0.25  # of the budget
+RESERVED_SHARE, MOST_RESERVED_S = 0.2, 60.0  # of the budget, for export and tuning
+TRAINING_THREADS = 1  # on two, a step costs a third more CPU time for a sixth less of the clock's
 THREADS = 2
 
 
@@ -41,50 +49,103 @@ def train(
     registry: Registry,
     *,
     seed: int = 1,
-    budget_seconds: float = 72.0,
+    budget_seconds: float = LEAST_BUDGET_S,
     steps: int | None = None,
     encoder_model: str | Path | None = None,
-    layers: int = LAYERS,
+    layers: int = FEW_LAYERS,
     kept_vectors: Mapping[str, bytes] | None = None,
+    checkpoint_dir: Path | None = None,
+    promote: bool = True,
 ) -> Manifest:
     """Publishes component "reranker", made for the champion encoder.
 
     Args:
-        budget_seconds: of wall time, most of it training; a faster machine makes a better model of it.
+        budget_seconds: of CPU time, most of it training; a faster machine makes a better model of it.
         steps: train for so many instead of by the clock, so that the same data give the same model.
         encoder_model: what the champion encoder was exported from, as for `publish_encoder`.
         layers: how many of the encoder's layers are kept; serving time is proportional to it.
         kept_vectors: of photos by id, from `Catalogue.vectors` for this encoder; what is missing is encoded.
+        checkpoint_dir: where a training that is interrupted leaves what the next call with the same photos, encoder and
+            arguments goes on with.
+        promote: whether it becomes champion at once; without, no alias moves.
     """
-    started = time.monotonic()
+    started_s = time.process_time()
     release = _encoder_made_from(encoder_model, registry)
     encoder = OnnxEncoder.load(release)
     split = Split.of(photos, seed=seed)
     lists = ListMaker(split.photos, encoder, kept=kept_vectors)
-    to_learn = sum(len(photo.queries) for photo in split.learning)
     tokenizer = tokenizer_of(release.path(TOKENIZER))
     network = _untrained(model_folder(encoder_model), layers=layers)
-    from photostock.reranker.learning import learn  # imports torch
+    from photostock.reranker.checkpoint import Checkpoint  # these import torch
+    from photostock.reranker.learning import Budget, Lessons, learn
 
-    ends_at = max(started + TRAINING_TIME_SHARE * budget_seconds, time.monotonic() + budget_seconds / 2)
-    learned = learn(network, tokenizer, lists, queries=to_learn, ends_at=ends_at, steps=steps, seed=seed)
+    to_learn = sum(len(photo.queries) for photo in split.learning)
+    lessons = Lessons(view=_views_of(split.photos, lists, encoder), queries=to_learn, seed=seed)
+    purpose = [split.fingerprint, encoder.version, seed, budget_seconds, steps, layers, code_of("reranker")]
+    checkpoint = Checkpoint(checkpoint_dir, json.dumps(purpose)) if checkpoint_dir else None
+    spent_s = time.process_time() - started_s
+    reserved_s = min(RESERVED_SHARE * budget_seconds, MOST_RESERVED_S)
+    budget = Budget(cpu_s=max(budget_seconds - reserved_s - spent_s, budget_seconds / 2), steps=steps)
+    learned = learn(network, tokenizer, lessons, budget, checkpoint)
     with tempfile.TemporaryDirectory() as folder:
         draft = export(network, tokenizer, Path(folder), encoder_version=encoder.version)
-        to_tune = range(to_learn, min(to_learn + TUNING_QUERIES, len(lists)))
-        judged = _judge(Reranker.load(draft), lists.as_served(to_tune, depth=RERANK_DEPTH))
-        fusion = tuned(judged)
-        return registry.publish(
-            "reranker",
-            {name: draft.path(name) for name in draft.manifest.artifacts} | {TRAINING_IDS: written(split.photos)},
-            parameters=draft.manifest.parameters | fusion._asdict(),
-            compatible_with=draft.manifest.compatible_with,
-            training={"photos": split.fingerprint, "seed": seed, "layers": layers} | asdict(learned),
-            metrics={
-                "tuning_ndcg_10_encoder": ndcg_10(judged, Fusion(1.0, 0.0)),
-                "tuning_ndcg_10_fused": ndcg_10(judged, fusion),
-            },
-            libraries=libraries(),
+        to_tune = range(to_learn, min(to_learn + _tuning_queries(budget_seconds), len(lists)))
+        training = {"photos": split.fingerprint, "seed": seed, "layers": layers} | asdict(learned)
+        published = _publish(
+            registry, draft, lists.as_served(to_tune, depth=RERANK_DEPTH), training, split.photos, promote
         )
+    if checkpoint is not None:
+        checkpoint.remove()
+    return published
+
+
+def _tuning_queries(budget_seconds: float) -> int:
+    least, most = TUNING_QUERIES
+    return min(max(round(TUNING_QUERIES_PER_S * budget_seconds), least), most)
+
+
+def _views_of(photos: Sequence[Photo], as_they_are: ListMaker, encoder: Encoder) -> Callable[[int], ListMaker]:
+    """What each epoch learns from: where texts are interchangeable another view of the photos, else the photos."""
+    turns = TURNS if interchangeable(photos) else 1
+
+    def lists_of(epoch: int) -> ListMaker:
+        turn = epoch % turns
+        return ListMaker(views(photos, turn), encoder) if turn else as_they_are
+
+    return lists_of
+
+
+def _publish(
+    registry: Registry,
+    draft: Release,
+    to_tune: Sequence[QueryList],
+    training: Mapping[str, Any],
+    photos: Sequence[Photo],
+    promote: bool,
+) -> Manifest:
+    """The draft with the fusion weights under which the tuning queries find their answers best, and what they show."""
+    judged = _judge(Reranker.load(draft), to_tune)
+    fusion = tuned(judged)
+    known = measured(judged, fusion)
+    parameters = draft.manifest.parameters | fusion._asdict() | known
+    served = Reranker.load(replace(draft, manifest=draft.manifest.model_copy(update={"parameters": parameters})))
+    files = {name: draft.path(name) for name in draft.manifest.artifacts}
+    return registry.publish(
+        "reranker",
+        {**files, TRAINING_IDS: written(photos), PROBES: reranker_probes(served)},
+        parameters=parameters,
+        compatible_with=draft.manifest.compatible_with,
+        training=training,
+        metrics={
+            "tuning_ndcg_10_encoder": ndcg_10(judged, FIRST_STAGE),
+            "tuning_ndcg_10_fused": ndcg_10(judged, fusion),
+            "tuning_share_confident": share_confident(judged, known.get("confident_gap")),
+        },
+        libraries=libraries(),
+        code=code_of("reranker"),
+        alias=CHAMPION if promote else None,
+        why="trained",
+    )
 
 
 def _encoder_made_from(model: str | Path | None, registry: Registry) -> Release:
@@ -101,7 +162,7 @@ def _untrained(folder: str, *, layers: int) -> CrossEncoder:
 
     from photostock.reranker.network import cross_encoder
 
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(TRAINING_THREADS)
     return cross_encoder(folder, layers=layers)
 
 

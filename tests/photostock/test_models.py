@@ -5,23 +5,25 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
+from common.state.database import open_state
 from common.versions.registry import ArtifactError, Registry, Release
-from photostock.catalogue import Photo
-from photostock.evaluate import StageQuality, evaluate, render
+from photostock.catalogue import Catalogue, Photo
+from photostock.evaluation.page import page
+from photostock.evaluation.run import evaluate
 from photostock.index.encoder import OnnxEncoder, encode_all
 from photostock.index.export import PROBES, UntrustedWeights, checked, load_original, publish_encoder
-from photostock.reranker.model import Reranker
+from photostock.reranker.model import CHUNK, Reranker
 from photostock.reranker.split import NothingToLearnFrom, Split
 from photostock.reranker.train import train
-from photostock.reranker.training_ids import trained_on
+from photostock.settings import PhotoSettings
 
 SUBJECTS = ("dog", "cat", "horse", "bird", "boat", "tree")
 COLOURS = ("red", "blue", "green", "white", "black")
@@ -145,13 +147,28 @@ def test_training_for_so_many_steps_gives_the_same_model_again(registry: Registr
     assert again.version == first.version == "1.0.0"
 
 
-def test_a_pair_has_the_same_score_whatever_is_scored_beside_it(reranker: Reranker) -> None:
-    texts = [photo.text for photo in photos()[:10]]
-    cosines = np.linspace(0.9, 0.1, 10).tolist()
+def test_the_first_candidates_have_the_same_scores_however_many_follow(reranker: Reranker) -> None:
+    texts = [photo.text for photo in photos()[:23]]
+    cosines = np.linspace(0.9, 0.1, 23).tolist()
     scores = reranker.score("red dog beach", texts, cosines)
-    backwards = reranker.score("red dog beach", texts[::-1], cosines[::-1])
-    alone = [reranker.score("red dog beach", [t], [c])[0] for t, c in zip(texts, cosines, strict=True)]
-    assert scores.tolist() == backwards[::-1].tolist() == alone
+    for count in (CHUNK, 2 * CHUNK, 4 * CHUNK, 23):
+        assert scores[:count].tolist() == reranker.score("red dog beach", texts[:count], cosines[:count]).tolist()
+
+
+def test_a_request_has_the_same_scores_again_while_others_are_scored(reranker: Reranker) -> None:
+    texts = [photo.text for photo in photos()[:20]]
+    alone = reranker.logits("red dog beach", texts).tobytes()
+    with ThreadPoolExecutor(4) as pool:
+        others = [pool.submit(reranker.logits, f"{colour} boat", texts[::-1]) for colour in COLOURS]
+        again = [pool.submit(reranker.logits, "red dog beach", texts) for _ in range(5)]
+    assert {one.result().tobytes() for one in again} == {alone}
+    assert all(one.result().shape == (20,) for one in others)
+
+
+def test_neighbours_in_a_chunk_change_a_score_by_next_to_nothing(reranker: Reranker) -> None:
+    texts = [photo.text for photo in photos()[:20]]
+    alone = np.concatenate([reranker.logits("red dog beach", [text]) for text in texts])
+    np.testing.assert_allclose(reranker.logits("red dog beach", texts), alone, atol=0.3)
     assert reranker.pace.ms_per_pair
     assert reranker.score("red dog", [], []).shape == (0,)
 
@@ -179,6 +196,29 @@ def test_the_served_reranker_agrees_with_the_trained_network(tiny: Path, tmp_pat
     texts = [photo.text for photo in photos()[::7]]
     expected = logits(network, tokens, [("blue boat lake", text) for text in texts]).detach().numpy()
     np.testing.assert_allclose(served.logits("blue boat lake", texts), expected, atol=0.3)
+
+
+def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(
+    registry: Registry, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from photostock.reranker import learning
+
+    monkeypatch.setattr(learning, "SAVED_EVERY_CPU_S", 0.0)
+    trained, step = list[int](), learning._step
+
+    def dies_at_the_fourth(*arguments: Any) -> float:
+        trained.append(1)
+        if len(trained) == 4:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    monkeypatch.setattr(learning, "_step", dies_at_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        train(photos(), registry, encoder_model=tiny, steps=6, layers=2, checkpoint_dir=tmp_path)
+    again = train(photos(), registry, encoder_model=tiny, steps=6, layers=2, checkpoint_dir=tmp_path)
+    assert len(trained) == 4 + 3
+    assert again.version == "1.0.0"  # the same content as that of the training without an interruption
+    assert not list(tmp_path.iterdir())
 
 
 def _with(release: Release, **changes: object) -> Release:
@@ -222,51 +262,34 @@ def test_a_file_that_is_no_model_is_refused(registry: Registry, tmp_path: Path) 
         OnnxEncoder.load(replace(release, folder=tmp_path))
 
 
-def test_an_evaluation_leaves_out_what_was_trained_on(registry: Registry) -> None:
-    trained = trained_on(registry.load("reranker"))
-    assert len(trained) == 96
-    whole = evaluate(photos(), registry, max_queries=10_000)
-    assert whole.left_out == 96
-    assert whole.queries == 2 * 24
-    assert [stage.stage for stage in whole.stages] == ["lexical (BM25)", "semantic", "semantic + reranker on 12"]
-    few = evaluate(photos(), registry, max_queries=5, seed=2)
-    assert few.queries == 5
-
-
-def test_an_evaluation_is_shown_as_a_table(registry: Registry) -> None:
-    console = Console(record=True, width=120)
-    render(evaluate(photos(), registry, max_queries=5), console)
-    shown = console.export_text()
-    assert "nDCG@10" in shown
-    assert "semantic" in shown
-
-
-def test_without_queries_there_is_nothing_to_learn_or_to_evaluate(registry: Registry, tiny: Path) -> None:
+def test_without_queries_there_is_nothing_to_learn(registry: Registry, tiny: Path) -> None:
     mute = [replace(photo, queries=()) for photo in photos()]
     with pytest.raises(NothingToLearnFrom):
         train(mute, registry, encoder_model=tiny, steps=1)
-    with pytest.raises(ValueError, match="no query left"):
-        evaluate(mute, registry)
 
 
-@pytest.mark.parametrize(
-    ("ranks", "recall_1", "recall_10", "recall_50", "mrr_10", "ndcg_10"),
-    [
-        ([0, 0], 1.0, 1.0, 1.0, 1.0, 1.0),
-        ([0, 50], 0.5, 0.5, 0.5, 0.5, 0.5),
-        ([1, 9, 10, 49], 0.0, 0.5, 1.0, (1 / 2 + 1 / 10) / 4, (1 / np.log2(3) + 1 / np.log2(11)) / 4),
-    ],
-    ids=str,
-)
-def test_quality_follows_from_ranks(
-    ranks: Sequence[int], recall_1: float, recall_10: float, recall_50: float, mrr_10: float, ndcg_10: float
+async def test_an_evaluation_asks_the_services_and_leaves_out_what_was_trained_on(
+    registry: Registry, tmp_path: Path
 ) -> None:
-    got = StageQuality.of("any", ranks, 1.0)
-    expected = (recall_1, recall_10, recall_50, mrr_10, ndcg_10)
-    assert (got.recall_1, got.recall_10, got.recall_50, got.mrr_10, got.ndcg_10) == pytest.approx(expected)
+    settings = PhotoSettings(var_dir=tmp_path)
+    settings.registry_dir.symlink_to(registry.root)
+    state = open_state(settings)
+    Catalogue(state).add(photos())
+    state.dispose()
+    report = await evaluate(settings, photos(), max_queries=10_000)
+    assert report.left_out == 96
+    assert report.clean.questions == 2 * 24
+    served_by = {line.name: set(line.served_by) for line in report.clean.lines}
+    assert served_by["+ reranker"] == served_by["the whole"] == {"reranker"}
+    assert served_by["dense alone"] == served_by["without reranker"] == {"semantic"}
+    assert served_by["lexical alone"] == served_by["without semantic"] == {"lexical"}
+    assert served_by["without semantic and lexical"] == {"popular"}
+    assert [line.failed for line in report.clean.lines] == [0] * len(report.clean.lines)
+    assert {case.meant.jpeg[:2] for case in report.cases} == {b"\xff\xd8"}
+    assert len(page(report)) > 10_000
 
 
 def test_what_serves_imports_neither_torch_nor_transformers() -> None:
-    serving = "photostock.evaluate, photostock.index.encoder, photostock.reranker.model"
+    serving = "photostock.evaluation.run, photostock.index.encoder, photostock.reranker.model"
     code = f"import sys, {serving}; sys.exit(any(name in sys.modules for name in ('torch', 'transformers')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from photostock.popular import PopularityOrder
+from tests.photostock.test_api import ids, search, service
 
 
 def order(*popularity: float) -> PopularityOrder:
@@ -44,3 +46,25 @@ def test_what_is_not_a_number_is_refused() -> None:
         order(math.nan)
     with pytest.raises(ValueError, match="taken"):
         order(1).add(0, 2)
+
+
+async def test_the_fallback_shows_what_fits_the_conditions_and_no_page_of_one_photographer(var_dir: Path) -> None:
+    async with service(var_dir, encoder=False) as client:
+        famous = [
+            {"id": f"famous-{n}", "title": "x", "photographer": "Ann", "popularity": 100 - n, "licence": "CC0"}
+            for n in range(10)
+        ]
+        others = [{"id": f"other-{n}", "title": "x", "popularity": 20 - n, "licence": "CC0"} for n in range(18)]
+        hidden = [{"id": "other-licence", "title": "x", "popularity": 999, "licence": "all rights reserved"}]
+        assert (await client.post("/v1/photos", json={"photos": famous + others + hidden})).status_code == 201
+        answer = await search(client, "zzzzzz qqqqqq", licence="CC0")
+    assert answer["served_by"] == "popular"
+    assert ids(answer)[:4] == ["famous-0", "famous-1", "famous-2", "other-0"]
+    assert sum(photo_id.startswith("famous") for photo_id in ids(answer)) == 3
+    assert "other-licence" not in ids(answer)
+
+
+async def test_photos_with_some_of_the_words_come_before_popular_ones(var_dir: Path) -> None:
+    async with service(var_dir, encoder=False) as client:
+        answer = await search(client, "tabby zzzzzz", spelling="off")
+    assert (answer["served_by"], ids(answer)) == ("lexical", ["cat"])

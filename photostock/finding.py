@@ -1,0 +1,123 @@
+"""What runs on a worker thread for a search: each tier's way to find photos, one search after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from common.chain.fallback import NotNeeded, Refused
+from common.deadline import Deadline
+from common.outcome import Reason
+from photostock.contract import MAX_WINDOW, SearchFields
+from photostock.filter.diversity import WINDOW
+from photostock.filter.relevance import Candidates, Relevance, by_meaning, by_words
+from photostock.hints.rewriting import Rewritten
+from photostock.index.semantic import Semantic
+from photostock.library import Library
+
+SORTED_BY_DATE_OR_FAME = 200  # the most relevant photos among which `order_by` sorts
+
+Rows: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+
+class PhotoReason(StrEnum):
+    """Why a tier did not serve, beside the codes of `common.outcome.Reason`."""
+
+    NO_MATCH = "no_match"  # no photo has a word of the query
+    OTHER_ORDER = "other_order"  # the caller did not ask for the order of relevance
+    BEYOND_DEPTH = "beyond_depth"  # this page begins after the candidates that are reranked
+    TOO_FEW = "too_few"  # there is nothing to put in order
+    CONFIDENT = "confident"  # the first stage is as sure as it was whenever the reranker changed nothing for the better
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One search: what the caller asked, what the hints made of it, and the rows that the filter lets through."""
+
+    fields: SearchFields
+    text: str
+    rewritten: Rewritten
+    allowed: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Rows in the order of relevance, with the scores by which they are in it; `stages` keeps what each stage said."""
+
+    rows: Rows
+    scores: Floats
+    stages: dict[str, dict[int, float]] = field(default_factory=dict)
+    cosines: Floats | None = None  # of the rows, where the encoder found them
+
+
+Answers: TypeAlias = list[Found | Refused | NotNeeded]
+
+
+def semantic_tier(
+    library: Library, semantic: Semantic, relevance: Relevance | None, wanted: Sequence[Wanted], deadline: Deadline
+) -> Answers:
+    if relevance is not None and relevance.encoder_version != semantic.encoder.version:
+        relevance = None  # its numbers mean nothing to another encoder
+    answers: Answers = []
+    for one in wanted:  # one by one: a vector must not depend on what else was asked at the same time
+        if deadline.expired:
+            answers.append(Refused(Reason.NO_TIME))
+            continue
+        vector = semantic.encoder.encode([one.text])[0]
+        found = by_meaning(
+            semantic.vectors,
+            library.lexical,
+            text=one.text,
+            vector=vector,
+            allowed=one.allowed,
+            limit=_limit(one.fields),
+            relevance=relevance,
+        )
+        answers.append(_found(one.fields, found, semantic=found.cosines, words=found.bm25))
+    return answers
+
+
+def lexical_tier(
+    library: Library, relevance: Relevance | None, wanted: Sequence[Wanted], deadline: Deadline
+) -> Answers:
+    answers: Answers = []
+    for one in wanted:
+        if deadline.expired:
+            answers.append(Refused(Reason.NO_TIME))
+            continue
+        limit = _limit(one.fields)
+        found = by_words(library.lexical, text=one.text, allowed=one.allowed, limit=limit, relevance=relevance)
+        answers.append(
+            _found(one.fields, found, lexical=found.bm25) if len(found.rows) else Refused(PhotoReason.NO_MATCH)
+        )
+    return answers
+
+
+def popular_tier(library: Library, one: Wanted) -> Found:
+    rows = library.most_popular(one.allowed, limit=_limit(one.fields))
+    nothing_known = np.zeros(len(rows))  # of what they have to do with the query
+    return _found(one.fields, Candidates(rows, nothing_known), popular=library.popularity(rows))
+
+
+def _found(fields: SearchFields, candidates: Candidates, **told: Floats | None) -> Found:
+    """What is good enough; with `explain`, beside what each stage told of it."""
+    kept = candidates.at_least(fields.min_score)
+    said = {**told, "filter": candidates.scores} if fields.explain and candidates.bm25 is not None else told
+    stages = {
+        stage: dict(zip(kept.rows.tolist(), scores[: len(kept.rows)].tolist(), strict=True))
+        for stage, scores in said.items()
+        if fields.explain and scores is not None
+    }
+    return Found(kept.rows, kept.scores, stages, kept.cosines)
+
+
+def _limit(fields: SearchFields) -> int:
+    if fields.min_score is not None:
+        return MAX_WINDOW
+    return max(fields.page * fields.per_page, WINDOW if fields.order_by == "relevance" else SORTED_BY_DATE_OR_FAME)

@@ -1,0 +1,124 @@
+"""What operators do with hints, behind `/v1/admin/hints` and the page: the same functions for both."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from common.contract import Text
+from common.errors import PoolFull
+from common.service.app import CurrentCall, body_of, documented
+from common.service.gateway import Call
+from common.service.problems import Problem
+from photostock.contract import HintPreview, NewHint
+from photostock.engine import Engine
+from photostock.hints.preview import Preview, preview
+from photostock.hints.rules import Hint
+from photostock.hints.store import stored_moment
+
+MOST_PREVIEWED = 200  # recent queries that a preview looks at
+MOST_HISTORY = 200
+
+
+class Who(BaseModel):
+    """Who takes a hint back; for the history."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    owner: Text | None = None
+
+
+class HowMany(BaseModel):
+    """How much of the history."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=MOST_HISTORY)] = 50
+
+
+def add_hints(routes: APIRouter, engine: Engine) -> None:
+    """Adds `/hints` and `/recent-queries` to the operators' routes."""
+
+    @routes.get("/hints")
+    async def listed() -> dict[str, Any]:
+        """The knowledge base."""
+        hints = engine.active_hints.value
+        return {"hints": [hint.as_json() for hint in hints.hints], "version": hints.version}
+
+    @routes.post("/hints", status_code=201, openapi_extra=documented(NewHint))
+    async def add(call: CurrentCall, wish: Annotated[NewHint, body_of(NewHint)]) -> dict[str, Any]:
+        """Whenever a query contains `when`, it changes what is searched for, from the next search on."""
+        return (await add_hint(engine, wish, call)).as_json()
+
+    @routes.post("/hints/preview", openapi_extra=documented(HintPreview))
+    async def previewed(call: CurrentCall, wish: Annotated[HintPreview, body_of(HintPreview)]) -> dict[str, Any]:
+        """Which of the last queries, and of those given, the hint would change, and how; nothing is saved."""
+        return asdict(await preview_hint(engine, wish, call))
+
+    @routes.get("/hints/history")
+    async def history(call: CurrentCall, asked: Annotated[HowMany, Query()]) -> dict[str, Any]:
+        """The last changes of the knowledge base, newest first."""
+        changes = await engine.writes.run(lambda: engine.hints.history(limit=asked.limit), deadline=call.deadline)
+        return {"changes": changes}
+
+    @routes.delete("/hints/{hint_id}", status_code=204)
+    async def remove(call: CurrentCall, hint_id: str, who: Annotated[Who, Query()]) -> Response:
+        """Takes a hint back."""
+        await remove_hint(engine, hint_id, call, who=who.owner or "")
+        return Response(status_code=204)
+
+    @routes.get("/recent-queries")
+    async def recent() -> dict[str, Any]:
+        """The last search texts that this process remembers for previews: text only, in memory."""
+        return {"queries": engine.recent_queries.newest()}
+
+    @routes.delete("/recent-queries", status_code=204)
+    async def forget() -> Response:
+        """Forgets them."""
+        engine.recent_queries.forget()
+        return Response(status_code=204)
+
+
+async def add_hint(engine: Engine, wish: NewHint, call: Call) -> Hint:
+    """Durable, and applied by the next search, when it returns; `Problem` 409 when there are too many."""
+
+    def add() -> Hint:
+        hint = engine.hints.add(_hint(wish))
+        engine.active_hints.refresh()
+        return hint
+
+    try:
+        return await engine.writes.run(add, deadline=call.deadline)
+    except ValueError as error:
+        raise Problem(409, str(error)) from error
+
+
+async def remove_hint(engine: Engine, hint_id: str, call: Call, *, who: str) -> None:
+    """Durable, and no longer applied, when it returns; `Problem` 404 for one that is not there."""
+
+    def remove() -> bool:
+        removed = engine.hints.remove(hint_id, who=who)
+        engine.active_hints.refresh()
+        return removed
+
+    if not await engine.writes.run(remove, deadline=call.deadline):
+        raise Problem(404, "there is no hint of this id")
+
+
+async def preview_hint(engine: Engine, wish: HintPreview, call: Call) -> Preview:
+    """On the queries of the wish and on the last ones that people sent; `Problem` 503 when there is no time for it."""
+    recent = engine.recent_queries.newest()[:MOST_PREVIEWED]
+    queries = list(dict.fromkeys([*wish.queries, *recent]))
+    try:
+        return await preview(engine.searcher, _hint(wish.hint), queries, pool=engine.reports, deadline=call.deadline)
+    except (PoolFull, TimeoutError) as error:
+        detail = "the preview could not be made in time; other reports may be under way"
+        raise Problem(503, detail, headers={"Retry-After": "5"}) from error
+
+
+def _hint(wish: NewHint) -> Hint:
+    told = wish.model_dump(exclude={"ends_at"})
+    return Hint(**told, id="", created_at="", ends_at=None if wish.ends_at is None else stored_moment(wish.ends_at))

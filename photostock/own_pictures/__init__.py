@@ -1,0 +1,1 @@
+"""Photographs that people send: read with care, kept in files, served in a few widths."""

@@ -1,0 +1,130 @@
+"""Photos that come in at the same time: stored together, told each, and refused where they would wait in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from common.deadline import Deadline
+from common.service.problems import Problem
+from common.state.writes import Writes
+from photostock.adding import Adding
+from photostock.photo import Photo
+
+PATIENT_MS = 20_000.0
+
+
+class Store:
+    """Remembers what was stored together; may be held up, or fail."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[str]] = []
+        self.begun, self.may_go_on = threading.Event(), threading.Event()
+        self.error: Exception | None = None
+        self.may_go_on.set()
+
+    def __call__(self, photos: Sequence[Photo]) -> None:
+        self.begun.set()
+        assert self.may_go_on.wait(20)
+        self.groups.append([photo.id for photo in photos])
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def writes() -> Iterator[Writes]:
+    made = Writes(queue=8)
+    yield made
+    made.close()
+
+
+def photos(*ids: str) -> list[Photo]:
+    return [Photo(id=one, title="a dog") for one in ids]
+
+
+async def held_up(adding: Adding, store: Store) -> asyncio.Task[None]:
+    """The first photo is being stored and stays so."""
+    store.may_go_on.clear()
+    first = asyncio.create_task(adding.add(photos("first"), deadline=Deadline.after_ms(PATIENT_MS)))
+    assert await asyncio.to_thread(store.begun.wait, 20)
+    return first
+
+
+async def test_those_who_wait_are_stored_together_in_the_order_in_which_they_came(writes: Writes) -> None:
+    store = Store()
+    adding = Adding(store, writes)
+    first = await held_up(adding, store)
+    others = [
+        asyncio.create_task(adding.add(photos(f"a{n}", f"b{n}"), deadline=Deadline.after_ms(PATIENT_MS)))
+        for n in range(3)
+    ]
+    await asyncio.sleep(0)
+    store.may_go_on.set()
+    await asyncio.gather(first, *others)
+    assert store.groups == [["first"], ["a0", "b0", "a1", "b1", "a2", "b2"]]
+
+
+async def test_what_goes_wrong_is_told_to_all_of_those_who_were_stored_together(writes: Writes) -> None:
+    store = Store()
+    adding = Adding(store, writes)
+    first = await held_up(adding, store)
+    store.error = ZeroDivisionError("a bug")
+    others = [
+        asyncio.create_task(adding.add(photos(name), deadline=Deadline.after_ms(PATIENT_MS))) for name in ("a", "b")
+    ]
+    await asyncio.sleep(0)
+    store.may_go_on.set()
+    told = await asyncio.gather(first, *others, return_exceptions=True)
+    assert [type(one) for one in told] == [ZeroDivisionError] * 3
+    store.error = None
+    await adding.add(photos("c"), deadline=Deadline.after_ms(PATIENT_MS))
+    assert store.groups[-1] == ["c"]
+
+
+async def test_whoever_has_left_is_not_stored_and_holds_up_nobody(writes: Writes) -> None:
+    store = Store()
+    adding = Adding(store, writes)
+    first = await held_up(adding, store)
+    with pytest.raises(Problem) as told:
+        await adding.add(photos("impatient"), deadline=Deadline.after_ms(20))
+    assert (told.value.status, told.value.headers) == (503, {"Retry-After": "1"})
+    patient = asyncio.create_task(adding.add(photos("patient"), deadline=Deadline.after_ms(PATIENT_MS)))
+    await asyncio.sleep(0)
+    store.may_go_on.set()
+    await asyncio.gather(first, patient)
+    assert store.groups == [["first"], ["patient"]]
+
+
+async def test_more_photos_than_may_wait_are_refused(writes: Writes) -> None:
+    store = Store()
+    adding = Adding(store, writes)
+    first = await held_up(adding, store)
+    many = [
+        asyncio.create_task(adding.add(photos(*map(str, range(500))), deadline=Deadline.after_ms(PATIENT_MS)))
+        for _ in range(4)
+    ]
+    told = asyncio.gather(*many, return_exceptions=True)
+    await asyncio.sleep(0)
+    store.may_go_on.set()
+    assert [getattr(one, "status", None) for one in await told].count(503) == 1
+    await first
+
+
+async def test_a_request_that_would_wait_in_vain_is_refused_with_a_size_that_would_do(writes: Writes) -> None:
+    adding = Adding(Store(), writes)
+    adding._photo_ms = 10.0  # as learnt from requests before
+    with pytest.raises(Problem, match=r"send 9[0-9] at a time") as told:
+        await adding.add(photos(*map(str, range(500))), deadline=Deadline.after_ms(1_000))
+    assert told.value.status == 503
+
+
+async def test_a_few_photos_are_always_tried_so_that_a_wrong_belief_mends_itself(writes: Writes) -> None:
+    store = Store()
+    adding = Adding(store, writes)
+    adding._photo_ms = 1e6
+    await adding.add(photos("a"), deadline=Deadline.after_ms(PATIENT_MS))
+    assert store.groups == [["a"]]
+    assert adding._photo_ms < 1e6

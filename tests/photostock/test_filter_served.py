@@ -1,0 +1,74 @@
+"""The filter's release in the running service: what it changes in answers, tier by tier."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from common.versions.registry import Registry
+from tests.photostock.test_api import ADMIN, ids, search, service
+from tests.waiting import eventually
+
+CALIBRATION = {"slope": 4.0, "gap_slope": 16.0, "bias": -2.0}
+
+
+def publish(var_dir: Path, *, encoder: str) -> None:
+    Registry(var_dir / "registry").publish(
+        "filter",
+        {},
+        parameters={"words_weight": 0.1, "semantic": CALIBRATION, "lexical": CALIBRATION},
+        compatible_with={"encoder": encoder},
+    )
+
+
+def scores(answer: dict[str, Any]) -> list[float]:
+    return [result["score"] for result in answer["results"]]
+
+
+async def test_in_every_tier_no_result_scores_less_than_asked_for(var_dir: Path) -> None:
+    publish(var_dir, encoder="1.0.0")
+    async with service(var_dir) as client:
+
+        async def with_weights() -> dict[str, Any] | None:
+            answer = await search(client, explain=True)
+            return answer if "+" in answer["versions"]["filter"] else None
+
+        whole = await eventually(with_weights)
+        assert whole is not None
+        assert whole["versions"]["filter"].endswith("+1.0.0")
+        assert set(whole["results"][0]["scores"]) == {"semantic", "words", "filter"}
+        for switched_off in ((), ("semantic",), ("semantic", "lexical")):
+            for tier in switched_off:
+                ends_at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+                wish = {"state": "off", "owner": "me", "reason": "a test", "ends_at": ends_at}
+                done = await client.put(f"/v1/admin/switches/{tier}", json=wish, headers=ADMIN)
+                assert done.status_code < 300, done.text
+            everything, good = await search(client), await search(client, min_score=0.05)
+            assert everything["served_by"] not in switched_off
+            assert scores(everything) == sorted(scores(everything), reverse=True)
+            assert all(0 <= score <= 1 for score in scores(everything))
+            assert ids(good) == [i for i, s in zip(ids(everything), scores(everything), strict=True) if s >= 0.05]
+
+
+async def test_weights_for_another_encoder_are_not_used(var_dir: Path) -> None:
+    publish(var_dir, encoder="7.0.0")
+    async with service(var_dir) as client:
+        answer = await search(client)
+    assert "+" not in answer["versions"]["filter"]
+
+
+async def test_no_photographer_fills_a_page_and_nobody_is_left_out(var_dir: Path) -> None:
+    new = [
+        {"id": f"x{n:02}", "title": "Dog on a beach", "photographer": "Ada" if n < 10 else f"P{n}"} for n in range(40)
+    ]
+    async with service(var_dir) as client:
+        assert (await client.post("/v1/photos", json={"photos": new})).status_code == 201
+        pages = [await search(client, per_page=20, page=page) for page in (1, 2, 3)]
+        straight = await search(client, per_page=20, diversity="off")
+    shown = [[result["photographer"] for result in page["results"]].count("Ada") for page in pages]
+    assert shown[0] == 3
+    assert sum(shown) == 10
+    assert [result["photographer"] for result in straight["results"]].count("Ada") > 3
+    everyone = [i for page in pages for i in ids(page)]
+    assert len(everyone) == len(set(everyone)) == 44
