@@ -10,7 +10,7 @@ export VAR_DIR
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data train demo test lint format conformance bench-client bench-forecasts evaluate-peers forecast-peers compose-check clean
+.PHONY: help install data train demo test lint format conformance bench-client bench-forecasts evaluate-peers forecast-peers evaluate-search search-peers compose-check clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ $(READY): pyproject.toml constraints.txt
 $(PEERS): $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[peers]'
 	$(BIN)/python -m pip install --quiet --no-deps aio-request==0.2.9
+	@touch $@
+
+SEARCH_PEERS := $(VENV)/search-peers-ready
+
+$(SEARCH_PEERS): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[search-peers]'
 	@touch $@
 
 forecast-peers: $(FORECAST_PEERS) ## install statsforecast and mlforecast, which evaluate compares with
@@ -63,10 +69,11 @@ demo: $(READY) train ## both services under traffic while their models are kille
 test: $(READY) ## the whole test suite
 	$(BIN)/python -m pytest || { printf '\n%s\n\n' 'ONCE MORE, only what failed:'; $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 
-lint: $(READY) ## ruff and mypy --strict
+lint: $(READY) ## ruff, mypy --strict, and what callers were promised
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m common openapi check
 
 format: $(READY) ## let ruff format the code
 	$(BIN)/ruff check --fix .
@@ -84,6 +91,11 @@ bench-forecasts: $(READY) | $(FORECASTER) ## what a batch of forecasts and a req
 
 evaluate-peers: $(FORECAST_PEERS) | $(SALES) ## every tier on held-out weeks, next to statsforecast and mlforecast
 	$(BIN)/python -m supermegaretail evaluate --peers
+
+search-peers: $(SEARCH_PEERS) ## install bm25s, which PhotoStock's evaluate compares with
+
+evaluate-search: $(SEARCH_PEERS) | $(RERANKER) ## every stage of a search, next to BM25 and MiniLM in full precision
+	$(BIN)/python -m photostock evaluate --peers
 
 compose-check: ## build and run docker-compose.yml, kill a model container, see it recover
 	docker/check

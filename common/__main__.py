@@ -10,6 +10,11 @@ import urllib.request
 from datetime import UTC, datetime
 
 from common.command_line import Failed, command, main
+from common.lifecycle import blue_green_commands as blue_green
+from common.lifecycle import commands as lifecycle
+from common.openapi import commands as openapi
+from common.state import erase_command
+from common.versions import commands as versions
 
 HEALTH_TIMEOUT_S = 2
 
@@ -22,7 +27,14 @@ def parser() -> argparse.ArgumentParser:
     healthy.add_argument("url")
     overrides = command(commands, "overrides", _overrides, "list the overrides in force")
     overrides.add_argument("scope", nargs="?", default="supermegaretail", help="whose (default: supermegaretail)")
-    command(commands, "registry", _registry, "list every version, check its artifacts, show its aliases")
+    erase = command(commands, "erase", _erase, "forget a person: their id is read from standard input")
+    erase.add_argument("service", choices=erase_command.SERVICES)
+    erase_command.add_arguments(erase)
+    registry = commands.add_parser("registry", help="versions of models, and of everything else that shapes an answer")
+    versions.add_arguments(registry)
+    lifecycle.add_arguments(commands.add_parser("decommission", help="take a deprecated endpoint away"))
+    blue_green.add_arguments(commands.add_parser("blue-green", help="switch to the other set of model processes"))
+    openapi.add_arguments(commands.add_parser("openapi", help="what the services promise, against what was published"))
     return whole
 
 
@@ -45,23 +57,8 @@ def _overrides(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _registry(_arguments: argparse.Namespace) -> int:
-    from common.settings import ServiceSettings
-    from common.versions.registry import Registry, RegistryError
-
-    registry, damaged = Registry(ServiceSettings().registry_dir), 0
-    for component in registry.components():
-        names: dict[str, list[str]] = {}
-        for alias, version in registry.aliases(component).items():
-            names.setdefault(version, []).append(alias)
-        for version in registry.versions(component):
-            try:
-                registry.load(component, version)
-                state = "whole"
-            except RegistryError as error:
-                state, damaged = str(error), damaged + 1
-            print(f"{component:12} {version:8} {', '.join(names.get(version, [])):12} {state}")
-    return 1 if damaged else 0
+def _erase(arguments: argparse.Namespace) -> int:
+    return erase_command.erase(arguments.service, arguments)
 
 
 if __name__ == "__main__":

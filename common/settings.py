@@ -9,6 +9,9 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from common.releases.canary import CanaryPolicy
+from common.releases.policy import GoodHours
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -31,6 +34,13 @@ class ServiceSettings(BaseSettings):
     max_in_flight: int = Field(64, ge=1)  # requests at work at a time; more are told to come back (429)
     drain_notice_ms: int = Field(500, ge=0, le=60_000)  # after SIGTERM callers are told to go elsewhere for so long
 
+    release_zone: str = "UTC"
+    release_hours: str = "mon-thu 09:00-16:00, fri 09:00-12:00"  # when releases begin; "always" for no guard rail
+    release_holidays: str = ""  # 2026-12-25, 2027-01-01
+    release_steps: str = "0.01, 0.05, 0.25, 1"  # shares of the traffic, rising to 1
+    release_step_requests: int = Field(300, ge=1, le=1_000_000)  # that the challenger answers at least in each step
+    release_step_s: float = Field(60, ge=0, le=86_400)
+
     @field_validator("api_keys", mode="before")
     @classmethod
     def _parse_api_keys(cls, given: Any) -> Any:
@@ -47,9 +57,33 @@ class ServiceSettings(BaseSettings):
             raise ValueError(f"API_KEYS is required because HOST={self.host} can be reached from other machines")
         return self
 
+    @model_validator(mode="after")
+    def _releases_can_begin(self) -> ServiceSettings:
+        _ = self.good_hours, self.canary_steps
+        return self
+
+    @property
+    def good_hours(self) -> GoodHours:
+        """When releases begin; raises `ValueError` for what makes no sense."""
+        return GoodHours.of(self.release_hours, zone=self.release_zone, holidays=self.release_holidays)
+
+    @property
+    def canary_steps(self) -> CanaryPolicy:
+        """How a rollout goes on; what is tolerated is for each component to say."""
+        return CanaryPolicy(
+            steps=tuple(float(step) for step in self.release_steps.split(",")),
+            requests_per_step=self.release_step_requests,
+            step_s=self.release_step_s,
+        )
+
     @property
     def registry_dir(self) -> Path:
         return self.var_dir / "registry"
+
+    @property
+    def releases_dir(self) -> Path:
+        """What is told about a release and too large for the database, by release."""
+        return self.var_dir / "releases"
 
     @property
     def outgoing_key(self) -> str | None:

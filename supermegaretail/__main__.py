@@ -25,7 +25,12 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(metavar="COMMAND")
     command(commands, "api", _api, "serve forecasts: answers with every other process dead")
     command(commands, "model", _model, "serve the LightGBM models to the API")
-    train = command(commands, "train", _train, "train core and correction on all sales, and publish them")
+    train = command(
+        commands,
+        "train",
+        _train,
+        "train core and correction on all sales: champions if there are none, else candidates",
+    )
     train.add_argument("--seed", type=int, default=1)
     train.add_argument("--threads", type=int, default=2)
     train.add_argument("--despite-quality", metavar="REASON", help="train although the data check stops, and say why")
@@ -59,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     timed.add_argument("--rounds", type=int, default=3, choices=range(1, 101), metavar="N", help="default: 3")
     replay = command(commands, "replay", _replay, "forecast a logged request again, and tell what differs")
     replay.add_argument("request_id", metavar="REQUEST_ID")
+    _release(command(commands, "release", lambda _: 2, "propose, review, roll out and take back versions"))
     data = command(commands, "data", lambda _: _usage(data), "make or import sales")
     kinds = data.add_subparsers(metavar="KIND")
     demo = command(kinds, "demo", _demo, "make the synthetic chain of shops")
@@ -76,6 +82,23 @@ def parser() -> argparse.ArgumentParser:
 def _usage(usage_of: argparse.ArgumentParser) -> int:
     usage_of.print_help()
     return 2
+
+
+def _release(parser: argparse.ArgumentParser) -> None:
+    from common.releases.commands import add_arguments
+    from common.releases.proposing import Proposal, add_propose
+    from supermegaretail.releases import open_desk
+    from supermegaretail.releasing.command import add_auto
+
+    def review(component: str, version: str | None) -> Proposal:
+        from common.versions.registry import Registry
+        from supermegaretail.review.command import review
+
+        return review(Registry(RetailSettings().registry_dir), _sales(), component, version)
+
+    steps = add_arguments(parser, open_desk)
+    add_propose(steps, open_desk, review, releases_dir=lambda: RetailSettings().releases_dir, components=("core",))
+    add_auto(steps, open_desk)
 
 
 def _api(_arguments: argparse.Namespace) -> int:
@@ -192,10 +215,13 @@ def _train(arguments: argparse.Namespace) -> int:
         quality = judged(report, despite=arguments.despite_quality)
     except QualityStop as stop:
         raise Failed(str(stop)) from stop
-    trained = train(table, registry, seed=arguments.seed, threads=arguments.threads, quality=quality)
+    first = "champion" not in registry.aliases("core")  # later ones are candidates
+    trained = train(table, registry, seed=arguments.seed, threads=arguments.threads, quality=quality, promote=first)
     for manifest in trained:
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in manifest.metrics.items())
-        print(f"{manifest.component} {manifest.version} is champion ({metrics})")
+        print(f"{manifest.component} {manifest.version} is {'champion' if first else 'published'} ({metrics})")
+    if not first:
+        print(f"next: python -m supermegaretail release propose core {trained[0].version} --why REASON")
     return 0
 
 

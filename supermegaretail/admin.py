@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 
+from common.lifecycle.api import add_callers
+from common.lifecycle.blue_green_api import add_blue_green
+from common.releases.admin import add_releases
 from common.service.app import CurrentCall, admin_router, body_of, documented
 from common.service.problems import Problem
 from common.service.shadowing import add_shadow_report
@@ -22,7 +25,10 @@ from supermegaretail.monitoring.routes import add_monitoring
 def router(engine: Engine, settings: ServiceSettings) -> APIRouter:
     routes = admin_router(settings)
     add_switches(routes, engine.controls, engine.writes)
+    add_callers(routes, engine.lifecycle, engine.writes)
+    add_blue_green(routes, engine.blue_green, engine.writes)
     add_shadow_report(routes, engine.shadow)
+    add_releases(routes, engine.desk, engine.rollout.rollouts, engine.writes)
     add_monitoring(routes, engine)
 
     @routes.get("/drift")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from email.utils import format_datetime
 from functools import partial
 from typing import Annotated, cast
 
@@ -33,6 +32,7 @@ from supermegaretail.contract import (
     OldPrediction,
     OldPredictions,
     Plans,
+    Sale,
     SalesReport,
     Tier,
     VersionName,
@@ -41,6 +41,7 @@ from supermegaretail.demand import Demand
 from supermegaretail.engine import Engine
 from supermegaretail.explanation import MAX_EXPLAINED, explained
 from supermegaretail.features import Floats
+from supermegaretail.forecast import Forecasts
 from supermegaretail.history import SalesHistory
 from supermegaretail.ledger import BadRows
 from supermegaretail.monitoring.looking_up import told_before
@@ -49,8 +50,6 @@ from supermegaretail.monitoring.replay import LoggedItem
 
 DEMAND_DECIMALS = 4
 MAX_NUMBERS = 200_000  # in one answer: what is written at once holds up the event loop
-PREDICTIONS_DEPRECATED = datetime(2026, 11, 21, tzinfo=UTC)
-PREDICTIONS_SUNSET = datetime(2027, 11, 21, tzinfo=UTC)
 
 
 class OneItem(BaseModel):
@@ -101,7 +100,6 @@ def router(engine: Engine) -> Routes:
     @routes.get("/predictions", response_model=OldPredictions, deprecated=True)
     async def predictions(call: CurrentCall, query: Annotated[OldQuery, Query()]) -> Response:
         """The old API: call `POST /v1/forecasts` instead. With `request_id`: what was told under it."""
-        engine.count_deprecated_call(call.caller)
         item = Item(store=query.entity_id, sku=query.sku)
         forecast: Forecast | LoggedItem
         if query.request_id is not None:
@@ -114,12 +112,7 @@ def router(engine: Engine) -> Routes:
             OldPrediction(sku=forecast.sku, demand=demand, entity=forecast.store, period=day.isoformat())
             for day, demand in zip(forecast.dates[:limit], forecast.demand[:limit], strict=True)
         ]
-        headers = {
-            **provenance_headers([forecast.served_by], degraded=forecast.degraded),
-            "Deprecation": f"@{int(PREDICTIONS_DEPRECATED.timestamp())}",
-            "Sunset": format_datetime(PREDICTIONS_SUNSET, usegmt=True),
-            "Link": '</v1/forecasts>; rel="successor-version"',
-        }
+        headers = provenance_headers([forecast.served_by], degraded=forecast.degraded)
         return json_response(OldPredictions(predictions=old), headers=headers)
 
     @routes.post("/v1/sales", response_model=Accepted, status_code=201, openapi_extra=documented(SalesReport))
@@ -129,7 +122,7 @@ def router(engine: Engine) -> Routes:
         for place, sale in enumerate(report.sales):
             if sale.date > tomorrow:
                 raise Problem(422, f"sales.{place}.date: what was sold on {sale.date} can't be known yet")
-        await _record(engine, partial(engine.book.record_sales, report.sales), call)
+        await _record(engine, partial(_record_sales, engine, report.sales), call)
         engine.outcomes.sold(report.sales)
         return json_response(Accepted(accepted=len(report.sales), request_id=call.request_id), 201)
 
@@ -142,6 +135,11 @@ def router(engine: Engine) -> Routes:
     return routes
 
 
+def _record_sales(engine: Engine, sales: Sequence[Sale]) -> None:
+    engine.book.record_sales(sales)
+    engine.rollout.sold([(sale.store, sale.sku, sale.date) for sale in sales])
+
+
 async def _record(engine: Engine, write: Callable[[], None], call: Call) -> None:
     try:
         await engine.writes.run(write, deadline=call.deadline)
@@ -152,9 +150,16 @@ async def _record(engine: Engine, write: Callable[[], None], call: Call) -> None
 async def answer(engine: Engine, request: ForecastRequest, call: Call) -> ForecastAnswer:
     """The whole of a forecast request; what it is told is logged."""
     history = engine.book.history
-    version = engine.versions.resolve("core", request.version)
+    assigned = engine.rollout.assign(request.version, call.caller, request.items)
+    version = assigned.version if assigned.arm else engine.versions.resolve("core", request.version)
     made = await forecasts_of(
-        engine, request, history, version=version, request_id=call.request_id, deadline=call.deadline
+        engine,
+        request,
+        history,
+        version=version,
+        request_id=call.request_id,
+        deadline=call.deadline,
+        watch=engine.rollout.watch(assigned),
     )
     engine.predictions.put(Answered(made, request.version, call.caller, datetime.now(UTC), history))
     return made
@@ -168,8 +173,9 @@ async def forecasts_of(
     version: str,
     request_id: str,
     deadline: Deadline,
+    watch: Callable[[Question, Forecasts], None] | None = None,
 ) -> ForecastAnswer:
-    """What a request is answered from that history and by that version of the core."""
+    """What a request is answered from that history and by that version of the core; `watch` is told what was made."""
     as_of = request.as_of or history.last_day or datetime.now(UTC).date()
     try:
         dates = [as_of + timedelta(days=ahead) for ahead in range(1, request.horizon_days + 1)]
@@ -183,6 +189,8 @@ async def forecasts_of(
         raise Problem(422, f"quantiles: {numbers} numbers are too many for one answer: {MAX_NUMBERS} at most")
     question = Question(as_of=as_of, horizon_days=request.horizon_days, version=version, quantiles=request.quantiles)
     made = await engine.forecaster.forecast(request.items, question, history=history, deadline=deadline)
+    if watch is not None:
+        watch(question, made)
     explanations: list[Explanation | None] = [None] * len(request.items)
     if request.explain:
         explanations = await explained(

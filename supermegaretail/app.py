@@ -7,13 +7,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import FastAPI
-from prometheus_client import Counter
 
 from common.calls.client import high_timeout, low_timeout
 from common.calls.upstream import Upstream
+from common.chain.switches import Clock, utc_now
+from common.lifecycle.blue_green import BlueGreen
+from common.lifecycle.pages import add_callers_page
+from common.lifecycle.service import lifecycle_of
+from common.releases.metrics import ReleaseMetrics
+from common.releases.pages import add_release_pages
+from common.releases.pairs import Pairs
+from common.releases.rollout import Rollouts
+from common.service.admin_pages import AdminPages
 from common.service.app import Part, Service
+from common.service.loading import LoadedElsewhere
+from common.service.pages import Pages
 from common.service.shadowing import shadow_of
 from common.state.controls import Controls
 from common.state.database import open_state
@@ -23,11 +34,12 @@ from common.state.writes import Writes
 from common.versions.known_versions import KnownVersions
 from common.versions.registry import Registry
 from common.workers import WorkerPool
-from supermegaretail import admin, api
+from supermegaretail import admin, api, releases
 from supermegaretail.asking import ModelProcess, as_champion, difference
 from supermegaretail.book import SalesBook
 from supermegaretail.contract import TIERS
 from supermegaretail.drift_watch import DriftWatch
+from supermegaretail.end_of_life import DEPRECATED
 from supermegaretail.engine import Engine
 from supermegaretail.features import FEATURES_VERSION
 from supermegaretail.forecast import Forecaster
@@ -38,14 +50,19 @@ from supermegaretail.monitoring.outcome_store import OutcomeStore
 from supermegaretail.monitoring.outcomes import Outcomes
 from supermegaretail.monitoring.partitions import Partitions
 from supermegaretail.monitoring.prediction_log import PredictionLog
+from supermegaretail.releasing.alarm_watch import AlarmWatch
+from supermegaretail.review.drawing import draw
+from supermegaretail.rollout import CoreRollout
 from supermegaretail.settings import RetailSettings
 
 
-def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI:
-    """The API over `settings`; `raise_bugs` is for tests."""
+def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clock = utc_now) -> FastAPI:
+    """The API over `settings`; `raise_bugs` and `clock`, by which endpoints come to their ends, are for tests."""
     own_versions = {"features": FEATURES_VERSION, "api": version("murphy-ml-integration")}
-    service = Service("supermegaretail api", version=own_versions["api"], settings=settings)
+    pages = Pages(Path(__file__).parent, site="Supermegaretail")
+    service = Service("supermegaretail api", version=own_versions["api"], settings=settings, pages=pages)
     state = open_state(settings)
+    lifecycle = lifecycle_of(service, state, "supermegaretail", DEPRECATED, clock=clock)
     pool = WorkerPool("forecast", threads=2, queue=settings.max_in_flight)
     fallback_pool = WorkerPool("fallback", threads=1, queue=settings.max_in_flight)
     writes = Writes(queue=settings.max_in_flight)
@@ -64,8 +81,13 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
     outcomes = Outcomes(OutcomeStore(state), predictions, lambda: book.history)
     OutcomeGauges(service.registry, lambda: outcomes.report)
     log_reading = WorkerPool("log-reading", threads=1, queue=4)
+    blue_green = BlueGreen(state, "supermegaretail", blue=settings.upstream_url, green=settings.model_url_green)
     upstream = Upstream(
-        "supermegaretail-model", settings.upstream_url, api_key=settings.outgoing_key, metrics=service.client_metrics
+        "supermegaretail-model",
+        settings.upstream_url,
+        api_key=settings.outgoing_key,
+        metrics=service.client_metrics,
+        carrier=blue_green.carrier,
     )
     controls = Controls(
         state,
@@ -88,6 +110,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         settings.upstream_url,
         api_key=settings.outgoing_key,
         metrics=service.client_metrics,
+        carrier=blue_green.carrier,
     )
     low, high = (
         client.endpoint("/v1/predictions", answer=Predictions, default=NO_PREDICTIONS, mirror=shadow)
@@ -100,6 +123,31 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         "/v1/contributions", answer=Contributions, default=NO_CONTRIBUTIONS
     )
     model = ModelProcess(low, high, contributions)
+    release_metrics = ReleaseMetrics(service.registry)
+    desk = releases.desk_over(state, settings)
+    comparing, loading = (
+        Upstream(
+            name,
+            settings.upstream_url,
+            api_key=settings.outgoing_key,
+            metrics=service.client_metrics,
+            carrier=blue_green.carrier,
+        )
+        for name in ("supermegaretail-comparing", "supermegaretail-loading")
+    )
+    core_loaded = LoadedElsewhere(loading)
+    alarm_watch = AlarmWatch(desk, Registry(settings.registry_dir), state, lambda: outcomes.report.alarms)
+    rollouts = Rollouts(
+        desk,
+        loaded={"core": core_loaded},
+        look_up_names=versions.snapshot.refresh,
+        metrics=release_metrics,
+    )
+    compared = high_timeout(comparing, timeout_ms=settings.high_timeout_ms).endpoint(
+        "/v1/predictions", answer=Predictions, default=NO_PREDICTIONS
+    )
+    pairs = Pairs("core", upstream, release_metrics)
+    rollout = CoreRollout(rollouts, pairs, ModelProcess(compared, compared), lambda: book.history)
     drift = DriftWatch(
         Registry(settings.registry_dir), lambda: book.history, controls.switches, metrics=service.registry
     )
@@ -122,13 +170,14 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         controls=controls,
         drift=drift,
         shadow=shadow,
+        desk=desk,
+        rollout=rollout,
         writes=writes,
         predictions=predictions,
         outcomes=outcomes,
         log_reading=log_reading,
-        deprecated_calls=Counter(
-            "deprecated_calls_total", "Calls of old endpoints.", ("route", "caller"), registry=service.registry
-        ),
+        lifecycle=lifecycle,
+        blue_green=blue_green,
         own_versions=own_versions,
     )
     service.components = lambda: {
@@ -139,15 +188,20 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
         Part("sales", lambda: book.trouble),
         Part("overrides", lambda: overrides.trouble),
         Part("switches", lambda: controls.trouble),
+        Part("blue_green", lambda: blue_green.trouble),
         Part("tiers", lambda: controls.standing.trouble),
         Part("drift", lambda: drift.trouble),
         Part("prediction_log", lambda: predictions.trouble),
         Part("outcomes", lambda: outcomes.trouble),
         Part("versions", lambda: versions.snapshot.trouble),
+        Part("releases", lambda: rollouts.trouble),
+        Part("alarms", lambda: alarm_watch.trouble),
         Part("model", lambda: None if upstream.breaker.state == "closed" else f"breaker is {upstream.breaker.state}"),
     ]
 
     def refresh() -> None:
+        lifecycle.end_of_life.refresh()
+        blue_green.refresh()
         overrides.refresh()
         controls.refresh()
         versions.snapshot.refresh()
@@ -156,31 +210,45 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False) -> FastAPI
             outcomes.look_again()
         elif news.sold:
             outcomes.arrived(news.sold)
+            rollout.sold(news.sold)
+
+    def follow_releases() -> None:
+        alarm_watch.refresh()
+        rollouts.refresh()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         refresh()
+        rollouts.refresh()
         engine.forecaster.warm_up(book.history)
         await upstream.warm_up()
         predictions.start()
+        lifecycle.usage.start()
         outcomes.start()
         try:
-            async with kept_fresh(refresh), kept_fresh(drift.refresh):
+            async with kept_fresh(refresh), kept_fresh(follow_releases), kept_fresh(drift.refresh):
                 yield
         finally:
             if shadow is not None:
                 await shadow.drain()
+            await pairs.aclose()
+            await comparing.aclose()
+            await asyncio.to_thread(core_loaded.close)
             await upstream.aclose()
             await explaining.aclose()
             await asyncio.to_thread(outcomes.close)
             await asyncio.to_thread(predictions.close)
+            await asyncio.to_thread(lifecycle.usage.close)
             log_reading.close()
             pool.close()
             fallback_pool.close()
             writes.close()
             state.dispose()
 
-    routers = [api.router(engine), admin.router(engine, settings)]
+    operators = AdminPages(service)
+    add_release_pages(operators, desk, rollouts, writes, draw=draw)
+    add_callers_page(operators, lifecycle, writes)
+    routers = [api.router(engine), admin.router(engine, settings), operators.router()]
     app = service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
     app.state.engine = engine  # for tests and a debugger
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import NamedTuple
 
 from common.calls.bulk import Bulk
 from common.calls.client import Endpoint
@@ -20,6 +21,7 @@ from supermegaretail.model_contract import (
     Predictions,
     packed,
 )
+from supermegaretail.panel import Key
 
 VALUES_PER_REQUEST = 3_500  # in an answer: what is read at once holds up the event loop
 EXPLAINED_PER_REQUEST = 56  # items × days, some 150 ms: what is late costs no more than that
@@ -37,14 +39,26 @@ class Question:
     quantiles: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """The model process's word on one item, and who said it."""
 
     prediction: Prediction
     version: str
     correction_version: str | None
     correction_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the model process was asked about n items, and its word on some of them, by their row."""
+
+    keys: Sequence[Key]  # [n]
+    inputs: ModelInputs
+    heard: Sequence[tuple[int, Heard]]
+
+    def first(self, items: int) -> Asked:
+        """Of so many items at most."""
+        return replace(self, heard=self.heard[:items])
 
 
 @dataclass(frozen=True, slots=True)

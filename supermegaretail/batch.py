@@ -195,7 +195,7 @@ class Batch:
 def _judged(told: Floats, level: Floats, sane: Flags, *, levels: Sequence[float]) -> tuple[Flags, Flags]:
     """Whose quantiles are ones [n], and whose middle half is narrow enough for the recent `level` [n].
 
-    `told` [n, days, MIDDLE_HALF and levels]; without a number there is nothing to judge, as in `demand.demand_of`.
+    `told` [n, days, MIDDLE_HALF and levels]; without a number there is nothing to judge, as in `demand.demands_of`.
     """
     number = sane & ~np.isnan(told[:, 0, 0])
     width = (told[:, :, 1] - told[:, :, 0]).mean(1)

@@ -115,7 +115,7 @@ def check_features(manifest: Manifest, names: Sequence[str]) -> None:
 
 def libraries() -> dict[str, str]:
     """What shapes the numbers beside our own code."""
-    return {"lightgbm": str(_lightgbm().__version__)}
+    return {"lightgbm": str(_lightgbm().__version__), "numpy": np.__version__}
 
 
 def _lightgbm() -> Any:

@@ -1,7 +1,8 @@
-"""One item's demand as a tier tells it, and what is checked of it before it is believed."""
+"""Demand as a tier tells it, and what is checked of a model's words before they are believed: all items at once."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,8 +13,12 @@ from common.chain.tiers import Refused
 from common.outcome import Reason
 from supermegaretail.features import Floats
 from supermegaretail.model_contract import Prediction
+from supermegaretail.states import Flags
 
 WIDEST = 4.0  # times the recent level, at least of one unit a day: a middle half as wide as that helps nobody to order
+MEANINGLESS = Refused(Reason.MEANING)
+IMPLAUSIBLE = Refused(Reason.OUT_OF_RANGE)
+UNSURE = Refused(Reason.UNCERTAIN, blameless=True)  # about this item
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +28,67 @@ class Demand:
     per_day: Floats
     override_id: str | None = None
     quantiles: Floats | None = None  # [levels, horizon], in the order of the levels asked for
-    width: float | None = None  # units a day between the quantiles 0.25 and 0.75, on average
 
 
-def demand_of(
-    prediction: Prediction, model: Literal["core", "correction"], levels: Sequence[float]
-) -> Demand | Refused:
-    """What one model says of an item, with its quantiles at `levels`; refused where it says nothing, or nonsense."""
-    of_core = model == "core"
-    per_day = prediction.core if of_core else prediction.correction
-    width = prediction.core_width if of_core else prediction.correction_width
-    told = prediction.core_quantiles if of_core else prediction.correction_quantiles
-    if per_day is None or (width is not None and width < 0):
-        return Refused(Reason.MEANING)
-    demand = np.asarray(per_day, dtype=np.float64)
-    if told is None or not levels:
-        return Demand(demand, width=width)
-    if [len(days) for days in told] != [len(per_day)] * len(levels):
-        return Refused(Reason.MEANING)
-    quantiles = np.asarray(told, dtype=np.float64)
-    rising = quantiles[np.argsort(levels, kind="stable")]
-    if (rising[0] < 0).any() or (rising[1:] < rising[:-1]).any():
-        return Refused(Reason.MEANING)
-    return Demand(demand, quantiles=quantiles, width=width)
+def demands_of(
+    predictions: Sequence[Prediction],
+    model: Literal["core", "correction"],
+    levels: Sequence[float],
+    *,
+    horizon_days: int,
+    most: Floats,
+    level: Floats,
+) -> list[Demand | Refused]:
+    """What one model says of n items, with quantiles at `levels`; refused where it is nothing, nonsense, or a guess.
+
+    `most` [n] is the units a day that no plausible answer exceeds, `level` [n] the units a day of late.
+    """
+    if model == "core":
+        told = [(one.core, one.core_width, one.core_quantiles) for one in predictions]
+    else:
+        told = [(one.correction, one.correction_width, one.correction_quantiles) for one in predictions]
+    silence = [math.nan] * horizon_days
+    days = np.array([silence if per_day is None else per_day for per_day, _, _ in told], np.float64)
+    days = days.reshape(len(told), horizon_days)
+    width = np.array([width for _, width, _ in told], np.float64)  # NaN for None
+    within: Flags = (days >= 0) & (days <= most[:, None])  # no shop sells negative demand, either
+    plausible = np.asarray(within.all(1)).tolist()
+    unsure = (~np.isnan(width) & too_uncertain(width, level, limit=WIDEST)).tolist()
+    quantiles, sane = _quantiles([by_level for _, _, by_level in told] if levels else [None] * len(told), levels, days)
+    return [
+        MEANINGLESS
+        if per_day is None or not makes_sense or (width is not None and width < 0)
+        else IMPLAUSIBLE
+        if not possible
+        else UNSURE
+        if guess
+        else Demand(row, quantiles=by_level)
+        for (per_day, width, _), row, by_level, makes_sense, possible, guess in zip(
+            told, days, quantiles, sane, plausible, unsure, strict=True
+        )
+    ]
 
 
-def too_uncertain(width: float, level: float, *, limit: float) -> bool:
-    """Whether the middle half of a forecast is on average wider than `limit` times the recent level.
+def too_uncertain(width: Floats, level: Floats, *, limit: float) -> Flags:
+    """Whether the middle half of each forecast [n] is on average wider than `limit` times the recent level.
 
     Both are in units per day; below one unit a day the level counts as one, for nothing is at stake there.
     """
-    return not width <= limit * max(level, 1.0)  # a width that is no number is not sure either
+    return np.asarray(~(width <= limit * np.maximum(level, 1.0)))  # a width that is no number is not sure either
+
+
+def _quantiles(
+    told: Sequence[list[list[float]] | None], levels: Sequence[float], days: Floats
+) -> tuple[list[Floats | None], list[bool]]:
+    """Quantiles [levels, horizon] of each item, and whether they make sense; those that nobody told do."""
+    found: list[Floats | None] = [None] * len(told)
+    shape = [days.shape[1]] * len(levels)
+    sane = [one is None or [len(per_day) for per_day in one] == shape for one in told]
+    rows = [row for row, one in enumerate(told) if one is not None and sane[row]]
+    if rows:
+        values = np.array([told[row] for row in rows], np.float64)
+        rising = values[:, np.argsort(levels, kind="stable")]
+        fine = np.asarray((rising[:, 0] >= 0).all(1) & (rising[:, 1:] >= rising[:, :-1]).all((1, 2))).tolist()
+        for row, quantiles, makes_sense in zip(rows, values, fine, strict=True):
+            found[row], sane[row] = quantiles, makes_sense
+    return found, sane

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prometheus_client import Counter
-
 from common.calls.shadow import Shadow
+from common.lifecycle.blue_green import BlueGreen
+from common.lifecycle.service import Lifecycle
+from common.releases.desk import ReleaseDesk
 from common.state.controls import Controls
 from common.state.overrides import Override, OverrideStore
 from common.state.snapshot import Snapshot
@@ -19,6 +20,7 @@ from supermegaretail.forecast import Forecaster
 from supermegaretail.model_contract import Predictions
 from supermegaretail.monitoring.outcomes import Outcomes
 from supermegaretail.monitoring.prediction_log import PredictionLog
+from supermegaretail.rollout import CoreRollout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +35,12 @@ class Engine:
     controls: Controls
     drift: DriftWatch
     shadow: Shadow[Predictions] | None
+    desk: ReleaseDesk
+    rollout: CoreRollout
     writes: Writes
     predictions: PredictionLog
     outcomes: Outcomes
     log_reading: WorkerPool
-    deprecated_calls: Counter
+    lifecycle: Lifecycle
+    blue_green: BlueGreen
     own_versions: dict[str, str]
-
-    def count_deprecated_call(self, caller: str) -> None:
-        self.deprecated_calls.labels("/predictions", caller).inc()

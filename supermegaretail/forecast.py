@@ -21,14 +21,14 @@ from common.chain.standing import Standing
 from common.deadline import Deadline
 from common.errors import PoolFull, TierFailed
 from common.metrics import ChainMetrics
-from common.outcome import Outcome, Reason
+from common.outcome import Reason
 from common.state.overrides import Override
 from common.workers import WorkerPool
-from supermegaretail.asking import Heard, ModelProcess, Question
+from supermegaretail.asking import Asked, Heard, ModelProcess, Question
 from supermegaretail.baseline import average_of, moving_average, plausible_maximum
 from supermegaretail.baseline_spread import average_quantiles
 from supermegaretail.contract import Item
-from supermegaretail.demand import WIDEST, Demand, demand_of, too_uncertain
+from supermegaretail.demand import Demand, demands_of
 from supermegaretail.drift import Group
 from supermegaretail.drift_watch import DriftWatch
 from supermegaretail.features import STABLE
@@ -40,6 +40,8 @@ Key: TypeAlias = tuple[str, str]  # store and sku
 
 # To look up so few takes half a millisecond; the hop to a thread would add 0.7, a sixth of what such a request costs.
 FEW_ITEMS = 4
+LEVEL = STABLE.index("level")
+TO_COME = Refused(Reason.BUG)  # in place of an answer that never comes
 SPREAD_SHARE = 0.5  # of the moving average's time that its quantiles may take: without them it still answers
 SPREAD_MS_PER_ITEM = 0.15  # they take about 0.09 on a quiet machine
 
@@ -53,6 +55,7 @@ class Forecasts:
 
     served: list[Served[Demand]]
     versions: dict[str, str]
+    asked: Asked | None = None  # None where no model was heard
 
 
 Answers: TypeAlias = list[Demand | Refused | NotNeeded]
@@ -77,7 +80,7 @@ class Forecaster:
         return FallbackChain(
             [
                 Substitute(name="override", answer=run.override),
-                Substitute(name="core", answer=run.core, accept=run.acceptable, leaves_ms=60, demotion=DEMOTION),
+                Substitute(name="core", answer=run.core, leaves_ms=60, demotion=DEMOTION),
                 Substitute(name="moving_average", answer=run.moving_average),
                 Substitute(name="constant", answer=run.constant, at_most_ms=10),
             ],
@@ -86,7 +89,6 @@ class Forecaster:
                     name="correction",
                     after="core",
                     improve=run.correction,
-                    accept=run.acceptable,
                     leaves_ms=10,
                     demotion=DEMOTION,
                 )
@@ -113,7 +115,7 @@ class Forecaster:
         """One answer per item, in order, whatever happens to the model."""
         run = Run(self, question, history)
         served = await self.chain(run).answer(items, deadline)
-        return Forecasts(served, run.versions)
+        return Forecasts(served, run.versions, run.asked)
 
 
 class Run:
@@ -127,6 +129,7 @@ class Run:
         self._prepared: Prepared | None = None
         self._rows: dict[Key, int] = {}  # of what is prepared
         self.versions: dict[str, str] = {}
+        self.asked: Asked | None = None
 
     async def override(self, items: Sequence[Item], _deadline: Deadline) -> Answers:
         overrides, now = self._forecaster.overrides(), datetime.now(UTC)
@@ -150,15 +153,24 @@ class Run:
         else:
             self._prepared = await self._forecaster.pool.run(self._prepare, keys, deadline=deadline)
         self._rows = {key: row for row, key in enumerate(keys)}
-        inputs, not_to_ask = self._prepared.inputs, self._prepared.not_to_ask
-        answers: Answers = [Refused(reason or Reason.BUG, blameless=reason is not None) for reason in not_to_ask]
-        known = [row for row, reason in enumerate(not_to_ask) if reason is None]
-        outcomes = await self._forecaster.model.predict(self._question, inputs, known, deadline) if known else []
+        prepared = self._prepared
+        answers: Answers = [_not_asked(reason) for reason in prepared.not_to_ask]
+        known = [row for row, reason in enumerate(prepared.not_to_ask) if reason is None]
+        outcomes = await self._forecaster.model.predict(self._question, prepared.inputs, known, deadline)
+        heard: list[tuple[int, Heard]] = []
         for row, outcome in zip(known, outcomes, strict=True):
-            answers[row] = self._core(outcome)
-            if outcome.reason is None:  # an item that is asked for twice may have been heard once
-                refusal = self._prepared.not_to_correct[row]
-                self._corrections[_key(items[row])] = self._corrected(outcome.value, refusal)
+            if outcome.reason is None:
+                heard.append((row, outcome.value))
+            else:
+                answers[row] = Refused(outcome.reason)
+        self.asked = Asked(keys, prepared.inputs, heard) if heard else None
+        for (row, said), demand in zip(heard, self._judged(heard, "core"), strict=True):
+            answers[row] = demand if self._is_of("core", said.version) else Refused(Reason.VERSION)
+        corrections = zip(heard, self._judged(heard, "correction"), strict=True)
+        self._corrections = {
+            _key(items[row]): self._corrected(said, prepared.not_to_correct[row], demand)
+            for (row, said), demand in corrections  # an item that is asked for twice may have been heard once
+        }
         return answers
 
     async def correction(self, items: Sequence[Item], _core: Sequence[Demand], _deadline: Deadline) -> Answers:
@@ -186,19 +198,6 @@ class Run:
 
     async def constant(self, items: Sequence[Item], _deadline: Deadline) -> Answers:
         return [self._constant(self._forecaster.constant_demand, None) for _ in items]
-
-    def acceptable(self, item: Item, demand: Demand) -> str | Refused | None:
-        """Refuses what no shop sells, negative demand or many times the most that was ever sold here; and a guess."""
-        assert self._prepared is not None
-        row = self._rows[_key(item)]
-        most = self._prepared.maxima.item(row)
-        if not all(0 <= units <= most for units in demand.per_day.tolist()):  # for so few days quicker than numpy
-            return Reason.OUT_OF_RANGE
-        if demand.width is not None:
-            level = self._prepared.inputs.stable.item(row, STABLE.index("level"))
-            if too_uncertain(demand.width, level, limit=WIDEST):
-                return Refused(Reason.UNCERTAIN, blameless=True)  # about this item
-        return None
 
     async def _average_quantiles(
         self, keys: Sequence[Key], demand: Floats, deadline: Deadline
@@ -228,21 +227,29 @@ class Run:
         watch = self._forecaster.drift
         return None if watch is None else watch.refusal(tier, as_of=self._question.as_of)
 
-    def _core(self, outcome: Outcome[Heard]) -> Demand | Refused:
-        if outcome.reason is not None:
-            return Refused(outcome.reason)
-        if self.versions.setdefault("core", outcome.value.version) != outcome.value.version:
-            return Refused(Reason.VERSION)  # the champion changed between two pieces of this request
-        return demand_of(outcome.value.prediction, "core", self._question.quantiles)
+    def _judged(self, heard: Sequence[tuple[int, Heard]], model: Group) -> list[Demand | Refused]:
+        """What a model says, where it is not negative, many times the most that was ever sold here, or a guess."""
+        assert self._prepared is not None
+        rows = [row for row, _ in heard]
+        return demands_of(
+            [said.prediction for _, said in heard],
+            model,
+            self._question.quantiles,
+            horizon_days=self._question.horizon_days,
+            most=self._prepared.maxima[rows],
+            level=self._prepared.inputs.stable[rows, LEVEL],
+        )
 
-    def _corrected(self, heard: Heard, refusal: str | None) -> Demand | Refused:
+    def _is_of(self, model: Group, version: str) -> bool:
+        """Whether it is the version that the other items were answered by: a champion may change between two pieces."""
+        return self.versions.setdefault(model, version) == version
+
+    def _corrected(self, heard: Heard, refusal: str | None, demand: Demand | Refused) -> Demand | Refused:
         if refusal is not None:
             return Refused(refusal, blameless=True)
         if heard.correction_version is None:
             return Refused(heard.correction_reason or Reason.NOT_LOADED)
-        if self.versions.setdefault("correction", heard.correction_version) != heard.correction_version:
-            return Refused(Reason.VERSION)
-        return demand_of(heard.prediction, "correction", self._question.quantiles)
+        return demand if self._is_of("correction", heard.correction_version) else Refused(Reason.VERSION)
 
     def _constant(self, demand_per_day: float, override_id: str | None) -> Demand:
         return Demand(np.full(self._question.horizon_days, demand_per_day), override_id)
@@ -251,6 +258,11 @@ class Run:
 def override_target(store: str, sku: str) -> str:
     """The name under which an override of an item is stored."""
     return f"{store}\n{sku}"  # neither part can hold a control character
+
+
+def _not_asked(reason: str | None) -> Refused:
+    """Of an item that the core is not asked about for a reason; without one an answer is to come in its place."""
+    return TO_COME if reason is None else Refused(reason, blameless=True)
 
 
 def _key(item: Item) -> Key:

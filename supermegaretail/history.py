@@ -18,7 +18,7 @@ from supermegaretail.cold_start import FEW_DAYS, Origin
 from supermegaretail.features import EXTENDED, STABLE, Floats, extended_features
 from supermegaretail.panel import Key, Panel
 from supermegaretail.series import Ints
-from supermegaretail.special_days import SpecialDays
+from supermegaretail.special_days import FLAGS, SpecialDays
 from supermegaretail.states import CHUNK, PLANNED_CHANNELS, Flags, PreparedStates, States, planned_ahead, states_of
 
 
@@ -32,7 +32,7 @@ class ModelInputs:
     planned_missing: Flags  # [n] whether a target day lacks a planned input that the item normally has
     cold: Flags  # [n] whether the item has no known sales of its own, and starts from its group's
     origin: Ints  # [n] that group, as a `cold_start.Origin`; also where few own days are filled up from it
-    special: Floats  # [n, horizon] by how much holidays and events multiply what the store usually sells
+    special: Floats  # [n, horizon] by how much holidays and events multiply what the store usually sells; 1 if unknown
 
 
 class SalesHistory:
@@ -91,7 +91,7 @@ class SalesHistory:
         """The features of each item, in the order asked."""
         places, found = self._look_up(items, as_of)
         extended = np.full((len(items), horizon_days, len(EXTENDED)), np.nan)
-        missing = np.zeros(len(items), bool)
+        missing, special = np.zeros(len(items), bool), np.ones((len(items), horizon_days))
         known = np.flatnonzero(found.known)
         for start in range(0, len(known), CHUNK):
             rows = known[start : start + CHUNK]
@@ -100,7 +100,9 @@ class SalesHistory:
             extended[rows] = extended_features(found.values[rows, None], plans, category)
             absent = np.isnan(plans[:, :, PLANNED_CHANNELS, 1]).any(1)
             missing[rows] = (found.has_planned[rows] & absent).any(1)
-        stable, special = found.values[:, : len(STABLE)], self._factors(places, as_of, horizon_days)
+            flags = plans[:, :, FLAGS, 1].transpose(0, 2, 1)
+            special[rows] = self._special.of_plans(places[rows], flags, as_of.toordinal())
+        stable = found.values[:, : len(STABLE)]
         return ModelInputs(found.known, stable, extended, missing, found.cold, found.origin, special)
 
     def stable(self, items: Sequence[Key], *, as_of: date) -> tuple[Flags, Floats]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,30 +33,46 @@ QUANTILE_DECIMALS = 4  # short numbers between the processes
 LOGARITHM_DECIMALS = 6
 
 
+class Word(NamedTuple):
+    """What one model says of one item, per day; JSON has no NaN, so it is None where it has no number."""
+
+    days: list[float] | None = None
+    width: float | None = None
+    quantiles: list[list[float]] | None = None
+
+
+SILENCE = Word()
+
+
 def predict(models: Models, request: PredictionRequest) -> Predictions:
     """Runs both models. Raises `ValueError` for features of another shape."""
     design = _design(request)  # made once, for both models and their spreads
     core = models.core.demand(_by_row(design)).reshape(design.shape[:2])
-    predictions: list[dict[str, Any]] = [
-        {"id": item.id, "core": days, "correction": None} for item, days in zip(request.items, _days(core), strict=True)
-    ]
-    if models.core.spread is not None:
-        _add_spread(predictions, "core", models.core.spread, core, design, request.quantiles)
+    of_core = _words(core, models.core.spread, design, request.quantiles)
+    corrected = [SILENCE] * len(request.items)
     wanted = _with_plans(request.items)
     if models.correction is not None and wanted:
         extended, shown = _extended(request, wanted), design[wanted]
         demand = models.correction.demand(_by_row(shown), _by_row(extended), core[wanted].ravel())
-        demand = demand.reshape(shown.shape[:2])
-        corrected = [predictions[place] for place in wanted]
-        for prediction, days in zip(corrected, _days(demand), strict=True):
-            prediction["correction"] = days
-        if models.correction.spread is not None:
-            _add_spread(corrected, "correction", models.correction.spread, demand, shown, request.quantiles)
-    return Predictions(
+        words = _words(demand.reshape(shown.shape[:2]), models.correction.spread, shown, request.quantiles)
+        for place, word in zip(wanted, words, strict=True):
+            corrected[place] = word
+    return Predictions.model_construct(
         version=models.core_version,
         correction_version=models.correction_version,
         correction_reason=models.correction_reason,
-        predictions=[Prediction.model_construct(**prediction) for prediction in predictions],
+        predictions=[
+            Prediction(
+                id=item.id,
+                core=said.days,
+                correction=improved.days,
+                core_quantiles=said.quantiles,
+                correction_quantiles=improved.quantiles,
+                core_width=said.width,
+                correction_width=improved.width,
+            )
+            for item, said, improved in zip(request.items, of_core, corrected, strict=True)
+        ],
     )
 
 
@@ -84,27 +100,24 @@ def explain(models: Models, request: PredictionRequest) -> Contributions:
     )
 
 
-def _add_spread(
-    predictions: Sequence[dict[str, Any]],
-    model: str,
-    spread: Spread,
-    demand: Floats,
-    design: Floats,
-    levels: Sequence[float],
-) -> None:
-    """Adds a model's quantiles and width to the predictions [n] of its `demand` [n, horizon]; `design` [n, horizon, …].
+def _words(demand: Floats, spread: Spread | None, design: Floats, levels: Sequence[float]) -> list[Word]:
+    """What a model says of each item, from its `demand` [n, horizon]; `design` is [n, horizon, CORE_DESIGN].
 
-    An item without a number gets none, and so does one whose spread is no number.
+    An item without a number gets no quantiles, and neither does one whose spread is no number.
     """
+    finite = np.asarray(np.isfinite(demand).all(1))
+    days = [row if sound else None for row, sound in zip(demand.tolist(), finite.tolist(), strict=True)]
+    if spread is None:
+        return [Word(row) for row in days]
     both = spread.quantiles(demand.ravel(), _by_row(design), (*MIDDLE_HALF, *levels))
     by_level = both.reshape(*demand.shape, -1).transpose(0, 2, 1)  # [n, levels, horizon]
-    known = np.isfinite(demand).all(1) & np.isfinite(by_level).all((1, 2))
-    widths = np.round((by_level[:, 1] - by_level[:, 0]).mean(1), QUANTILE_DECIMALS)
-    asked = np.round(by_level[:, len(MIDDLE_HALF) :], QUANTILE_DECIMALS)
-    for place in np.flatnonzero(known).tolist():
-        predictions[place][f"{model}_width"] = float(widths[place])
-        if levels:
-            predictions[place][f"{model}_quantiles"] = asked[place].tolist()
+    known = finite & np.asarray(np.isfinite(both).reshape(len(demand), -1).all(1))
+    widths = np.round((by_level[:, 1] - by_level[:, 0]).mean(1), QUANTILE_DECIMALS).tolist()
+    asked = np.round(by_level[:, len(MIDDLE_HALF) :], QUANTILE_DECIMALS).tolist() if levels else [None] * len(days)
+    return [
+        Word(row, width, quantiles) if sure else Word(row)
+        for row, width, quantiles, sure in zip(days, widths, asked, known.tolist(), strict=True)
+    ]
 
 
 def _design(request: PredictionRequest) -> Floats:
@@ -134,9 +147,3 @@ def _by_item(rows: Floats, items: int) -> list[list[list[float]]]:
     """[items × days, features] as [item][feature][day]."""
     nested = np.round(rows, LOGARITHM_DECIMALS).reshape(items, -1, rows.shape[1]).transpose(0, 2, 1)
     return nested.tolist()
-
-
-def _days(demand: Floats) -> list[list[float] | None]:
-    """Each item's days of [n, horizon]; a model that has no number for an item says so: JSON has no NaN."""
-    known: list[bool] = np.logical_and.reduce(np.isfinite(demand), axis=1).tolist()
-    return [days if sound else None for days, sound in zip(demand.tolist(), known, strict=True)]

@@ -61,13 +61,16 @@ class PredictionRequest(RequestModel):
     quantiles: Levels = ()
 
 
-class Prediction(AnswerModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
     """Demand per day. A model that has no number for an item says null.
 
     Quantiles are [level][day], in the order of the levels asked for. A width is the distance from the quantile 0.25 to
     the quantile 0.75, averaged over the days. Both are in units a day, and null where no quantiles were asked for (they
     would double the time of a request for one item), or where the model was released without its spread.
     """
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
     id: str
     core: list[float] | None

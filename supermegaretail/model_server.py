@@ -11,6 +11,7 @@ from fastapi import FastAPI, Response
 
 from common.service.app import Part, Service, json_response
 from common.service.gateway import Call
+from common.service.loading import add_loading
 from common.service.model_host import ModelHost
 from common.service.problems import Problem
 from common.service.routes import Routes
@@ -33,7 +34,10 @@ def create_app(settings: RetailSettings) -> FastAPI:
     slots = model_slots(Registry(settings.registry_dir))
     host = ModelHost(slots, WorkerPool("predict", threads=2, queue=8))
     explaining = WorkerPool("explain", threads=1, queue=4)  # of their own: no forecast ever waits behind them
-    service.parts.append(Part("core", lambda: slots.trouble, required=True))
+    service.parts += [
+        Part("core", lambda: slots.trouble, required=True),
+        Part("correction", lambda: _correction_trouble(slots)),
+    ]
     service.components = lambda: _versions(slots)
 
     @asynccontextmanager
@@ -57,6 +61,8 @@ def _router(predicting: ModelHost[Models], explaining: ModelHost[Models]) -> Rou
         """Core and correction for every item, or a plain reason why not."""
         return json_response(await _worked_out(predict, predicting, request, call))
 
+    add_loading(routes, predicting)
+
     @routes.json_post("/v1/contributions", PredictionRequest, answer=Contributions)
     async def contributions(call: Call, request: PredictionRequest) -> Response:
         """What each feature adds to the logarithm of these predictions."""
@@ -76,6 +82,12 @@ async def _worked_out(
         return await host.run(work, models, request, deadline=call.deadline)
     except (ValueError, OverflowError) as error:  # features of another shape, days beyond the calendar
         raise Problem(422, str(error)) from error
+
+
+def _correction_trouble(slots: ModelSlots[Models]) -> str | None:
+    """Why the core serves alone, if so."""
+    serving = slots.get(CHAMPION)
+    return None if serving is None else serving[1].correction_trouble
 
 
 def _versions(slots: ModelSlots[Models]) -> dict[str, str]:

@@ -28,6 +28,7 @@ class Models:
     correction_wanted: str | None = None  # the version that the registry names for this core
     correction: CorrectionModel | None = None
     correction_reason: str | None = Reason.NOT_LOADED
+    correction_trouble: str | None = "no correction was released for it"  # in plain words
 
     @property
     def correction_version(self) -> str | None:
@@ -58,8 +59,8 @@ def read(registry: Registry, version: str) -> Models:
         correction.predict(stable, extended, demand, as_of=A_DAY, horizon_days=1)
     except (RegistryError, ValueError) as error:
         log.warning("model.not_loaded", component="correction", version=wanted, error=str(error))
-        return Models(version, core, wanted)
-    return Models(version, core, wanted, correction, None)
+        return Models(version, core, wanted, correction_trouble=str(error))
+    return Models(version, core, wanted, correction, None, None)
 
 
 def correction_for(registry: Registry, core_version: str) -> str | None:

@@ -51,7 +51,9 @@ def prepare(
     strange = nothing if drift is None else drift.strange("core", inputs)
     strange_plans = nothing if drift is None else drift.strange("correction", inputs)
     # The model is not shown plans that are strange: with `planned_missing` it does not correct.
-    shown = replace(inputs, planned_missing=inputs.planned_missing | strange_plans)
+    shown = inputs
+    if strange_plans.any():
+        shown = replace(inputs, planned_missing=inputs.planned_missing | strange_plans)
     return Prepared(
         inputs=shown,
         not_to_ask=_first_reasons(

@@ -15,6 +15,9 @@ class RetailSettings(ServiceSettings):
     supermegaretail_port: Port = 8001
     supermegaretail_model_port: Port = 8002
     model_url: str | None = Field(None, validation_alias=AliasChoices("SUPERMEGARETAIL_MODEL_URL", "model_url"))
+    model_url_green: str | None = Field(
+        None, validation_alias=AliasChoices("SUPERMEGARETAIL_MODEL_URL_GREEN", "model_url_green")
+    )  # a second set of model processes, to switch to
     shadow_url: str | None = Field(None, validation_alias=AliasChoices("SUPERMEGARETAIL_SHADOW_URL", "shadow_url"))
     constant_demand: float = Field(0.0, ge=0)  # units per day for a product that nobody knows anything about
     prediction_log_mb: int = Field(256, ge=1, le=1_000_000)  # of answered forecasts; the oldest go first

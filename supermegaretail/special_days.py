@@ -100,9 +100,12 @@ class SpecialDays:
         """The factor [n, horizon] of each day after `as_of` (an ordinal), by the plans of the series at `places`."""
         series = [self._panel.series[place] for place in places.tolist()]
         starts = np.full(len(places), as_of + 1)
-        plans = windows(series, starts, days=horizon_days, channels=FLAGS.stop)[:, FLAGS]
+        return self.of_plans(places, windows(series, starts, days=horizon_days, channels=FLAGS.stop)[:, FLAGS], as_of)
+
+    def of_plans(self, places: Ints, plans: Floats32, as_of: int) -> Floats:
+        """The same where holiday and event of these days are at hand: `plans` [n, 2, horizon]."""
         if not (plans > 0).any():
-            return np.ones((len(places), horizon_days))
+            return np.ones((len(places), plans.shape[2]))
         return self.prepare(as_of).of(self._panel.store_of[places], plans)
 
     def _flags_of(self, stores: Ints) -> list[Series]:

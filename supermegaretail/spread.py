@@ -34,6 +34,7 @@ LEAST_ROWS = 1_000  # of either kind: fewer tell nothing about the tails
 MIDDLE_HALF = (0.25, 0.75)  # levels whose distance tells how sure a model is
 WHOLE_UNITS = 0.99  # share of whole numbers from which a shop sells by the piece
 LEAST_UNITS = 1e-6
+VARIATION, IDLE, HORIZON = (CORE_DESIGN.index(name) for name in ("variation_28", "zero_share_56", "horizon"))
 
 
 class Spread(BaseModel):
@@ -128,15 +129,15 @@ def learn(demand: Floats, design: Floats, sold: Floats, *, seed: int) -> Spread 
 def _features(demand: Floats, design: Floats) -> Floats:
     """What the spread depends on, [rows, 8]: how much is forecast, how unsteady the product is, how far ahead."""
     units = np.log(np.maximum(demand, LEAST_UNITS))
-    unsteady = np.log(np.clip(design[:, CORE_DESIGN.index("variation_28")], 0.05, 20))
-    idle = design[:, CORE_DESIGN.index("zero_share_56")]
-    ahead = np.log(design[:, CORE_DESIGN.index("horizon")])
+    unsteady = np.log(_held(design[:, VARIATION], 0.05, 20))
+    idle = design[:, IDLE]
+    ahead = np.log(design[:, HORIZON])
     columns = (np.ones_like(units), units, units**2, unsteady, unsteady * units, idle, idle * units, ahead)
-    return np.column_stack(columns)
+    return np.ascontiguousarray(np.array(columns).T)  # a quarter of the time of `column_stack`
 
 
 def _chance(features: Floats, coefficients: Floats | Sequence[float]) -> Floats:
-    odds = np.clip(features @ np.asarray(coefficients), -9, 9)
+    odds = _held(features @ np.asarray(coefficients), -9, 9)
     return np.asarray(1 / (1 + np.exp(-odds)))
 
 
@@ -163,9 +164,14 @@ def _log_scale(features: Floats, distance: Floats) -> Floats:
 
 def _between(grid: Floats, values: Floats) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], Floats]:
     """The place in a rising grid at or below each value, and how far it is to the next, 0 to 1; held at the ends."""
-    place = np.clip(np.searchsorted(grid, values) - 1, 0, len(grid) - 2)
-    step = np.maximum(grid[place + 1] - grid[place], 1e-12)
-    return place, np.clip((values - grid[place]) / step, 0, 1)
+    place = np.minimum(np.maximum(np.searchsorted(grid, values) - 1, 0), len(grid) - 2)
+    low = grid[place]
+    return place, _held((values - low) / np.maximum(grid[place + 1] - low, 1e-12), 0, 1)
+
+
+def _held(values: Floats, low: float, high: float) -> Floats:
+    """`np.clip`, which takes five times as long for the few rows of one item."""
+    return np.minimum(np.maximum(values, low), high)
 
 
 def _rises(numbers: Sequence[float]) -> bool:

@@ -13,21 +13,27 @@ import numpy as np
 import polars as pl
 
 from common.progress import Reporter, progress
-from common.versions.registry import Manifest, Registry
+from common.versions.probes import PROBES
+from common.versions.registry import CHAMPION, Manifest, Registry
 from supermegaretail import drift
+from supermegaretail.baseline import PLAUSIBLE_FACTOR, PLAUSIBLE_UNITS
 from supermegaretail.boosting import MODEL_FILE, libraries
+from supermegaretail.components import code_of
 from supermegaretail.core import train as core_training
 from supermegaretail.core.model import START, CoreModel
 from supermegaretail.correction import train as correction_training
 from supermegaretail.correction.model import CorrectionModel
+from supermegaretail.demand import WIDEST
 from supermegaretail.evaluation import errors_at
 from supermegaretail.examples import draw, panel_days
 from supermegaretail.features import CORE_DESIGN, CORRECTION_DESIGN, FEATURES_VERSION, MAX_HORIZON_DAYS
+from supermegaretail.golden import core_probes, correction_probes, questions_of
 from supermegaretail.history import SalesHistory
 from supermegaretail.spread import SPREAD_FILE, Spread, learn
 
 ROWS = (50_000, 300_000)  # examples to learn from, at least and at most: in between, half as many as known days
 CALIBRATION_ROWS = 200_000  # errors to learn the spread from
+TRAINED = "trained"  # in the history of an alias
 HELD_OUT_DAYS = (MAX_HORIZON_DAYS, 3 * MAX_HORIZON_DAYS)  # at least and at most; in between, a quarter of the history
 
 
@@ -59,6 +65,13 @@ def fit(history: SalesHistory, *, rows: int | None = None, seed: int = 1, thread
         core, correction = grow()
     core.spread, correction.spread = spreads
     return Trained(core, correction, errors)
+
+
+def rehearse(history: SalesHistory, *, until: date, rows: int, seed: int, threads: int) -> Trained:
+    """A pair made by the same recipe that has seen no sale after `until`; without a spread."""
+    with progress("rehearsing", core_training.GROWTH.trees + correction_training.GROWTH.trees) as report:
+        pair = _grow(history, rows=rows, seed=seed, threads=threads, report=report, until=until)
+    return Trained(*pair, errors={})
 
 
 def examples_for(history: SalesHistory) -> int:
@@ -106,41 +119,77 @@ def train(
     threads: int = 2,
     rows: int | None = None,
     quality: Mapping[str, Any] | None = None,
+    promote: bool = True,
 ) -> tuple[Manifest, Manifest]:
     """Publishes core and correction as champions, with their errors on the last weeks when those were held out.
 
     The errors are those of models that did not see these weeks; what is published has seen everything. `quality` is
-    what was found out about the table before; the manifests keep it.
+    what was found out about the table before; the manifests keep it. Without `promote` no alias moves.
     """
     whole = SalesHistory.build(table)
     rows = rows or examples_for(whole)
     trained = fit(whole, rows=rows, seed=seed, threads=threads)
-    assert whole.last_day is not None
-    drawn = {"data": _fingerprint(table), "rows": rows, "seed": seed, "last_day": whole.last_day.isoformat()}
+    core, correction = publish(trained, whole, table, registry, rows=rows, seed=seed, quality=quality)
+    if promote:
+        promote_pair(registry, core.version, correction.version, why=TRAINED)
+    return core, correction
+
+
+def promote_pair(registry: Registry, core: str, correction: str, *, why: str) -> None:
+    """Both versions champions at once: the correction first, for a core is not served before it is there."""
+    registry.point("correction", CHAMPION, correction, why=why)
+    registry.point("core", CHAMPION, core, why=why)
+
+
+def publish(
+    trained: Trained,
+    history: SalesHistory,
+    table: pl.DataFrame,
+    registry: Registry,
+    *,
+    rows: int,
+    seed: int,
+    quality: Mapping[str, Any] | None = None,
+) -> tuple[Manifest, Manifest]:
+    """New versions of both, which no alias stands for yet; the old ones if they are the same."""
+    assert history.last_day is not None
+    drawn = {
+        "data": _fingerprint(table),
+        "rows": rows,
+        "seed": seed,
+        "last_day": history.last_day.isoformat(),
+        "columns": filled_columns(table),
+    }
     told: dict[str, Any] = {
         "training": {**drawn, "quality": dict(quality)} if quality is not None else drawn,
         "libraries": libraries(),
+        "defaults": {"widest": WIDEST, "plausible_factor": PLAUSIBLE_FACTOR, "plausible_units": PLAUSIBLE_UNITS},
+        "alias": None,
     }
-    usual = drift.files(whole)
+    usual, questions = drift.files(history), questions_of(history, trained.core)
     core = registry.publish(
         "core",
-        {**_files(trained.core), **usual["core"]},
+        {**_files(trained.core), **usual["core"], PROBES: core_probes(trained.core, questions)},
         features=CORE_DESIGN,
         parameters={START: trained.core.start},
         compatible_with={"features": FEATURES_VERSION},
         metrics=_of("core", trained.errors),
-        alias=None,  # not before its correction is there
+        code=code_of("core"),
         **told,
     )
     correction = registry.publish(
         "correction",
-        {**_files(trained.correction), **usual["correction"]},
+        {
+            **_files(trained.correction),
+            **usual["correction"],
+            PROBES: correction_probes(trained.correction, questions),
+        },
         features=CORRECTION_DESIGN,
         compatible_with={"core": core.version, "features": FEATURES_VERSION},
         metrics=_of("correction", trained.errors),
+        code=code_of("correction"),
         **told,
     )
-    registry.point("core", "champion", core.version)
     return core, correction
 
 
@@ -152,6 +201,11 @@ def _files(model: CoreModel | CorrectionModel) -> dict[str, bytes]:
 def _of(tier: str, errors: Mapping[str, float]) -> dict[str, float]:
     """The tier's WAPE on the held-out weeks, beside that of the moving average."""
     return {f"held_out_wape_{name}": errors[name] for name in (tier, "moving_average") if name in errors}
+
+
+def filled_columns(table: pl.DataFrame) -> list[str]:
+    """Columns with at least one value, in the order of their names."""
+    return sorted(name for name in table.columns if table[name].null_count() < table.height)
 
 
 def _fingerprint(table: pl.DataFrame) -> str:

@@ -71,7 +71,9 @@ def test_the_docs_list_every_setting() -> None:
     fields = set(re.findall(r"^    ([a-z_]+): .* = ", settings, re.MULTILINE)) - {
         "model_config",
         "model_url",
+        "model_url_green",
         "reranker_url",
+        "reranker_url_green",
         "encoder_model",
         "shadow_url",
     }

@@ -16,6 +16,7 @@ from typing import Protocol
 
 QUEUED_LINES = 10_000
 TELL_EVERY_S = 1.0
+GATHER_S = 0.02  # lines that come together are written together: to wake a thread costs more than to write a line
 
 
 class Remarks(Protocol):
@@ -58,6 +59,7 @@ class LineWriter:
         """Writes what is queued and tells what was lost, for at most `timeout_s`; later lines are lost."""
         self._closed = True
         atexit.unregister(self.close)
+        self._hurry.set()
         self._lines.put(None)
         self._thread.join(timeout_s)
 
@@ -65,6 +67,7 @@ class LineWriter:
         # `SimpleQueue` and not `Queue`: putting takes no lock that a finaliser in the same thread could wait for.
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._lock = threading.RLock()
+        self._hurry = threading.Event()  # set at the end: nothing is gathered any more
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -79,6 +82,8 @@ class LineWriter:
         at_end = False
         while not at_end:
             try:
+                if self._lines.empty() and not self._closed:
+                    self._hurry.wait(GATHER_S)
                 line = self._lines.get(timeout=self._tell_every_s)
             except queue.Empty:
                 line = ""

@@ -1,6 +1,6 @@
 """Model versions as plain folders that can be read, copied and checked with a shell.
 
-VAR_DIR/registry/core/aliases.json        {"champion": "1.1.0"}
+VAR_DIR/registry/core/aliases.json        {"champion": "1.1.0"}; its moves are in aliases.log.jsonl
 VAR_DIR/registry/core/1.1.0/model.txt     artifacts, never changed once published
 VAR_DIR/registry/core/1.1.0/manifest.json written last: a version without it does not exist
 """
@@ -8,66 +8,29 @@ VAR_DIR/registry/core/1.1.0/manifest.json written last: a version without it doe
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
+
+from common.versions import aliases as moving
+from common.versions.aliases import ALIASES, Kind, Move
+from common.versions.manifest import ArtifactError as ArtifactError
+from common.versions.manifest import Manifest as Manifest
+from common.versions.manifest import RegistryError as RegistryError
+from common.versions.manifest import Release as Release
+from common.versions.manifest import UnknownVersion as UnknownVersion
 
 VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 MANIFEST = "manifest.json"
-ALIASES = "aliases.json"
-
-
-class RegistryError(Exception):
-    """Something is wrong with a version or an alias; the message says what and where."""
-
-
-class UnknownVersion(RegistryError):
-    """Neither a published version nor an alias of the component."""
-
-
-class ArtifactError(RegistryError):
-    """A published version is missing, truncated or corrupt on disk."""
-
-
-class Manifest(BaseModel):
-    """What one version is made of: enough to check it, to load it and to say where it came from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    component: str
-    version: str
-    artifacts: dict[str, str]  # file name -> SHA-256
-    features: list[str] = []  # names in the order in which the model was trained
-    parameters: dict[str, Any] = {}
-    compatible_with: dict[str, str] = {}  # other component -> its version
-    training: dict[str, Any] = {}
-    metrics: dict[str, float] = {}
-    libraries: dict[str, str] = {}  # those that shape the numbers
-
-    def same_content(self, other: Manifest) -> bool:
-        """Whether two versions would behave alike; metrics describe a version, they do not make it."""
-        ignored = {"version", "metrics"}
-        return self.model_dump(exclude=ignored) == other.model_dump(exclude=ignored)
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A version whose artifacts were found whole."""
-
-    manifest: Manifest
-    folder: Path
-
-    def path(self, name: str) -> Path:
-        return self.folder / name
+CHAMPION = "champion"
 
 
 class Registry:
@@ -88,11 +51,8 @@ class Registry:
 
     def aliases(self, component: str) -> dict[str, str]:
         """Alias to version, for example `{"champion": "1.1.0"}`."""
-        path = self._folder(component) / ALIASES
         try:
-            return {str(alias): str(version) for alias, version in json.loads(path.read_text()).items()}
-        except FileNotFoundError:
-            return {}
+            return moving.read(self._folder(component))
         except (OSError, ValueError, AttributeError) as error:
             raise ArtifactError(f"{component}: {ALIASES} can't be read: {error}") from error
 
@@ -140,10 +100,14 @@ class Registry:
         training: Mapping[str, Any] | None = None,
         metrics: Mapping[str, float] | None = None,
         libraries: Mapping[str, str] | None = None,
+        code: str = "",
+        defaults: Mapping[str, Any] | None = None,
         version: str | None = None,
-        alias: str | None = "champion",
+        alias: str | None = CHAMPION,
+        who: str | None = None,
+        why: str = "",
     ) -> Manifest:
-        """Makes a new version of `files` and points `alias` at it.
+        """Makes a new version of `files` and points `alias` at it; `who` and `why` go into its history.
 
         Without `version` the next minor one is taken, unless a version with the same content exists: then that one
         is returned and nothing is written. A version that exists with other content is refused.
@@ -154,44 +118,84 @@ class Registry:
         try:
             for name, content in files.items():
                 _write(draft / name, content)
-            manifest = Manifest(
-                component=component,
-                version=version or self._next_version(component),
-                artifacts={name: sha256_of(draft / name) for name in sorted(files)},
-                features=list(features),
-                parameters=dict(parameters or {}),
-                compatible_with=dict(compatible_with or {}),
-                training=dict(training or {}),
-                metrics=dict(metrics or {}),
-                libraries=dict(libraries or {}),
-            )
-            published = self._already_there(manifest, named=version is not None)
-            if published is None:
-                _write(draft / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
-                _sync_folder(draft)
-                draft.chmod(0o755)
-                draft.rename(folder / manifest.version)
-                _sync_folder(folder)
-                published = manifest
+            with self._changing(component):
+                manifest = Manifest(
+                    component=component,
+                    version=version or self._next_version(component),
+                    artifacts={name: sha256_of(draft / name) for name in sorted(files)},
+                    features=list(features),
+                    parameters=dict(parameters or {}),
+                    compatible_with=dict(compatible_with or {}),
+                    training=dict(training or {}),
+                    metrics=dict(metrics or {}),
+                    libraries=dict(libraries or {}),
+                    code=code,
+                    defaults=dict(defaults or {}),
+                )
+                published = self._already_there(manifest, named=version is not None)
+                if published is None:
+                    _write(draft / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
+                    moving.sync_folder(draft)
+                    draft.chmod(0o755)
+                    draft.rename(folder / manifest.version)
+                    moving.sync_folder(folder)
+                    published = manifest
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         if alias is not None:
-            self.point(component, alias, published.version)
+            self.point(component, alias, published.version, who=who, why=why or "published")
         return published
 
-    def point(self, component: str, alias: str, version: str) -> None:
-        """Moves an alias, at once and for every process that shares the folder."""
+    def point(
+        self,
+        component: str,
+        alias: str,
+        version: str,
+        *,
+        who: str | None = None,
+        why: str = "",
+        kind: Kind = "point",
+    ) -> Move | None:
+        """Moves an alias, at once and for every process that shares the folder; None if it is there already.
+
+        `who` is the user of this process unless told. Crash-safe: the alias stands for its old version or for the new.
+        """
         if not NAME.fullmatch(alias):
             raise RegistryError(f"{component}: {alias!r} is not a name for an alias")
-        aliases = self.aliases(component) | {alias: self.resolve(component, version)}
+        with self._changing(component):
+            self.aliases(component)  # never overwrites what can't be read
+            target = self.resolve(component, version)
+            return moving.move(self._folder(component), alias, target, who=who, why=why, kind=kind)
+
+    def rollback(self, component: str, alias: str = CHAMPION, *, who: str | None = None, why: str = "") -> Move:
+        """Moves an alias back to what it stood for before; again, one step further back.
+
+        Raises `RegistryError` where there is nothing before, or where that does not pass its checksums any more.
+        """
+        target = moving.before(self.history(component, alias))
+        if target is None:
+            raise RegistryError(f"{component}: {alias} has never stood for anything else")
+        self.load(component, target)
+        made = self.point(component, alias, target, who=who, why=why, kind="rollback")
+        if made is None:
+            raise RegistryError(f"{component}: {alias} was rolled back to {target} by somebody else just now")
+        return made
+
+    def history(self, component: str, alias: str) -> list[Move]:
+        """Every move of an alias that took place, oldest first."""
+        try:
+            return moving.history(self._folder(component), alias)
+        except (OSError, ValueError, AttributeError) as error:
+            raise ArtifactError(f"{component}: the history of {alias} can't be read: {error}") from error
+
+    @contextmanager
+    def _changing(self, component: str) -> Iterator[None]:
+        """One process at a time."""
         folder = self._folder(component)
-        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".aliases-", delete=False) as file:
-            json.dump(aliases, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(folder / ALIASES)
-        _sync_folder(folder)
+        if not folder.is_dir():
+            raise UnknownVersion(f"{component}: there is no version of it")
+        with moving.changing(folder):
+            yield
 
     def _folder(self, component: str) -> Path:
         if not NAME.fullmatch(component):
@@ -242,11 +246,3 @@ def _write(path: Path, content: bytes | Path) -> None:
             file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

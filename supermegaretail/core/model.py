@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 import numpy as np
 
+from common.versions.probes import check_probes
 from common.versions.registry import Release
 from supermegaretail.boosting import MODEL_FILE, Trees, check_features
 from supermegaretail.features import CORE_DESIGN, STABLE, Floats, core_design, moving_average_of, per_target_day
+from supermegaretail.golden import core_answer
 from supermegaretail.spread import Spread
 
 # How far the trees may move the starting value, on the logarithm. Both err, in different ways, so that something
@@ -30,12 +33,14 @@ class CoreModel:
 
     @classmethod
     def load(cls, release: Release) -> CoreModel:
-        """Raises `FeatureMismatch` for a model of other features."""
+        """Raises `FeatureMismatch` for a model of other features, `ProbeMismatch` for one that answers otherwise."""
         check_features(release.manifest, CORE_DESIGN)
         start = float(release.manifest.parameters.get(START, 1.0))
         if not 0 < start < np.inf:
             raise ValueError(f"the core model's starting value is {start}, not a factor")
-        return cls(Trees.load(release.path(MODEL_FILE)), start=start, spread=Spread.load(release))
+        model = cls(Trees.load(release.path(MODEL_FILE)), start=start, spread=Spread.load(release))
+        check_probes(release, partial(core_answer, model))
+        return model
 
     def predict(self, stable: Floats, *, as_of: date, horizon_days: int) -> Floats:
         """Demand in units [n, horizon] from `stable` [n, STABLE]; NaN for an item that nothing is known about."""

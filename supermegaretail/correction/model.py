@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 import numpy as np
 
+from common.versions.probes import check_probes
 from common.versions.registry import Release
 from supermegaretail.boosting import MODEL_FILE, Trees, check_features
 from supermegaretail.features import (
@@ -17,6 +19,7 @@ from supermegaretail.features import (
     correction_design,
     per_target_day,
 )
+from supermegaretail.golden import correction_answer
 from supermegaretail.spread import Spread
 
 
@@ -29,9 +32,11 @@ class CorrectionModel:
 
     @classmethod
     def load(cls, release: Release) -> CorrectionModel:
-        """Raises `FeatureMismatch` for a model of other features."""
+        """Raises `FeatureMismatch` for a model of other features, `ProbeMismatch` for one that answers otherwise."""
         check_features(release.manifest, CORRECTION_DESIGN)
-        return cls(Trees.load(release.path(MODEL_FILE)), spread=Spread.load(release))
+        model = cls(Trees.load(release.path(MODEL_FILE)), spread=Spread.load(release))
+        check_probes(release, partial(correction_answer, model))
+        return model
 
     def predict(
         self, stable: Floats, extended: Floats, core_demand: Floats, *, as_of: date, horizon_days: int

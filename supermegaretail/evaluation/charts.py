@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
-
 import polars as pl
 
+from common.report.html import figure, legend
+from common.report.numbers import number
+from common.report.svg import Line, bar_chart, line_chart
 from supermegaretail.evaluation.report import Case, Report
-from supermegaretail.evaluation.svg import Line, bar_chart, line_chart
 from supermegaretail.evaluation.tiers import (
     AVERAGE,
     BLIND,
@@ -20,7 +19,7 @@ from supermegaretail.evaluation.tiers import (
     NAIVE,
     UNPLANNED,
 )
-from supermegaretail.evaluation.words import name, number, whole_quantiles
+from supermegaretail.evaluation.words import name, whole_quantiles
 
 STYLES = (
     *(CORRECTION, UNPLANNED, CORE, AVERAGE, CONSTANT, NAIVE, MA7, MA28),
@@ -32,16 +31,6 @@ ON_CASES = (CORRECTION, "core", "moving_average", "AutoETS", "mlforecast + Light
 def style_of(tier: str) -> str:
     """The class that gives a tier the same colour everywhere."""
     return f"t{STYLES.index(tier) if tier in STYLES else len(STYLES) - 1}"
-
-
-def legend(names: Sequence[tuple[str, str]]) -> str:
-    """Names with the look of their lines: (name, class)."""
-    items = (
-        f'<li><svg viewBox="0 0 26 10" aria-hidden="true">'
-        f'<line class="line {style}" x1="0" x2="26" y1="5" y2="5"/></svg>{escape(text)}</li>'
-        for text, style in names
-    )
-    return f'<ul class="legend">{"".join(items)}</ul>'
 
 
 def shown_tiers(report: Report, scope: str) -> list[str]:
@@ -56,7 +45,7 @@ def horizon_chart(report: Report, scope: str) -> str:
         Line(name(tier), daily.filter(pl.col("tier") == tier).select("day", "wape").rows(), style_of(tier))
         for tier in shown_tiers(report, scope)
     ]
-    return _figure(
+    return figure(
         line_chart(
             lines,
             title="WAPE by day of the horizon",
@@ -75,7 +64,7 @@ def coverage_chart(report: Report, scope: str) -> str:
         rows = whole_quantiles(report, scope, tier).iter_rows(named=True)
         points = [(row["level"], min(max(row["level"], row["below"]), row["at_or_below"])) for row in rows]
         lines.append(Line(name(tier), points, style_of(tier), dots=True, joined=False))
-    return _figure(
+    return figure(
         line_chart(
             lines,
             title="coverage: promised and found",
@@ -106,7 +95,7 @@ def pinball_chart(report: Report, scope: str) -> str:
         description="mean loss divided by mean sales, lower is better, one bar per tier",
         y_title="pinball ÷ sales",
     )
-    return _figure(drawn, "Pinball loss by level (lower is better)")
+    return figure(drawn, "Pinball loss by level (lower is better)")
 
 
 def case_chart(case: Case) -> str:
@@ -138,17 +127,10 @@ def case_chart(case: Case) -> str:
         mark_x=0.5,
         from_zero=True,
     )
-    return _figure(drawn, case.title, f"{sku} in {store}: {sold}; {totals}")
+    return figure(drawn, case.title, f"{sku} in {store}: {sold}; {totals}")
 
 
 def case_legend(case: Case) -> str:
     """The lines of all case charts."""
     shown = [(name(tier), style_of(tier)) for tier in ON_CASES if tier in case.demand]
     return legend([("sold", "actual"), *shown])
-
-
-def _figure(drawn: str, title: str, more: str = "") -> str:
-    if not drawn:
-        return ""
-    tail = f" · {escape(more)}" if more else ""
-    return f"<figure><figcaption><b>{escape(title)}</b>{tail}</figcaption>{drawn}</figure>"

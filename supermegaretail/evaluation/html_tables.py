@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 from html import escape
 
 import polars as pl
 
+from common.report.html import table
+from common.report.numbers import number, percent
 from supermegaretail.evaluation.report import Report
 from supermegaretail.evaluation.slices import LEAST_DAYS, SOLD_OUT, WHOLE
 from supermegaretail.evaluation.tiers import CONSTANT
-from supermegaretail.evaluation.words import name, number, percent
+from supermegaretail.evaluation.words import name
 
 DEEPEST = 0.15  # from the moving average, at which a cell's colour is deepest
-
-
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, style: str = "", best: int = -1) -> str:
-    """A table whose first column names its rows; cells are HTML already. `best` is the row in bold."""
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in heads)
-    body = []
-    for place, (first, *cells) in enumerate(rows):
-        row = "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
-        body.append(f'<tr{" class=best" if place == best else ""}><th scope="row">{escape(first)}</th>{row}</tr>')
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
-        f'<table class="{style}"><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-    )
 
 
 def tiers_table(report: Report, scope: str, caption: str) -> str:

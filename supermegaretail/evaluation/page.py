@@ -5,19 +5,18 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from common.report.html import document, legend, save_document
 from supermegaretail.evaluation.charts import (
     case_chart,
     case_legend,
     coverage_chart,
     horizon_chart,
-    legend,
     pinball_chart,
     shown_tiers,
     style_of,
 )
 from supermegaretail.evaluation.html_tables import coverage_table, money_table, slices_table, tiers_table
 from supermegaretail.evaluation.report import Report
-from supermegaretail.evaluation.style import STYLE
 from supermegaretail.evaluation.words import about, name, sentences, what_was_done
 
 TITLE = "What each tier is worth"
@@ -40,21 +39,20 @@ MONEY = (
 
 def page(report: Report) -> str:
     """The whole page."""
-    parts = [_summary(report), f"<h2>Tiers</h2><p>{escape(READING)}</p>"]
-    parts += [_tiers(report, scope) for scope in report.scopes]
-    last = report.scopes[-1]  # the one with peers, where there are any
-    parts += [_quantiles(report, last), _slices(report), _cases(report)]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{TITLE}</title><style>{STYLE}</style></head><body><main>{''.join(parts)}</main></body></html>\n"
-    )
+    return document(TITLE, _parts(report))
 
 
 def save_page(report: Report, path: Path) -> None:
     """Writes the page; makes the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(report), encoding="utf-8")
+    save_document(path, TITLE, _parts(report))
+
+
+def _parts(report: Report) -> list[str]:
+    parts = [_summary(report), f"<h2>Tiers</h2><p>{escape(READING)}</p>"]
+    parts += [_tiers(report, scope) for scope in report.scopes]
+    last = report.scopes[-1]  # the one with peers, where there are any
+    parts += [_quantiles(report, last), _slices(report), _cases(report)]
+    return parts
 
 
 def _summary(report: Report) -> str:

@@ -95,7 +95,7 @@ class _Run:
         return trained
 
     def _sample(self, happened: Outcome, made: dict[str, Made], peer_series: int) -> None:
-        rows = _drawn(happened, peer_series, self.seed)
+        rows = drawn(happened, peer_series, self.seed)
         few = some(happened, rows)
         self.sampled = max(self.sampled, len(rows))
         steps = 0 if "statsforecast" in missing() else len(CLASSICS) * len(rows)
@@ -137,7 +137,7 @@ class _Run:
         )
 
 
-def _drawn(happened: Outcome, count: int, seed: int) -> Ints:
+def drawn(happened: Outcome, count: int, seed: int) -> Ints:
     """The rows of `count` items: by their names and the seed, so that every origin has the same, if they are known."""
     order = [zlib.crc32(f"{seed}\n{store}\n{sku}".encode()) for store, sku in happened.items]
     return np.sort(np.argsort(order, kind="stable")[:count])

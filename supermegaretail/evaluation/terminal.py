@@ -10,8 +10,9 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from common.report.numbers import number, percent
 from supermegaretail.evaluation.report import Report
-from supermegaretail.evaluation.words import about, name, number, percent, sentences, what_was_done
+from supermegaretail.evaluation.words import about, name, sentences, what_was_done
 
 WIDE = 132  # characters that the whole table takes; a narrower terminal gets its most telling columns
 FIGURES = ("WAPE", "÷ mov. avg", "÷ MA7", "÷ MA28", "bias", "RMSSE", "wRMSSE", "÷ MA28", "price", "CPU s")

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import polars as pl
 
+from common.report.numbers import number, percent
 from supermegaretail.evaluation.report import Report
 from supermegaretail.evaluation.slices import LEAST_DAYS, SOLD_OUT
 from supermegaretail.evaluation.tiers import AVERAGE, CORRECTION, OWN, UNPLANNED
-
-NOT_GIVEN = "–"
-
-
-def number(value: float, decimals: int = 3, *, sign: bool = False) -> str:
-    """A figure, or a dash where there is none."""
-    if not math.isfinite(value):
-        return NOT_GIVEN
-    return f"{value:+.{decimals}f}" if sign else f"{value:.{decimals}f}"
-
-
-def percent(value: float, *, sign: bool = False) -> str:
-    """A share as a percentage with one decimal, or a dash."""
-    text = number(100 * value, 1, sign=sign)
-    return text if text == NOT_GIVEN else f"{text} %"
 
 
 def name(tier: str) -> str:

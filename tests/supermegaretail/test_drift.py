@@ -311,8 +311,8 @@ async def test_drift_is_shown_to_operators_only(client: httpx.AsyncClient, heade
 def test_a_forecast_is_too_uncertain_when_its_middle_half_is_wide_for_its_level(
     widths: list[float], level: float, uncertain: bool
 ) -> None:
-    assert too_uncertain(float(np.mean(widths)), level, limit=2.0) is uncertain
-    assert too_uncertain(np.nan, level, limit=2.0)
+    told = np.array([np.mean(widths), np.nan])
+    assert too_uncertain(told, np.full(2, level), limit=2.0).tolist() == [uncertain, True]
 
 
 @pytest.mark.parametrize("column", ["promotion", "holiday"])

@@ -13,13 +13,13 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from common.report.svg import Line, line_chart, ticks
 from supermegaretail.evaluation import errors_at, evaluate
 from supermegaretail.evaluation.charts import case_chart
 from supermegaretail.evaluation.outcome import origins, outcome
 from supermegaretail.evaluation.page import save_page
 from supermegaretail.evaluation.report import Report
 from supermegaretail.evaluation.slices import categories_of, slices
-from supermegaretail.evaluation.svg import Line, line_chart, ticks
 from supermegaretail.evaluation.terminal import render
 from supermegaretail.evaluation.tiers import BLIND, OWN
 from supermegaretail.history import SalesHistory

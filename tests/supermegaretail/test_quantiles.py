@@ -11,7 +11,7 @@ import pytest
 
 from common.chain.tiers import Refused
 from common.outcome import Reason
-from supermegaretail.demand import Demand, demand_of
+from supermegaretail.demand import Demand, demands_of
 from supermegaretail.model_contract import Prediction
 from supermegaretail.models import Models
 from tests.json_server import json_server
@@ -137,8 +137,11 @@ def test_quantiles_that_make_no_sense_cost_the_item_its_answer(spoilt: dict[str,
         "correction": None,
         "core_quantiles": [[3.0, 3.0], [1.0, 1.0]],
     }
-    assert isinstance(demand_of(Prediction(**good), "core", (0.9, 0.25)), Demand)
-    assert demand_of(Prediction(**(good | spoilt)), "core", (0.9, 0.25)) == Refused(Reason.MEANING)
+    told = [Prediction(**good), Prediction(**(good | spoilt))]
+    of_both = np.array([100.0, 100.0])
+    fine, bad = demands_of(told, "core", (0.9, 0.25), horizon_days=2, most=of_both, level=of_both)
+    assert isinstance(fine, Demand)
+    assert bad == Refused(Reason.MEANING)
 
 
 async def test_a_model_that_is_not_sure_is_not_believed_about_that_item(var_dir: Path) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from common.versions.probes import ProbeMismatch
 from common.versions.registry import Manifest, Registry
 from supermegaretail.history import SalesHistory
 from supermegaretail.model_contract import Features, PredictionRequest, packed
@@ -92,3 +93,30 @@ def test_a_damaged_correction_leaves_the_core_alone(registry: Registry) -> None:
     finally:
         path.write_bytes(content)
     assert (models.correction, models.correction_version, models.correction_reason) == (None, None, "not_loaded")
+
+
+def test_a_model_that_answers_otherwise_than_at_its_release_is_not_served_and_says_why(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supermegaretail.core.model.TRUST", 0.71)
+    with pytest.raises(ProbeMismatch, match=r"core 1\.0\.0: golden probe 1 of 4"):
+        read(registry, "1.0.0")
+
+
+def test_a_correction_that_answers_otherwise_leaves_the_core_alone_and_says_why(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supermegaretail.correction.model.correction_design", lambda core, _extended: 0 * core)
+    models = read(registry, "1.0.0")
+    assert models.correction is None
+    assert "correction 1.0.0" in str(models.correction_trouble)
+
+
+def test_the_manifest_tells_code_libraries_thresholds_and_seed(registry: Registry) -> None:
+    for component in ("core", "correction"):
+        manifest = registry.manifest(component)
+        assert len(manifest.code) == 16
+        assert set(manifest.libraries) == {"lightgbm", "numpy"}
+        assert "plausible_factor" in manifest.defaults
+        assert manifest.training["seed"] == 1
+        assert [move.why for move in registry.history(component, "champion")][:1] == ["trained"]

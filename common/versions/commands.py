@@ -1,0 +1,205 @@
+"""`python -m common registry`: what is published, what stands for what, and what moved without a version."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from common.command_line import Failed, command
+from common.settings import ServiceSettings
+from common.versions import lock
+from common.versions.collecting import GarbagePolicy, collect, garbage
+from common.versions.components import Component, ComponentsError, components_of, loader_of
+from common.versions.manifest import RegistryError
+from common.versions.registry import CHAMPION, Registry
+
+WIDE = 1_000  # columns, where there is no terminal: one line for each row, so that it can be searched
+
+
+def add_arguments(registry: argparse.ArgumentParser) -> None:
+    """The commands; without one, `list`."""
+    registry.epilog = "Exit codes: 0 done, 1 failed or something was found, 2 wrong usage."
+    registry.set_defaults(run=_told(_list))
+    commands = registry.add_subparsers(metavar="COMMAND")
+    command(commands, "list", _told(_list), "every version: whole or not, and which aliases stand for it")
+    show = command(commands, "show", _told(_show), "the manifest of a version")
+    show.add_argument("component")
+    show.add_argument("version", nargs="?", default=CHAMPION, help="a version or an alias (default: champion)")
+    history = command(commands, "history", _told(_history), "who moved an alias, when and why")
+    history.add_argument("component")
+    history.add_argument("alias", nargs="?", default=CHAMPION)
+    promote = command(commands, "promote", _told(_promote), "move an alias to a version that passes its checksums")
+    promote.add_argument("component")
+    promote.add_argument("version")
+    promote.add_argument("--alias", default=CHAMPION, help="which (default: champion)")
+    rollback = command(commands, "rollback", _told(_rollback), "move an alias back to what it stood for before")
+    rollback.add_argument("component")
+    rollback.add_argument("--alias", default=CHAMPION, help="which (default: champion)")
+    for moving in (promote, rollback):
+        moving.add_argument("--who", help="for the history (default: your user name)")
+        moving.add_argument("--why", default="", help="for the history")
+    gc = command(commands, "gc", _told(_gc), "remove versions that nothing needs")
+    gc.add_argument("--keep", type=_count, default=GarbagePolicy().keep, metavar="N", help="newest (default: 3)")
+    gc.add_argument(
+        "--unused-days",
+        type=float,
+        default=GarbagePolicy().unused_days,
+        metavar="N",
+        help="since it was published or last used (default: %(default)g)",
+    )
+    gc.add_argument("--dry-run", action="store_true", help="only tell what would go")
+    verify = command(commands, "verify", _told(_verify), "find what moved without a new version, here and in VAR_DIR")
+    record = command(commands, "record", _told(_record), f"write {lock.LOCK_FILE}: what every component is now")
+    record.add_argument("--despite", metavar="REASON", help="record answers that moved without a new version, and why")
+    for checking in (verify, record):
+        checking.add_argument("--root", type=Path, default=Path(), help="the checkout (default: this directory)")
+
+
+def _told(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    def plainly(arguments: argparse.Namespace) -> int:
+        try:
+            return run(arguments)
+        except (RegistryError, ComponentsError, OSError) as error:
+            raise Failed(str(error)) from error
+
+    return plainly
+
+
+def _registry() -> Registry:
+    return Registry(ServiceSettings().registry_dir)
+
+
+def _list(_arguments: argparse.Namespace) -> int:
+    registry, damaged = _registry(), 0
+    table = Table("component", "version", "aliases", "state", box=SIMPLE_HEAD)
+    for component in registry.components():
+        names: dict[str, list[str]] = {}
+        for alias, version in registry.aliases(component).items():
+            names.setdefault(version, []).append(alias)
+        for version in registry.versions(component):
+            state = _state(registry, component, version)
+            damaged += state != "whole"
+            table.add_row(component, version, ", ".join(names.get(version, [])), state)
+    _console().print(table)
+    return 1 if damaged else 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    manifest = _registry().manifest(arguments.component, arguments.version)
+    print(json.dumps(manifest.model_dump(), indent=1, ensure_ascii=False))
+    return 0
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    table = Table("when", "who", "from", "to", "how", "why", box=SIMPLE_HEAD)
+    for move in _registry().history(arguments.component, arguments.alias):
+        table.add_row(move.at, move.who, move.was or "", move.version, move.kind, move.why)
+    _console().print(table)
+    return 0
+
+
+def _promote(arguments: argparse.Namespace) -> int:
+    registry = _registry()
+    registry.load(arguments.component, arguments.version)
+    move = registry.point(arguments.component, arguments.alias, arguments.version, who=arguments.who, why=arguments.why)
+    version = registry.resolve(arguments.component, arguments.alias)
+    was = "already" if move is None else f"was {move.was or 'nothing'}"
+    print(f"{arguments.component}: {arguments.alias} is {version} ({was})")
+    return 0
+
+
+def _rollback(arguments: argparse.Namespace) -> int:
+    move = _registry().rollback(arguments.component, arguments.alias, who=arguments.who, why=arguments.why)
+    print(f"{arguments.component}: {arguments.alias} is {move.version} again (was {move.was})")
+    return 0
+
+
+def _gc(arguments: argparse.Namespace) -> int:
+    policy = GarbagePolicy(keep=arguments.keep, unused_days=arguments.unused_days)
+    gone = (garbage if arguments.dry_run else collect)(_registry(), policy)
+    word = "would go" if arguments.dry_run else "removed"
+    for component, versions in gone.items():
+        for version in versions:
+            print(f"{component} {version}: {word}")
+    if not any(gone.values()):
+        print("every version is needed")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    root = arguments.root.resolve()
+    components = components_of(root)
+    now, findings = lock.states(root, components)
+    recorded = lock.read_lock(root)
+    broken = {finding.component for finding in findings}
+    findings += lock.differences({name: state for name, state in recorded.items() if name not in broken}, now)
+    findings += _damage(_registry(), components)
+    _show_findings(findings)
+    print(f"{len(now)} components as recorded" if not findings else f"{len(findings)} findings")
+    return 1 if findings else 0
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    root = arguments.root.resolve()
+    now, broken = lock.states(root, components_of(root))
+    moved = [finding for finding in lock.differences(lock.read_lock(root), now) if finding.moved]
+    refused = broken + ([] if arguments.despite else moved)
+    if refused:
+        _show_findings(refused)
+        print("nothing was recorded")
+        return 1
+    lock.write_lock(root, now, despite=arguments.despite if moved else None)
+    print(f"{len(now)} components recorded in {root / lock.LOCK_FILE}")
+    return 0
+
+
+def _damage(registry: Registry, components: list[Component]) -> list[lock.Finding]:
+    """Published versions that are not what they were, and aliased ones that would not serve here."""
+    loaders: Mapping[str, Component] = {one.name: one for one in components if one.load}
+    findings = []
+    for component in registry.components():
+        aliased = set(registry.aliases(component).values())
+        for version in registry.versions(component):
+            loader = loaders.get(component) if version in aliased else None
+            state = _state(registry, component, version, loader)
+            if state != "whole":
+                mend = "publish it anew under a new version, or roll back"
+                findings.append(lock.Finding(component=component, version=version, what=state, what_to_do=mend))
+    return findings
+
+
+def _state(registry: Registry, component: str, version: str, loader: Component | None = None) -> str:
+    """ "whole", or what is wrong; with `loader` as a process would load it."""
+    try:
+        release = registry.load(component, version)
+        if loader is not None and (load := loader_of(loader)) is not None:
+            load(release)
+    except (RegistryError, ValueError, OSError, ImportError) as error:
+        return str(error)
+    return "whole"
+
+
+def _show_findings(findings: list[lock.Finding]) -> None:
+    if findings:
+        table = Table("component", "version", "what is found", "what to do", box=SIMPLE_HEAD)
+        for finding in findings:
+            table.add_row(finding.component, finding.version, finding.what, finding.what_to_do)
+        _console().print(table)
+
+
+def _console() -> Console:
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=WIDE)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
