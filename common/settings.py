@@ -39,6 +39,7 @@ class ServiceSettings(BaseSettings):
     release_holidays: str = ""  # 2026-12-25, 2027-01-01
     release_steps: str = "0.01, 0.05, 0.25, 1"  # shares of the traffic, rising to 1
     release_step_requests: int = Field(300, ge=1, le=1_000_000)  # that the challenger answers at least in each step
+    release_step_comparisons: int = Field(400, ge=1, le=1_000_000)  # of these, that the champion is asked, too
     release_step_s: float = Field(60, ge=0, le=86_400)
 
     @field_validator("api_keys", mode="before")
@@ -73,6 +74,7 @@ class ServiceSettings(BaseSettings):
         return CanaryPolicy(
             steps=tuple(float(step) for step in self.release_steps.split(",")),
             requests_per_step=self.release_step_requests,
+            comparisons_per_step=self.release_step_comparisons,
             step_s=self.release_step_s,
         )
 

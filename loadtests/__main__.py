@@ -15,6 +15,7 @@ import loadtests.bench.command as bench
 import loadtests.bench.forecasts as bench_forecasts
 import loadtests.bench.index as bench_index
 import loadtests.bench.photos as bench_photos
+import loadtests.bench.reranker as bench_reranker
 import loadtests.conformance.command as conformance
 import loadtests.experiments.command as experiments
 from loadtests import request_ids
@@ -59,6 +60,11 @@ def parser() -> argparse.ArgumentParser:
     )
     bench_photos.add_arguments(
         _command(commands, "bench-photos", bench_photos.run, "the processor time that a search costs")
+    )
+    bench_reranker.add_arguments(
+        _command(
+            commands, "bench-reranker", bench_reranker.run, "the processor time of scoring, next to the bare model"
+        )
     )
     bench_index.add_arguments(
         _command(commands, "bench-index", bench_index.run, "speed, recall and memory of the vector index by size")

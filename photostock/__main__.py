@@ -15,10 +15,8 @@ from common.state import erase_command
 from photostock.settings import PhotoSettings
 
 if TYPE_CHECKING:
-    from common.versions.registry import Registry
     from photostock.catalogue import Catalogue, Photo
     from photostock.importers.rows import PhotoImport
-    from photostock.library import Library
 
 BATCH = 500
 
@@ -86,12 +84,16 @@ def _release(parser: argparse.ArgumentParser) -> None:
 
         from common.logs.configure import configure_logs
         from photostock.review.command import review
+        from photostock.review.figures import review_by_figures
 
+        if component != "reranker":
+            return review_by_figures(PhotoSettings(), component, version)
         configure_logs(level=logging.WARNING)
         return asyncio.run(review(PhotoSettings(), _photos(), component, version))
 
     steps = add_arguments(parser, open_desk)
-    add_propose(steps, open_desk, review, releases_dir=lambda: PhotoSettings().releases_dir, components=("reranker",))
+    components = ("reranker", "encoder", "filter")
+    add_propose(steps, open_desk, review, releases_dir=lambda: PhotoSettings().releases_dir, components=components)
 
 
 def _api(_arguments: argparse.Namespace) -> int:
@@ -179,79 +181,10 @@ def _photos() -> list[Photo]:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from common.versions.registry import Registry
-    from photostock.index.encoder import OnnxEncoder
-    from photostock.index.export import publish_encoder
-    from photostock.library import Library
-    from photostock.own_pictures.store import PictureStore
-    from photostock.reranker.plan import Plan
-    from photostock.reranker.split import Split
-    from photostock.reranker.train import train
+    from photostock.train_command import train
 
-    settings = PhotoSettings()
-    photos, registry = _with_clicked(_photos()), Registry(settings.registry_dir)
-    encoder = publish_encoder(registry, model=settings.encoder_model)
-    print(f"encoder {encoder.version} is champion")
-    library = Library(_catalogue())
-    library.refresh()
-    pictures = PictureStore(settings.pictures_dir)
-    loaded = OnnxEncoder.load(registry.load("encoder", encoder.version), pictures=pictures.read)
-    library.use_encoder(loaded)
-    _train_filter(photos, registry, library, seed=arguments.seed)
-    if loaded.sees:
-        print("no reranker is trained: it grows out of its encoder's own layers, and those of this one only embed")
-        return 0
-    plan = Plan.of(Split.of(photos, seed=arguments.seed), minutes=arguments.minutes, layers=arguments.layers)
-    print(f"training the reranker: {plan}")
-    first = not _reranker_serves(registry, encoder.version)  # later ones are candidates
-    reranker = train(
-        photos,
-        registry,
-        seed=arguments.seed,
-        budget_seconds=plan.budget_seconds,
-        encoder_model=settings.encoder_model,
-        layers=plan.layers,
-        checkpoint_dir=settings.var_dir / "photostock" / "training",
-        kept_vectors=dict(_catalogue().vectors(encoder.version)),
-        promote=first,
-    )
-    metrics = ", ".join(f"{name} {value:.4g}" for name, value in reranker.metrics.items())
-    print(f"reranker {reranker.version} is {'champion' if first else 'published'} ({metrics})")
-    if not first:
-        print(f"next: python -m photostock release propose reranker {reranker.version} --why REASON")
+    train(PhotoSettings(), _catalogue(), _photos(), arguments)
     return 0
-
-
-def _reranker_serves(registry: Registry, encoder_version: str) -> bool:
-    """Whether there is a champion that was made for this encoder; one of another encoder is of no use."""
-    if "champion" not in registry.aliases("reranker"):
-        return False
-    return registry.manifest("reranker").compatible_with.get("encoder") == encoder_version
-
-
-def _with_clicked(photos: list[Photo]) -> list[Photo]:
-    from photostock.feedback.erasing import feedback_store
-    from photostock.feedback.learning import clicked_queries, with_clicked
-
-    clicked = clicked_queries(feedback_store().engine)
-    if clicked:
-        print(f"{len(clicked):,} queries are added for which people chose a photo")
-    return with_clicked(photos, clicked)
-
-
-def _train_filter(photos: Sequence[Photo], registry: Registry, library: Library, *, seed: int) -> None:
-    from photostock.filter.relevance_training import train
-    from photostock.reranker.split import NothingToLearnFrom
-
-    assert library.encoder is not None
-    kept = dict(_catalogue().vectors(library.encoder.version))
-    try:
-        weights = train(photos, registry, library.encoder, seed=seed, kept_vectors=kept)
-    except NothingToLearnFrom as error:
-        print(f"the filter keeps the order of the encoder: {error}")
-        return
-    metrics = ", ".join(f"{name} {value:.4g}" for name, value in weights.metrics.items())
-    print(f"filter {weights.version} is champion ({metrics})")
 
 
 def _feedback(arguments: argparse.Namespace) -> int:

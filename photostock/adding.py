@@ -1,7 +1,8 @@
 """Photos that come in at the same time are stored together: one transaction for all who wait, each told after it.
 
-A transaction costs about as much for one photo as for fifty, so whoever waits behind one shares the next. Nobody waits
-who would wait in vain: a request that is too large for the time that its caller has is refused before any work.
+A transaction costs about as much for one photo as for fifty, so whoever waits behind one shares the next. Who is known
+to wait in vain is refused before any work: a request that is too large for the time that its caller has. That is learnt
+from all that was worked on, in time or too late.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import contextvars
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from typing import Generic, TypeVar
 
 from common.deadline import Deadline
 from common.service.problems import Problem
@@ -24,6 +26,7 @@ MOST_WAITING = 4 * MAX_PHOTOS  # photos
 MOST_TOGETHER = MAX_PHOTOS  # photos of a transaction
 ALWAYS_TRIED = 10  # photos that are taken whenever nobody waits, so that a wrong belief about their time mends itself
 SLOWER, FASTER = 0.1, 0.5  # weights of a new duration: we are slow to believe that work has become slow
+Prepared = TypeVar("Prepared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +36,19 @@ class _Waiting:
     stored: asyncio.Future[None]
 
 
-class Adding:
+class Adding(Generic[Prepared]):
     """Used by the event loop alone.
 
     Args:
-        store: makes photos durable and found by the next search; runs in the thread of `writes`.
+        prepare: the part that takes long; runs in a thread of its own, for one group at a time.
+        store: makes what was prepared durable and found by the next search; runs in the thread of `writes`, which
+            others use, too.
     """
 
-    def __init__(self, store: Callable[[Sequence[Photo]], None], writes: Writes) -> None:
-        self._store, self._writes = store, writes
+    def __init__(
+        self, prepare: Callable[[Sequence[Photo]], Prepared], store: Callable[[Prepared], None], writes: Writes
+    ) -> None:
+        self._prepare, self._store, self._writes = prepare, store, writes
         self._waiting: deque[_Waiting] = deque()
         self._inside = 0  # photos that wait or are being stored
         self._photo_ms = 0.0  # what a photo usually takes
@@ -83,7 +90,11 @@ class Adding:
     async def _store_all(self) -> None:
         try:
             while self._waiting:
-                await self._store_together(self._next())
+                together = self._next()
+                try:
+                    await self._store_together(together)
+                finally:
+                    self._inside -= sum(len(one.photos) for one in together)
         finally:
             self._work = None
 
@@ -97,27 +108,57 @@ class Adding:
         return together
 
     async def _store_together(self, together: Sequence[_Waiting]) -> None:
-        wanted = [one for one in together if not one.stored.done()]  # else its caller has left
-        photos = [photo for one in wanted for photo in one.photos]
-        started_s = time.monotonic()
+        """Where something is wrong with one of them, each is tried by itself: it is nobody else's error."""
+        wanted = _waiting_yet(together)
+        if not wanted:
+            return
         try:
-            if wanted:
-                last = max((one.deadline for one in wanted), key=lambda deadline: deadline.remaining_ms)
-                await self._writes.run(partial(self._store, photos), deadline=last)
-                self._learn((time.monotonic() - started_s) * 1000 / len(photos), len(photos))
-        except BaseException as error:
-            _tell(wanted, error)  # it is that of all of them, and raised where each of them waits
-            if not isinstance(error, Exception):  # the process ends
-                raise
+            await self._stored(wanted)
+        except Problem as error:  # of the database or of time, and so of all of them
+            _tell(wanted, error)
+        except Exception as error:  # noqa: BLE001  told where each of them waits
+            if len(wanted) == 1:
+                _tell(wanted, error)
+            else:
+                for one in wanted:
+                    await self._store_together([one])
+        except BaseException as error:  # the process ends
+            _tell(wanted, error)
+            raise
         else:
             _tell(wanted, None)
-        finally:
-            self._inside -= sum(len(one.photos) for one in together)
+
+    async def _stored(self, wanted: Sequence[_Waiting]) -> None:
+        photos = [photo for one in wanted for photo in one.photos]
+        started_s = time.monotonic()
+        prepared = await asyncio.to_thread(self._prepare, photos)
+        prepared_ms = (time.monotonic() - started_s) * 1000
+        if not _waiting_yet(wanted):  # the time was too short even for this
+            self._learn(prepared_ms / len(photos), len(photos))
+            return
+        loop = asyncio.get_running_loop()
+
+        def store() -> None:  # it runs on, and teaches, when nobody waits for it any more
+            started_s = time.monotonic()
+            self._store(prepared)
+            photo_ms = (prepared_ms + (time.monotonic() - started_s) * 1000) / len(photos)
+            with suppress(RuntimeError):  # the loop is closed: nobody will ask what was learnt
+                loop.call_soon_threadsafe(self._learn, photo_ms, len(photos))
+
+        last = max((one.deadline for one in wanted), key=lambda deadline: deadline.remaining_ms)
+        await self._writes.run(store, deadline=last)
 
     def _learn(self, photo_ms: float, count: int) -> None:
         """Of few photos only if they were quick: they bear the price of a transaction alone."""
-        if count > ALWAYS_TRIED or photo_ms < self._photo_ms:
+        if count > ALWAYS_TRIED and self._photo_ms == 0.0:
+            self._photo_ms = photo_ms
+        elif count > ALWAYS_TRIED or photo_ms < self._photo_ms:
             self._photo_ms += (SLOWER if photo_ms > self._photo_ms else FASTER) * (photo_ms - self._photo_ms)
+
+
+def _waiting_yet(waiting: Sequence[_Waiting]) -> list[_Waiting]:
+    """Without those whose callers have left."""
+    return [one for one in waiting if not one.stored.done()]
 
 
 def _tell(waiting: Sequence[_Waiting], error: BaseException | None) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 import numpy as np
 
-from common.chain.fallback import Served
+from common.errors import PoolFull
 from common.service.gateway import Call
 from common.service.problems import Problem
-from photostock.contract import SearchAnswer, SearchesAnswer, SearchFields, Tier
+from photostock.contract import SearchAnswer, SearchesAnswer, SearchFields, Tier, ZeroResults
 from photostock.engine import Engine
 from photostock.filter.diversity import spread
 from photostock.finding import Found, Wanted
@@ -50,9 +51,13 @@ async def answered(engine: Engine, searches: Sequence[SearchFields], call: Call)
     assigned = engine.rollout.assign(searches[0].version, call.caller, searches[0].query)
     version = assigned.version if assigned.arm else versions.pop()
     watch = engine.rollout.watch(assigned)
-    made = await engine.searcher.search(searches, version=version, deadline=call.deadline)
+    try:
+        made = await engine.searcher.search(searches, version=version, deadline=call.deadline)
+    except (PoolFull, TimeoutError) as error:
+        detail = "there is no time to find out which photos fit these conditions"
+        raise Problem(503, detail, headers={"Retry-After": "1"}) from error
     watch(made)
-    return [_answered(engine, made, place, call) for place in range(len(searches))]
+    return [await _answered(engine, made, place, call) for place in range(len(searches))]
 
 
 async def answers(engine: Engine, searches: Sequence[SearchFields], call: Call) -> list[SearchAnswer]:
@@ -61,11 +66,15 @@ async def answers(engine: Engine, searches: Sequence[SearchFields], call: Call) 
 
 
 async def similar_to(engine: Engine, photo: Photo, call: Call, *, per_page: int) -> SearchAnswer:
-    """Photos like this one: a search for what is written about it, without itself."""
-    fields = SearchFields.model_construct(query=photo.text, per_page=per_page + 1, spelling="off")
-    [answer] = await answers(engine, [fields], call)
-    others = [result for result in answer.results if result.id != photo.id][:per_page]
-    return answer.model_copy(update={"results": others, "total": max(0, answer.total - 1), "per_page": per_page})
+    """Photos like this one, without itself; their scores are cosines, or shares of its words where words are searched.
+
+    `Problem` 404 if it was erased a moment ago.
+    """
+    if (row := engine.library.row_of(photo.id)) is None:
+        raise Problem(404, f"there is no photo {photo.id!r}")
+    made = await engine.searcher.like(row, per_page=per_page, deadline=call.deadline)
+    answer = (await _answered(engine, made, 0, call)).model(engine.library)
+    return answer.model_copy(update={"zero_results": None})  # no search of a person's could be changed
 
 
 def bulk_json(made: Sequence[Answered], photos: ShownPhotos, *, degraded: bool, request_id: str) -> str:
@@ -82,33 +91,43 @@ def _with_list(field: str, elements: Iterable[str], rest: str) -> str:
     return f"{beginning}{','.join(elements)}{rest[len(beginning) :]}"
 
 
-def _answered(engine: Engine, made: Searched, place: int, call: Call) -> Answered:
+async def _answered(engine: Engine, made: Searched, place: int, call: Call) -> Answered:
     wanted, served = made.wanted[place], made.served[place]
     fields, found = wanted.fields, served.value
     assert found is not None
     found = _in_order(engine, found, wanted)
     window = slice((fields.page - 1) * fields.per_page, fields.page * fields.per_page)
     rows, scores = found.rows[window].tolist(), found.scores[window].tolist()
-    reranker = {"reranker": made.reranker_version} if served.served_by == "reranker" and made.reranker_version else {}
+    versions = {**engine.own_versions(), **made.versions}
+    if served.served_by != "reranker":
+        versions.pop("reranker", None)
     rest = SearchAnswer.model_construct(
         results=[],
-        total=_total(wanted, served, found),
+        total=_total(wanted, found),
         page=fields.page,
         per_page=fields.per_page,
         served_by=cast(Tier, served.served_by),
         degraded=served.degraded,
         reason=served.reason,
-        versions={**engine.own_versions(), "encoder": made.encoder_version or "none", **reranker},
+        versions=versions,
         request_id=call.request_id,
         reranked=_reranked(found),
         corrected=_corrected(wanted),
-        zero_results=None if rows else why_empty(engine.library, wanted, len(found.rows)),
+        zero_results=None if rows else await _why_empty(engine, wanted, len(found.rows), call),
         searched_for=wanted.text if fields.explain else None,
         hints=wanted.rewritten.shown() if fields.explain else None,
         stages_ms=made.stages_ms if fields.explain else None,
     )
     stages = found.stages if fields.explain else None
     return Answered(rest, _places(stages, rows, scores))
+
+
+async def _why_empty(engine: Engine, wanted: Wanted, found: int, call: Call) -> ZeroResults:
+    work = partial(why_empty, engine.library, wanted, found)
+    try:
+        return await engine.searcher.decided(wanted.fields, work, deadline=call.deadline)
+    except (PoolFull, TimeoutError):
+        return ZeroResults(code="no_match", sentence="There was no time to find out why.", suggestions=[])
 
 
 def _reranked(found: Found) -> int | None:
@@ -133,15 +152,17 @@ def _in_order(engine: Engine, found: Found, wanted: Wanted) -> Found:
             return found
         return replace(found, rows=found.rows[places], scores=np.minimum.accumulate(found.scores[places]))
     photos = [engine.library.photo(row) for row in found.rows.tolist()]
-    keys = [photo.created_at if wanted.fields.order_by == "latest" else photo.popularity for photo in photos]
+    keys = [photo.created if wanted.fields.order_by == "latest" else photo.popularity for photo in photos]
     order = sorted(range(len(keys)), key=keys.__getitem__, reverse=True)
     return replace(found, rows=found.rows[order], scores=found.scores[order])
 
 
-def _total(wanted: Wanted, served: Served[Found], found: Found) -> int:
-    """How many photos there are to page through; words and a minimum score narrow them down, the index ranks all."""
-    narrowed = served.served_by == "lexical" or wanted.fields.min_score is not None
-    return len(found.rows) if narrowed else int(np.count_nonzero(wanted.allowed))
+def _total(wanted: Wanted, found: Found) -> int:
+    """How many photos there are to page through; a minimum score and another order than by relevance look at
+    `MAX_WINDOW` of them and no more."""
+    if wanted.fields.min_score is not None or wanted.fields.order_by != "relevance":
+        return len(found.rows)
+    return int(np.count_nonzero(wanted.allowed)) if found.total is None else found.total
 
 
 def _places(stages: dict[str, dict[int, float]] | None, rows: Sequence[int], scores: Sequence[float]) -> list[Place]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
@@ -39,13 +40,17 @@ PICTURE_BODY = {
         },
     }
 }
+PICTURE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}}},
+    304: {"description": "the caller has it already"},
+}
 JSON = "application/json"
 
 
 def router(engine: Engine) -> Routes:
     """The routes over one engine."""
     routes, shown = Routes(), ShownPhotos(engine.library.photo)
-    adding = Adding(engine.own_pictures.add, engine.writes)
+    adding = Adding(engine.library.prepare, engine.library.store, engine.writes)
 
     @routes.json_get("/v1/search", SearchQuery, answer=SearchAnswer)
     async def search(call: Call, query: SearchQuery) -> Response:
@@ -91,16 +96,17 @@ def router(engine: Engine) -> Routes:
         engine.pictures.forget(photo_id)
         return Response(status_code=204)
 
-    @routes.get(
-        "/v1/photos/{photo_id}/image", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}}
-    )
-    async def image(call: CurrentCall, photo_id: str, width: int = FULL_WIDTH_PX) -> Response:
-        """The picture as JPEG, about `width` pixels wide."""
+    @routes.get("/v1/photos/{photo_id}/image", response_class=Response, responses=PICTURE_ANSWERS)
+    async def image(call: CurrentCall, request: Request, photo_id: str, width: int = FULL_WIDTH_PX) -> Response:
+        """The picture as JPEG, about `width` pixels wide. Who kept it asks each time whether it may still be shown."""
         try:
             picture = await engine.pictures.jpeg(known_photo(engine, photo_id), width_px=width, deadline=call.deadline)
         except (PoolFull, TimeoutError) as error:
             raise Problem(503, "too many pictures are being drawn", headers={"Retry-After": "1"}) from error
-        return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "public, max-age=3600"})
+        headers = {"Cache-Control": "private, no-cache", "ETag": _tag_of(picture)}
+        if headers["ETag"] in request.headers.get("If-None-Match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(picture, media_type="image/jpeg", headers=headers)
 
     @routes.put(
         "/v1/photos/{photo_id}/image",
@@ -126,7 +132,7 @@ def router(engine: Engine) -> Routes:
 
     @routes.get("/v1/photos/{photo_id}/similar", response_model=SearchAnswer, response_model_exclude_none=True)
     async def similar(call: CurrentCall, photo_id: str, per_page: Annotated[int, Query(ge=1, le=80)] = 20) -> Response:
-        """Photos like this one: a search for what is written about it, without itself."""
+        """Photos like this one, without itself: by its vector, or by its words where no encoder serves."""
         answer = await similar_to(engine, known_photo(engine, photo_id), call, per_page=per_page)
         return json_response(answer, headers=provenance_headers([answer.served_by], degraded=answer.degraded))
 
@@ -146,6 +152,10 @@ def known_photo(engine: Engine, photo_id: str) -> Photo:
     if photo is None:
         raise _unknown(photo_id)
     return photo
+
+
+def _tag_of(picture: bytes) -> str:
+    return f'"{hashlib.blake2b(picture, digest_size=16).hexdigest()}"'
 
 
 def _unknown(photo_id: str) -> Problem:

@@ -14,6 +14,7 @@ from common.calls.upstream import Upstream
 from common.lifecycle.blue_green import BlueGreen
 from common.lifecycle.pages import add_callers_page
 from common.lifecycle.service import lifecycle_of
+from common.releases.admin import MOST_STEPS
 from common.releases.metrics import ReleaseMetrics
 from common.releases.pages import add_release_pages
 from common.releases.pairs import Pairs
@@ -36,7 +37,6 @@ from photostock.contract import TIERS
 from photostock.end_of_life import DEPRECATED
 from photostock.engine import Engine
 from photostock.feedback.store import FeedbackStore
-from photostock.filter.filter import FILTER_VERSION
 from photostock.filter.relevance import Relevance
 from photostock.hints import Hints, HintStore
 from photostock.hints.dictionary import english_words
@@ -56,7 +56,7 @@ from photostock.reranker.trust import Trust
 from photostock.reranker_contract import NO_RANKINGS, Rankings, as_champion, difference
 from photostock.review.pictures import draw
 from photostock.rollout import RerankerRollout
-from photostock.search import Searcher
+from photostock.search import Searcher, filter_version
 from photostock.settings import PhotoSettings
 
 
@@ -69,6 +69,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     pool = WorkerPool("search", threads=2, queue=settings.max_in_flight)
     fallback_pool = WorkerPool("fallback", threads=1, queue=settings.max_in_flight)
     writes = Writes(queue=settings.max_in_flight)
+    steps = Writes(queue=MOST_STEPS)
     reports = WorkerPool("reports", threads=1, queue=4)
     versions = KnownVersions(settings.registry_dir, ["encoder", "reranker"])
     library = Library(Catalogue(state), GraphFiles(settings.index_dir))
@@ -120,7 +121,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
             "index": INDEX_VERSION,
             "encoder": library.encoder.version if library.encoder else "none",
             "hints": active_hints.value.version,
-            "filter": f"{FILTER_VERSION}+{weights.version}" if (weights := relevance()) else FILTER_VERSION,
+            "filter": filter_version(relevance()),
             "api": api_version,
         }
 
@@ -133,7 +134,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         difference=difference,
     )
     release_metrics = ReleaseMetrics(service.registry)
-    desk = releases.desk_over(state, settings)
+    desk = releases.desk_over(state, settings, incident=lambda: service.unwell("catalogue", "tiers", "reranker"))
     comparing, loading = (
         Upstream(
             name,
@@ -154,14 +155,14 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     compared = low_timeout(comparing, timeout_ms=settings.low_timeout_ms).endpoint(
         "/v1/rankings", answer=Rankings, default=NO_RANKINGS
     )
-    pairs = Pairs("reranker", upstream, release_metrics)
+    pairs, trust = Pairs("reranker", upstream, release_metrics), Trust(released)
     engine = Engine(
         searcher=Searcher(
             library=library,
             rerank=low_timeout(upstream, timeout_ms=settings.low_timeout_ms).endpoint(
                 "/v1/rankings", answer=Rankings, default=NO_RANKINGS, mirror=shadow
             ),
-            trust=Trust(released),
+            trust=trust,
             released=released,
             hints=lambda: active_hints.value,
             speller=Speller(library.lexical.vocabulary, lambda: dictionary.value),
@@ -180,13 +181,14 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         controls=controls,
         shadow=shadow,
         desk=desk,
-        rollout=RerankerRollout(rollouts, pairs, compared, library),
+        rollout=RerankerRollout(rollouts, pairs, compared, trust, library),
         feedback=FeedbackStore(state, keep_days=settings.feedback_days, keep_rows=settings.feedback_rows),
         pictures=pictures,
         own_pictures=OwnPictures(library, picture_store),
         lifecycle=lifecycle,
         blue_green=blue_green,
         writes=writes,
+        steps=steps,
         reports=reports,
         own_versions=own_versions,
     )
@@ -253,6 +255,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
             pool.close()
             fallback_pool.close()
             writes.close()
+            steps.close()
             reports.close()
             pictures.close()
             await asyncio.to_thread(lifecycle.usage.close)
@@ -261,7 +264,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     operators = AdminPages(service)
     add_hint_pages(operators, engine)
     add_callers_page(operators, lifecycle, writes)
-    add_release_pages(operators, desk, rollouts, writes, draw=draw)
+    add_release_pages(operators, desk, rollouts, steps, draw=draw)
     routers = [
         api.router(engine),
         pages.router(engine, operators.pages),

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, Engine, Row, Select, delete, func, select, update
@@ -24,7 +25,7 @@ class InvalidPhoto(ValueError):
 
 
 class Changes(NamedTuple):
-    """What another process changed; apply `photos` first, then `deleted`."""
+    """What another process changed; a photo that comes or goes meanwhile may be in both: `present` tells."""
 
     photos: list[Photo]
     deleted: list[str]
@@ -42,33 +43,45 @@ class Catalogue:
 
     def add(
         self, photos: Sequence[Photo], *, encoder_version: str = "", vectors: Mapping[str, bytes] | None = None
-    ) -> None:
+    ) -> list[Photo]:
         """Adds or replaces all of these photos or none; a photo that is already there unchanged stays untouched.
 
+        Returns them as they are stored: one that names no picture keeps the picture that it has.
+
         Args:
-            vectors: of these photos by id, made by the encoder of this version; kept by the same transaction.
+            vectors: of these photos by id, made by the encoder of this version; kept by the same transaction, except
+                those of photos that are stored otherwise than they were sent.
         """
         rows = {photo.id: _row(photo) for photo in photos}
+        stored = {photo.id: photo for photo in photos}
+        otherwise: set[str] = set()
         if not rows:
-            return
+            return []
         with self._writing() as connection:
+            for held in self._with_picture(connection, sorted(rows)):
+                if (kept := keeping_picture(stored[held.id], held)) != stored[held.id]:
+                    stored[held.id], rows[held.id] = kept, _row(kept)
+                    otherwise.add(held.id)
             revision = _next_revision(connection)
             connection.execute(self._upsert_photos(), [row | {"revision": revision} for row in rows.values()])
             changed = select(PHOTOS.c.id).where(PHOTOS.c.revision == revision)
             connection.execute(delete(VECTORS).where(VECTORS.c.photo_id.in_(changed)))
             connection.execute(delete(TOMBSTONES).where(TOMBSTONES.c.id.in_(changed)))
             if vectors:
-                self._upsert_vectors(connection, encoder_version, {i: vectors[i] for i in sorted(vectors) if i in rows})
+                fitting = {i: vectors[i] for i in sorted(vectors) if i in rows and i not in otherwise}
+                self._upsert_vectors(connection, encoder_version, fitting)
+        return list(stored.values())
 
-    def delete(self, photo_id: str) -> bool:
-        """Removes a photo with its vectors and keeps a tombstone; False if there was none."""
+    def delete(self, photo_id: str) -> Photo | None:
+        """Removes a photo with its vectors and keeps a tombstone; the photo as it was, None if there was none."""
         with self._writing() as connection:
-            if connection.execute(delete(PHOTOS).where(PHOTOS.c.id == photo_id)).rowcount == 0:
-                return False
+            gone = connection.execute(delete(PHOTOS).where(PHOTOS.c.id == photo_id).returning(*FIELDS)).one_or_none()
+            if gone is None:
+                return None
             connection.execute(delete(VECTORS).where(VECTORS.c.photo_id == photo_id))
             tombstone = {"id": photo_id, "revision": _next_revision(connection)}
             connection.execute(upsert(self._engine, TOMBSTONES).values(tombstone))
-            return True
+            return _photo(gone)
 
     def get(self, photo_id: str) -> Photo | None:
         """The photo of this id, if there is one."""
@@ -99,13 +112,16 @@ class Catalogue:
         with self._engine.connect() as connection:
             return Changes(photos, list(connection.execute(gone).scalars()))
 
+    def present(self, ids: Sequence[str], *, as_of: int | None = None) -> set[str]:
+        """Those of these photos that are there, and have not changed after revision `as_of`."""
+        with self._engine.connect() as connection:
+            return {photo_id for page in _pages_of(ids) for photo_id in _present(connection, page, as_of)}
+
     def put_vectors(self, encoder_version: str, vectors: Mapping[str, bytes], *, as_of: int | None = None) -> None:
         """Keeps vectors beside their photos, except for photos that are gone or have changed after revision `as_of`."""
         with self._writing() as connection:
             for page in _pages_of(sorted(vectors)):
-                wanted = PHOTOS.c.id.in_(page)
-                current = wanted if as_of is None else wanted & (PHOTOS.c.revision <= as_of)
-                present = connection.execute(select(PHOTOS.c.id).where(current)).scalars().all()
+                present = _present(connection, page, as_of)
                 self._upsert_vectors(connection, encoder_version, {photo_id: vectors[photo_id] for photo_id in present})
 
     def vectors(self, encoder_version: str, *, of: Sequence[str] | None = None) -> Iterator[tuple[str, bytes]]:
@@ -122,6 +138,11 @@ class Catalogue:
         with self._engine.begin() as connection:
             connection.execute(update(REVISION).values(value=REVISION.c.value))
             yield connection
+
+    def _with_picture(self, connection: Connection, ids: Sequence[str]) -> Iterator[Photo]:
+        for page in _pages_of(ids):
+            query = select(*FIELDS).where(PHOTOS.c.id.in_(page) & PHOTOS.c.picture.is_not(None))
+            yield from map(_photo, connection.execute(query))
 
     def _upsert_vectors(self, connection: Connection, encoder_version: str, vectors: Mapping[str, bytes]) -> None:
         statement = upsert(self._engine, VECTORS)
@@ -147,6 +168,19 @@ class Catalogue:
             if len(page) < PAGE_ROWS:
                 return
             after = page[-1][0]
+
+
+def keeping_picture(new: Photo, held: Photo | None) -> Photo:
+    """A photo that replaces another keeps its picture, and what the picture says of itself, if it names none."""
+    if held is None or held.picture is None or new.picture is not None:
+        return new
+    return replace(new, width=held.width, height=held.height, color=held.color, picture=held.picture)
+
+
+def _present(connection: Connection, page: Sequence[str], as_of: int | None) -> Sequence[str]:
+    wanted = PHOTOS.c.id.in_(page)
+    current = wanted if as_of is None else wanted & (PHOTOS.c.revision <= as_of)
+    return connection.execute(select(PHOTOS.c.id).where(current)).scalars().all()
 
 
 def _pages_of(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -5,6 +5,7 @@ Two kinds: models, whose versions are published with their data, and whose code 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +18,12 @@ CATALOGUE_VERSION = "1"
 ENCODER_CODE_VERSION = "1"
 RERANKER_CODE_VERSION = "1"
 CHAIN_VERSION = "1"
+RERANKER_PROCESS_VERSION = "1"
+IMPORTS_VERSION = "1"
+PICTURES_VERSION = "1"
+FEEDBACK_VERSION = "1"
+TRAINING_VERSION = "1"
+REVIEW_VERSION = "1"
 
 COMPONENTS = (
     Component(
@@ -43,7 +50,8 @@ COMPONENTS = (
     Component(
         name="hints",
         version=HINTS_CODE_VERSION,
-        entries=("photostock.hints.*",),
+        entries=("photostock.hints.*", "photostock.moments"),
+        follow=False,
         probe="photostock.probes.hints:hints",
     ),
     Component(
@@ -79,9 +87,82 @@ COMPONENTS = (
     Component(
         name="search-chain",
         version=CHAIN_VERSION,
-        entries=("photostock.search", "photostock.api"),
-        stop=("photostock.engine", "photostock.feedback", "photostock.picture_cache", "photostock.pictures"),
+        entries=(
+            "photostock.search",
+            "photostock.api",
+            "photostock.admin",
+            "photostock.app",
+            "photostock.engine",
+            "photostock.index.upkeep",
+            "photostock.page_query",
+            "photostock.pages",
+            "photostock.settings",
+            "photostock.tables",
+            "photostock.told",
+        ),
         libraries=("numpy", "pydantic"),
+    ),
+    Component(
+        name="reranker-process",
+        version=RERANKER_PROCESS_VERSION,
+        entries=("photostock.reranker.server", "photostock.reranker.partial"),
+        follow=False,
+    ),
+    Component(
+        name="photo-imports",
+        version=IMPORTS_VERSION,
+        entries=("photostock.imports", "photostock.importers.*"),
+        follow=False,
+    ),
+    Component(
+        name="pictures",
+        version=PICTURES_VERSION,
+        entries=(
+            "photostock.pictures",
+            "photostock.picture_cache",
+            "photostock.scene",
+            "photostock.drawing.*",
+            "photostock.own_pictures.*",
+        ),
+        follow=False,
+        libraries=("pillow",),
+    ),
+    # What people did, which models learn from.
+    Component(
+        name="feedback",
+        version=FEEDBACK_VERSION,
+        entries=("photostock.feedback.*",),
+        follow=False,
+        libraries=("numpy",),
+    ),
+    Component(
+        name="search-training",
+        version=TRAINING_VERSION,
+        entries=(
+            "photostock.filter.relevance_training",
+            "photostock.index.export",
+            "photostock.index.picture_export",
+            "photostock.onnx_export",
+            "photostock.reranker.checkpoint",
+            "photostock.reranker.learning",
+            "photostock.reranker.measuring",
+            "photostock.reranker.network",
+            "photostock.reranker.plan",
+            "photostock.reranker.split",
+            "photostock.reranker.train",
+            "photostock.reranker.training_ids",
+            "photostock.reranker.views",
+            "photostock.train_command",
+        ),
+        follow=False,
+    ),
+    # What a reviewer is told, and by which rules a version is good enough.
+    Component(
+        name="search-review",
+        version=REVIEW_VERSION,
+        entries=("photostock.releases", "photostock.review.*"),
+        follow=False,
+        libraries=("numpy",),
     ),
     Component(
         name="search-api",
@@ -92,6 +173,18 @@ COMPONENTS = (
         probe="photostock.probes.shapes:api",
     ),
 )
+
+HARMLESS: Mapping[str, str] = {
+    "photostock.__main__": "the command line",
+    "photostock.components": "what is declared is checked by what it declares",
+    "photostock.demo.*": "an invented catalogue: a model's manifest has the fingerprint of its data",
+    "photostock.demo_catalogue": "an invented catalogue",
+    "photostock.evaluation.*": "reports for people",
+    "photostock.index.measure": "measures speed",
+    "photostock.probes.*": "the questions themselves: other questions have other answers, which are recorded",
+    "photostock.published": "writes a document",
+    "photostock.reranker.cost": "measures speed",
+}
 
 
 def code_of(name: str) -> str:

@@ -18,9 +18,17 @@ from pydantic import (
 )
 
 from common.contract import AnswerModel, RequestModel, Text
-from photostock.filter.colours import HEX, NAMES
+from photostock.filter.colours import NAMES
 from photostock.hints.rules import HintKind
-from photostock.photo import MOST_PIXELS_PER_SIDE
+from photostock.photo import (
+    DEFAULT_COLOR,
+    DEFAULT_HEIGHT,
+    DEFAULT_WIDTH,
+    HEX_COLOUR,
+    LONGEST_DATE,
+    MOST_PIXELS_PER_SIDE,
+    SAFE_ID,
+)
 from photostock.words import words_of
 
 MAX_WINDOW = 1_000  # results that can be paged through
@@ -33,7 +41,7 @@ Order = Literal["relevance", "latest", "popular"]
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
-PhotoId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
+PhotoId = Annotated[str, Field(pattern=f"^{SAFE_ID.pattern}$")]
 VersionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 LongText = Annotated[str, StringConstraints(max_length=5_000)]
 
@@ -53,7 +61,7 @@ def _words(text: str) -> str:
 
 
 def _known_colour(text: str) -> str:
-    if text not in NAMES and not HEX.fullmatch(text):
+    if text not in NAMES and not HEX_COLOUR.fullmatch(text):
         raise ValueError(f"expected #rrggbb or one of {', '.join(NAMES)}")
     return text
 
@@ -174,11 +182,11 @@ class NewPhoto(RequestModel):
     description: LongText = ""
     tags: Annotated[list[Text], Field(max_length=100)] = Field(default_factory=list)
     photographer: Annotated[str, StringConstraints(max_length=200)] = ""
-    width: Annotated[int, Field(ge=1, le=MOST_PIXELS_PER_SIDE)] = 1600
-    height: Annotated[int, Field(ge=1, le=MOST_PIXELS_PER_SIDE)] = 1067
-    color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#888888"
+    width: Annotated[int, Field(ge=1, le=MOST_PIXELS_PER_SIDE)] = DEFAULT_WIDTH
+    height: Annotated[int, Field(ge=1, le=MOST_PIXELS_PER_SIDE)] = DEFAULT_HEIGHT
+    color: Annotated[str, Field(pattern=f"^{HEX_COLOUR.pattern}$")] = DEFAULT_COLOR
     licence: Annotated[str, StringConstraints(max_length=200)] = ""
-    created_at: Annotated[str, StringConstraints(max_length=40)] = ""
+    created_at: Annotated[str, StringConstraints(max_length=LONGEST_DATE)] = ""
     popularity: Annotated[float, Field(ge=0, le=1e12)] = 0.0
     source_url: Annotated[str, StringConstraints(max_length=2_000)] | None = None
     safe: bool = True

@@ -45,5 +45,6 @@ class Engine:
     lifecycle: Lifecycle
     blue_green: BlueGreen
     writes: Writes
+    steps: Writes  # of releases: they may wait for a lock, which a request must not
     reports: WorkerPool  # what operators ask for and takes seconds
     own_versions: Callable[[], dict[str, str]]

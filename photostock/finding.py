@@ -20,8 +20,6 @@ from photostock.hints.rewriting import Rewritten
 from photostock.index.semantic import Semantic
 from photostock.library import Library
 
-SORTED_BY_DATE_OR_FAME = 200  # the most relevant photos among which `order_by` sorts
-
 Rows: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -33,6 +31,7 @@ class PhotoReason(StrEnum):
     OTHER_ORDER = "other_order"  # the caller did not ask for the order of relevance
     BEYOND_DEPTH = "beyond_depth"  # this page begins after the candidates that are reranked
     TOO_FEW = "too_few"  # there is nothing to put in order
+    NO_QUERY = "no_query"  # photos like a photo were asked for, and the reranker reads queries
     CONFIDENT = "confident"  # the first stage is as sure as it was whenever the reranker changed nothing for the better
 
 
@@ -44,6 +43,7 @@ class Wanted:
     text: str
     rewritten: Rewritten
     allowed: npt.NDArray[np.bool_]
+    like: int | None = None  # a row: photos like this one are wanted, and `text` is what is written about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class Found:
     scores: Floats
     stages: dict[str, dict[int, float]] = field(default_factory=dict)
     cosines: Floats | None = None  # of the rows, where the encoder found them
+    retrieval: Floats | None = None  # the same, plus what the words are worth on that scale: for the reranker
+    total: int | None = None  # with those beyond the limit; None: all that are allowed
 
 
 Answers: TypeAlias = list[Found | Refused | NotNeeded]
@@ -62,14 +64,13 @@ Answers: TypeAlias = list[Found | Refused | NotNeeded]
 def semantic_tier(
     library: Library, semantic: Semantic, relevance: Relevance | None, wanted: Sequence[Wanted], deadline: Deadline
 ) -> Answers:
-    if relevance is not None and relevance.encoder_version != semantic.encoder.version:
-        relevance = None  # its numbers mean nothing to another encoder
     answers: Answers = []
     for one in wanted:  # one by one: a vector must not depend on what else was asked at the same time
         if deadline.expired:
             answers.append(Refused(Reason.NO_TIME))
             continue
-        vector = semantic.encoder.encode([one.text])[0]
+        stored = None if one.like is None else semantic.vectors.vector_of(one.like)
+        vector = semantic.encoder.encode([one.text])[0] if stored is None else stored
         found = by_meaning(
             semantic.vectors,
             library.lexical,
@@ -77,7 +78,7 @@ def semantic_tier(
             vector=vector,
             allowed=one.allowed,
             limit=_limit(one.fields),
-            relevance=relevance,
+            relevance=relevance if one.like is None else None,  # it is learnt from queries
         )
         answers.append(_found(one.fields, found, semantic=found.cosines, words=found.bm25))
     return answers
@@ -114,10 +115,10 @@ def _found(fields: SearchFields, candidates: Candidates, **told: Floats | None) 
         for stage, scores in said.items()
         if fields.explain and scores is not None
     }
-    return Found(kept.rows, kept.scores, stages, kept.cosines)
+    return Found(kept.rows, kept.scores, stages, kept.cosines, kept.retrieval, candidates.total)
 
 
 def _limit(fields: SearchFields) -> int:
-    if fields.min_score is not None:
+    if fields.min_score is not None or fields.order_by != "relevance":  # one set of photos for every page
         return MAX_WINDOW
-    return max(fields.page * fields.per_page, WINDOW if fields.order_by == "relevance" else SORTED_BY_DATE_OR_FAME)
+    return max(fields.page * fields.per_page, WINDOW)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import NamedTuple, TypeAlias
 
@@ -29,11 +29,15 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Postings:
-    """The rows that contain a stem, and how often; the buffers may be longer, for what comes next."""
+    """The rows that contain a stem, and how often; the buffers may be longer, for what comes next.
+
+    A row that was removed stays, to be told by its length, until half of the rows are such.
+    """
 
     rows_buffer: Rows
     counts_buffer: Floats
     size: int
+    removed: int = 0
 
     @property
     def rows(self) -> Rows:
@@ -49,11 +53,14 @@ class _Postings:
         if size > len(rows):
             rows, counts = np.resize(rows, 2 * size), np.resize(counts, 2 * size)
         rows[self.size : size], counts[self.size : size] = added, times
-        return _Postings(rows, counts, size)
+        return replace(self, rows_buffer=rows, counts_buffer=counts, size=size)
 
-    def without_row(self, row: int) -> _Postings:
-        keep = self.rows != row
-        return _Postings(self.rows[keep], self.counts[keep], int(keep.sum()))
+    def without_one(self, lengths: Floats) -> _Postings:
+        """After the length of one of its rows was taken back."""
+        if 2 * (self.removed + 1) < self.size:
+            return replace(self, removed=self.removed + 1)
+        there = lengths[self.rows] >= 0
+        return _Postings(self.rows[there], self.counts[there], int(there.sum()))
 
 
 class WordEvidence(NamedTuple):
@@ -112,7 +119,9 @@ class LexicalIndex:
             stems = stems_of(words)
             self._lengths[row] = ABSENT
             for stem in set(stems):
-                self._drop(stem, row)
+                self._postings[stem] = left = self._postings[stem].without_one(self._lengths)
+                if not left.size:
+                    del self._postings[stem]
             self.vocabulary.remove(words)
             self._total_length -= _length(words)
 
@@ -126,7 +135,7 @@ class LexicalIndex:
         frequencies, counts = np.zeros(len(sought)), np.zeros((len(sought), len(rows)))
         for place, stem in enumerate(sought):
             if (postings := self._postings.get(stem)) is not None and postings.size:
-                frequencies[place] = postings.size
+                frequencies[place] = postings.size - postings.removed
                 known = postings.rows  # ascending; `take` with "clip" is half the price of a checked index
                 at = known.searchsorted(rows)
                 counts[place] = (known.take(at, mode="clip") == rows) * postings.counts.take(at, mode="clip")
@@ -142,6 +151,10 @@ class LexicalIndex:
 
         Its time grows with the rows that have such a word, not with the index.
         """
+        return best(*self.matching(query, allowed=allowed), limit=limit)
+
+    def matching(self, query: str, *, allowed: Mask) -> tuple[Rows, Floats]:
+        """All of these, in no order."""
         lengths, allowed = self._lengths, allowed[: len(self._lengths)]
         count = max(1, len(self._texts))
         mean_length = max(1.0, self._total_length / count)
@@ -156,7 +169,7 @@ class LexicalIndex:
         rows = np.concatenate(found)
         rows = rows[rows < len(allowed)]
         rows = rows[allowed[rows] & (scores[rows] > 0) & (lengths[rows] >= 0)]  # what went meanwhile has half a score
-        return best(rows, scores[rows], limit=limit)
+        return rows, scores[rows]
 
     def mask_containing(self, words: Sequence[str]) -> Mask:
         """By row: does its text contain any of these? An entry of several words is contained when all of them are."""
@@ -187,13 +200,6 @@ class LexicalIndex:
             grown = np.full(2 * size, ABSENT, dtype=np.float32)
             grown[: len(self._lengths)] = self._lengths
             self._buffer, self._lengths = grown, grown[: len(self._lengths)]
-
-    def _drop(self, stem: str, row: int) -> None:
-        left = self._postings[stem].without_row(row)
-        if left.size:
-            self._postings[stem] = left
-        else:
-            del self._postings[stem]
 
 
 def _postings_of(words: Mapping[int, list[str]]) -> dict[str, tuple[list[int], list[int]]]:

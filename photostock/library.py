@@ -1,27 +1,28 @@
 """The catalogue in memory, ready to be searched: photos, vectors, words and filter columns by the same row number.
 
-Rows are only ever appended. A photo that changes gets a new row; its old row, like that of a deleted photo, is no
-longer alive in the filter. So readers need no lock: a row becomes alive last, when everything else knows it.
+Rows are only ever appended. A photo that changes gets a new row, and the filter goes from the old to the new one in one
+step, when everything else knows the new one. What is in a row stays for `KEPT_FOR_S`: for searches that began before.
+So readers need no lock.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TypeAlias, TypeVar
+import time
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy.exc import SQLAlchemyError
 
-from photostock.catalogue import Catalogue, Photo
+from photostock.catalogue import Catalogue, Photo, keeping_picture
 from photostock.filter.filter import Conditions, PhotoFilter
-from photostock.index.encoder import Encoder, photo_vectors
+from photostock.index.encoder import Encoder
 from photostock.index.graph_files import GraphFiles
 from photostock.index.segment import Stop
-from photostock.index.semantic import THREADS, Filling, Semantic, as_bytes, keys_of
+from photostock.index.semantic import Filling, Semantic, as_bytes, encoded, keys_of
 from photostock.index.vectors import GRAPH_FROM, VectorIndex
 from photostock.lexical import LexicalIndex
 from photostock.popular import PopularityOrder
@@ -30,15 +31,31 @@ Vector: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 T = TypeVar("T")
 BATCH = 500  # photos that are added at a time
-ENCODED_ALONE = 8  # photos; more are shared by two threads
 LAST_FEW = 32  # photos whose encoding adds may wait for, when a new encoder takes over
 MOST_ROUNDS = 20  # of catching up with what is added while a new encoder encodes
+KEPT_FOR_S = 60.0  # twice the most time that a request may have
+FORGOTTEN = Photo(id="")  # in place of one that was deleted or replaced longer ago
+
+
+class Prepared(NamedTuple):
+    """Photos that can be stored quickly, for they are encoded."""
+
+    photos: Sequence[Photo]
+    semantic: Semantic | None  # whose vectors these are
+    vectors: dict[str, Vector]
 
 
 class Library:
     """Reads need no lock and may run on any thread; changes follow each other one at a time."""
 
-    def __init__(self, catalogue: Catalogue, files: GraphFiles | None = None, *, graph_from: int = GRAPH_FROM) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        files: GraphFiles | None = None,
+        *,
+        graph_from: int = GRAPH_FROM,
+        kept_for_s: float = KEPT_FOR_S,
+    ) -> None:
         self.semantic: Semantic | None = None  # None until `use_encoder`: then search has words only
         self.lexical = LexicalIndex()
         self.trouble: str | None = "not read yet"  # why changes by other processes may be missing
@@ -48,6 +65,8 @@ class Library:
         self._popular = PopularityOrder()
         self._photos: list[Photo] = []
         self._row_of: dict[str, int] = {}
+        self._kept_for_s = kept_for_s
+        self._past: deque[tuple[float, int]] = deque()  # rows of photos that are gone or changed, and since when
         self._revision = -1
         self._writer = threading.Lock()
 
@@ -80,6 +99,10 @@ class Library:
         row = self._row_of.get(photo_id)
         return self._photos[row] if row is not None and self._photos[row].safe else None
 
+    def row_of(self, photo_id: str) -> int | None:
+        """The row of the photo that `find` finds."""
+        return self._row_of.get(photo_id) if self.find(photo_id) is not None else None
+
     def allowed(self, conditions: Conditions) -> Mask:
         """By row: may this photo be shown? The one place where licence, safety and erasure are decided."""
         return self._filter.allowed(conditions)
@@ -87,7 +110,7 @@ class Library:
     def pictures(self) -> set[str]:
         """Digests of the pictures that photos have of their own."""
         rows = self._row_of.copy().values()
-        return {photo.picture["digest"] for row in rows if (photo := self._photos[row]).picture}
+        return {picture["digest"] for row in rows if (picture := self._photos[row].picture)}
 
     @property
     def licences(self) -> tuple[str, ...]:
@@ -106,19 +129,34 @@ class Library:
 
     def add(self, photos: Sequence[Photo]) -> None:
         """Durable, and found by the next search, when it returns."""
-        photos = list({photo.id: photo for photo in photos}.values())
-        semantic = self.semantic
-        vectors = _encoded(semantic, [photo for photo in photos if self._held(photo.id) != photo], {})
-        with self._writer:
-            changed = [photo for photo in photos if self._held(photo.id) != photo]
-            vectors = _encoded(self.semantic, changed, vectors if self.semantic is semantic else {})
-            version = self.semantic.encoder.version if self.semantic else ""
-            kept = {photo_id: as_bytes(vector) for photo_id, vector in vectors.items()}
-            self._catalogue.add(photos, encoder_version=version, vectors=kept)
-            self._take(changed, vectors)
+        self.store(self.prepare(photos))
 
-    def delete(self, photo_id: str) -> bool:
-        """Durable, and shown to nobody any more, when it returns; False if there was none."""
+    def prepare(self, photos: Sequence[Photo]) -> Prepared:
+        """The part of `add` that takes long: encodes what is new, changes nothing, and holds up nobody."""
+        latest = {photo.id: keeping_picture(photo, self._held(photo.id)) for photo in photos}
+        semantic = self.semantic
+        return Prepared(list(latest.values()), semantic, encoded(semantic, self._changed(latest.values()), {}))
+
+    def store(self, prepared: Prepared) -> None:
+        """The rest of `add`."""
+        with self._writer:
+            semantic, sent = self.semantic, prepared.photos
+            vectors = encoded(semantic, self._changed(sent), prepared.vectors if semantic is prepared.semantic else {})
+            version = semantic.encoder.version if semantic else ""
+            kept = {photo_id: as_bytes(vector) for photo_id, vector in vectors.items()}
+            stored = self._catalogue.add(sent, encoder_version=version, vectors=kept)
+            for one, other in zip(sent, stored, strict=True):
+                if one != other:  # it has got a picture through another process meanwhile
+                    vectors.pop(one.id, None)
+            changed = self._changed(stored)
+            self._take(changed, encoded(semantic, changed, vectors))
+
+    def stored(self, photo_id: str) -> Photo | None:
+        """As the catalogue has it now, safe or not, whoever wrote it."""
+        return self._catalogue.get(photo_id)
+
+    def delete(self, photo_id: str) -> Photo | None:
+        """Durable, and shown to nobody any more, when it returns; the photo as it was, None if there was none."""
         with self._writer:
             deleted = self._catalogue.delete(photo_id)
             self._drop(photo_id)
@@ -137,14 +175,18 @@ class Library:
         revision = self._catalogue.revision()
         if revision == self._revision:
             return
+        changes = self._catalogue.changes_since(self._revision)
         with self._writer:
-            changes = self._catalogue.changes_since(self._revision)
-            fresh = [photo for photo in changes.photos if self._held(photo.id) != photo]
-            for batch in _batches(fresh):
-                self._take(batch, self._vectors_of(batch, as_of=revision))
-            for photo_id in changes.deleted:
+            for photo_id in set(changes.deleted) - self._catalogue.present(changes.deleted):
                 self._drop(photo_id)
-            self._revision = revision
+        for batch in _batches(self._changed(changes.photos)):
+            semantic = self.semantic
+            vectors = self._vectors_of(batch, semantic, as_of=revision)  # without the lock: it may take long
+            with self._writer:
+                present = self._catalogue.present([photo.id for photo in batch], as_of=revision)
+                fresh = self._changed([photo for photo in batch if photo.id in present])
+                self._take(fresh, encoded(self.semantic, fresh, vectors if self.semantic is semantic else {}))
+        self._revision = revision
 
     def use_encoder(self, encoder: Encoder) -> None:
         """Gives every photo a vector of this encoder, then lets searches use it; takes long after an import.
@@ -171,6 +213,8 @@ class Library:
 
     def tidy(self, stop: Stop = lambda: False) -> None:
         """Makes the index of many photos fast, and keeps that in a file; may take minutes, until `stop()` is true."""
+        with self._writer:
+            self._forget()
         semantic = self.semantic
         if semantic is None or not semantic.vectors.tidy(stop):
             return
@@ -184,14 +228,14 @@ class Library:
     def _missing_from(self, rows: set[int]) -> dict[int, Photo]:
         return {row: self._photos[row] for row in self._row_of.values() if row not in rows}
 
-    def _vectors_of(self, photos: Sequence[Photo], *, as_of: int) -> dict[str, Vector]:
+    def _vectors_of(self, photos: Sequence[Photo], semantic: Semantic | None, *, as_of: int) -> dict[str, Vector]:
         """Of photos that another process added: mostly it has encoded them already."""
-        if self.semantic is None:
+        if semantic is None:
             return {}
-        version = self.semantic.encoder.version
+        version = semantic.encoder.version
         kept = dict(self._catalogue.vectors(version, of=[photo.id for photo in photos]))
         found = {photo_id: np.frombuffer(vector, dtype="<f4") for photo_id, vector in kept.items()}
-        vectors = _encoded(self.semantic, photos, found)
+        vectors = encoded(semantic, photos, found)
         if new := {i: as_bytes(vector) for i, vector in vectors.items() if i not in found}:
             self._catalogue.put_vectors(version, new, as_of=as_of)
         return vectors
@@ -199,6 +243,7 @@ class Library:
     def _take(self, photos: Sequence[Photo], vectors: dict[str, Vector]) -> None:
         if not photos:
             return
+        self._forget()
         rows = list(range(len(self._photos), len(self._photos) + len(photos)))
         self._photos.extend(photos)
         self.lexical.add_all({row: photo.text for row, photo in zip(rows, photos, strict=True)})
@@ -206,41 +251,40 @@ class Library:
             self._popular.add(row, photo.popularity)
         if self.semantic is not None:
             self.semantic.vectors.add(rows, np.stack([vectors[photo.id] for photo in photos]))
-        for row, photo in zip(rows, photos, strict=True):
-            self._drop(photo.id)  # first, so that no search finds a photo twice
-            self._filter.add(row, photo)
-            self._row_of[photo.id] = row
+        old = [self._row_of[photo.id] for photo in photos if photo.id in self._row_of]
+        self._filter.replace(dict(zip(rows, photos, strict=True)), gone=old)
+        self._row_of.update({photo.id: row for row, photo in zip(rows, photos, strict=True)})
+        self._past.extend((time.monotonic(), row) for row in old)
 
     def _drop(self, photo_id: str) -> None:
         row = self._row_of.pop(photo_id, None)
         if row is not None:
             self._filter.remove(row)
+            self._take_out([row])
+            self._past.append((time.monotonic(), row))
+
+    def _take_out(self, rows: Sequence[int]) -> None:
+        for row in rows:
             self.lexical.remove(row)
-            if self.semantic is not None:
-                self.semantic.vectors.remove([row])
+        if self.semantic is not None:
+            self.semantic.vectors.remove(rows)
+
+    def _forget(self) -> None:
+        """Rows of photos that are gone or changed for so long that no search can have begun before."""
+        rows: list[int] = []
+        while self._past and self._past[0][0] <= time.monotonic() - self._kept_for_s:
+            rows.append(self._past.popleft()[1])
+        if rows:
+            self._take_out(rows)
+            for row in rows:
+                self._photos[row] = FORGOTTEN
+
+    def _changed(self, photos: Collection[Photo]) -> list[Photo]:
+        return [photo for photo in photos if self._held(photo.id) != photo]
 
     def _held(self, photo_id: str) -> Photo | None:
         row = self._row_of.get(photo_id)
         return None if row is None else self._photos[row]
-
-
-def _encoded(semantic: Semantic | None, photos: Sequence[Photo], known: dict[str, Vector]) -> dict[str, Vector]:
-    """A vector for each of these photos by id: the known one, else a new one."""
-    if semantic is None:
-        return {}
-    missing = [photo for photo in photos if photo.id not in known]
-    new = _encode(semantic.encoder, missing)
-    made = {photo.id: vector for photo, vector in zip(missing, new, strict=True)}
-    return {photo.id: made[photo.id] if photo.id in made else known[photo.id] for photo in photos}
-
-
-def _encode(encoder: Encoder, photos: Sequence[Photo]) -> list[Vector]:
-    """Many on two threads; each by itself, so that a vector does not depend on what is encoded beside it."""
-    if len(photos) <= ENCODED_ALONE:
-        return list(photo_vectors(encoder, photos)) if photos else []
-    with ThreadPoolExecutor(THREADS) as pool:
-        blocks = pool.map(partial(photo_vectors, encoder), _batches(photos, ENCODED_ALONE))
-        return [vector for block in blocks for vector in block]
 
 
 def _batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from common.errors import PoolFull
 from common.service.app import CurrentCall, provenance_headers
+from common.service.gateway import Call
 from common.service.pages import Pages
 from photostock.answering import answers, similar_to
 from photostock.api import known_photo
@@ -19,6 +21,7 @@ from photostock.filter.filter import Conditions
 from photostock.page_query import PER_PAGE, PageQuery, page_query
 from photostock.shown import result_of
 from photostock.told import who_answered
+from photostock.wanting import conditions_of
 
 FOLDER = Path(__file__).parent
 SIMILAR = 12
@@ -49,11 +52,11 @@ def router(engine: Engine, pages: Pages) -> APIRouter:
         if asked.fields is None:
             return pages.render("search.html", status=422, **told, answer=None, popular=[])
         if not asked.text:
-            popular = _popular(engine, asked.fields, limit=PER_PAGE)
+            popular = await _popular(engine, asked.fields, call, limit=PER_PAGE)
             return pages.render("search.html", **told, answer=None, popular=popular)
         engine.recent_queries.note(asked.fields.query)
         [answer] = await answers(engine, [asked.fields], call)
-        popular = [] if answer.results else _popular(engine, None, limit=SIMILAR)
+        popular = [] if answer.results else await _popular(engine, None, call, limit=SIMILAR)
         return pages.render(
             "explain.html" if asked.fields.explain else "search.html",
             headers=provenance_headers([answer.served_by], degraded=answer.degraded),
@@ -97,15 +100,19 @@ def _form(engine: Engine, asked: PageQuery) -> dict[str, Any]:
     }
 
 
-def _popular(engine: Engine, fields: SearchQuery | None, *, limit: int) -> list[Result]:
+async def _popular(engine: Engine, fields: SearchQuery | None, call: Call, *, limit: int) -> list[Result]:
     """The best known photos, among those that fit the conditions of a search without words."""
-    conditions = (
-        Conditions()
-        if fields is None
-        else Conditions(orientation=fields.orientation, color=fields.color, licence=fields.licence, as_of=fields.as_of)
-    )
-    rows = engine.library.most_popular(engine.library.allowed(conditions), limit=limit)
-    return [result_of(engine.library.photo(row), score=0.0) for row in rows.tolist()]
+    library = engine.library
+
+    def rows() -> list[int]:
+        allowed = library.allowed(Conditions() if fields is None else conditions_of(fields))
+        return [int(row) for row in library.most_popular(allowed, limit=limit)]
+
+    try:
+        best = rows() if fields is None else await engine.searcher.decided(fields, rows, deadline=call.deadline)
+    except (PoolFull, TimeoutError):
+        best = []
+    return [result_of(library.photo(row), score=0.0) for row in best]
 
 
 def _stages(answer: SearchAnswer) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 Orientation = Literal["landscape", "portrait", "square"]
@@ -14,6 +14,7 @@ Orientation = Literal["landscape", "portrait", "square"]
 SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 MOST_PIXELS_PER_SIDE = 100_000
 LONGEST_DATE = 40  # characters
+LONG_AGO = datetime.min.replace(tzinfo=UTC)  # of a photo whose date is unknown: it has always been there
 
 # Of a photo that says nothing of its own.
 DEFAULT_WIDTH = 1600
@@ -22,7 +23,7 @@ DEFAULT_COLOR = "#888888"
 
 # Nothing else may become a link: javascript: is an address, too.
 _WEB_ADDRESS = re.compile(r"https?://[^\s<>\"]{1,2000}")
-_HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 # PostgreSQL refuses NUL in a text, and neither database can encode half of a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -67,6 +68,14 @@ class Photo:
         return ", ".join(part for part in (named, self.licence, self.source_url) if part)
 
     @property
+    def created(self) -> datetime:
+        """When it was made, in UTC; long ago if that is unknown."""
+        try:
+            return moment_of(self.created_at) if self.created_at else LONG_AGO
+        except ValueError:  # stored by an earlier version, which looked less closely
+            return LONG_AGO
+
+    @property
     def text(self) -> str:
         """All that is indexed: title, description and tags, as sentences."""
         parts = (self.title, self.description, ", ".join(self.tags))
@@ -98,7 +107,7 @@ def _value_problem(photo: Photo) -> str | None:
         return f"size {photo.width} x {photo.height} is not within 1 to {MOST_PIXELS_PER_SIDE} pixels a side"
     if photo.source_url is not None and not _WEB_ADDRESS.fullmatch(photo.source_url):
         return f"source_url {photo.source_url[:40]!r} is no address like https://…"
-    if not _HEX_COLOUR.fullmatch(photo.color):
+    if not HEX_COLOUR.fullmatch(photo.color):
         return f"color {photo.color[:40]!r} is not like #aabbcc"
     if not (math.isfinite(photo.popularity) and photo.popularity >= 0):
         return f"popularity {photo.popularity} is not a number from 0 up"
@@ -107,8 +116,17 @@ def _value_problem(photo: Photo) -> str | None:
 
 def _date_problem(created_at: str) -> str | None:
     try:
-        if not created_at or (len(created_at) <= LONGEST_DATE and datetime.fromisoformat(created_at)):
+        if not created_at or (len(created_at) <= LONGEST_DATE and moment_of(created_at)):
             return None
     except ValueError:
         pass
     return f"created_at {created_at[:LONGEST_DATE]!r} is not an ISO 8601 date"
+
+
+def moment_of(created_at: str) -> datetime:
+    """A date or time in UTC, which it is without a zone; `ValueError` for what is none, in UTC at the latest."""
+    moment = datetime.fromisoformat(created_at)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(f"{created_at} has no date in UTC") from error

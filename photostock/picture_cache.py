@@ -1,4 +1,7 @@
-"""Pictures as JPEG, drawn or resized when they are asked for: in a pool of their own, so that no search waits."""
+"""Pictures as JPEG, drawn or resized when they are asked for, and pictures that are sent.
+
+Each of the two has a thread of its own: no search waits for a picture, and none is drawn later because one was sent.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from photostock.pictures import draw
 WIDTHS_PX = (160, 320, 640, 1280)  # few, so that the cache finds what it has
 MAX_PICTURES = 512
 MAX_BYTES = 48 * 1024 * 1024
+MOST_UNREAD = 8  # pictures that were sent and wait, up to 4 MiB each
 log = structlog.get_logger(__name__)
 
 
@@ -25,6 +29,7 @@ class PictureCache:
     def __init__(self, own: PictureStore) -> None:
         self._own = own
         self._pool = WorkerPool("draw", threads=1, queue=64)
+        self._reading = WorkerPool("read", threads=1, queue=MOST_UNREAD)
         self._pictures: OrderedDict[tuple[str, int], tuple[Photo, bytes]] = OrderedDict()
         self._bytes = 0
 
@@ -41,7 +46,7 @@ class PictureCache:
 
     async def read(self, content: bytes, *, deadline: Deadline) -> OwnPicture:
         """What of a picture that was sent is kept; raises `UnreadablePicture`, and like `jpeg`."""
-        return await self._pool.run(read_picture, content, deadline=deadline)
+        return await self._reading.run(read_picture, content, deadline=deadline)
 
     def forget(self, photo_id: str) -> None:
         """Drops the pictures of a photo that was erased."""
@@ -50,6 +55,7 @@ class PictureCache:
 
     def close(self) -> None:
         self._pool.close()
+        self._reading.close()
 
     def _keep(self, key: tuple[str, int], picture: tuple[Photo, bytes]) -> None:
         self._drop(key)

@@ -7,6 +7,7 @@ filter    likewise: its weights are learnt for one encoder, and scores must mean
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy import Engine
@@ -29,12 +30,14 @@ def policies(settings: PhotoSettings) -> dict[str, ReleasePolicy]:
     return {"reranker": by_query, "encoder": at_once, "filter": at_once}
 
 
-def desk_over(state: Engine, settings: PhotoSettings) -> ReleaseDesk:
-    """The desk of a process that has the state database open."""
-    return ReleaseDesk(ReleaseStore(state), Registry(settings.registry_dir), policies(settings))
+def desk_over(
+    state: Engine, settings: PhotoSettings, *, incident: Callable[[], str | None] = lambda: None
+) -> ReleaseDesk:
+    """The desk of a process that has the state database open; `incident` tells what it sees going wrong just now."""
+    return ReleaseDesk(ReleaseStore(state), Registry(settings.registry_dir), policies(settings), incident=incident)
 
 
 def open_desk() -> ReleaseDesk:
-    """The desk of the command line."""
+    """The desk of the command line, which sees no traffic and so no incident."""
     settings = PhotoSettings()
     return desk_over(open_state(settings), settings)

@@ -10,11 +10,13 @@ from common.contract import AnswerModel, RequestModel
 from photostock.contract import MAX_QUERIES, VersionName
 
 MAX_DOCUMENTS = 100
+LONGEST_QUERY = 1_000  # characters
 LEAST_SCORED = 10  # documents of a ranking, if it has so many: fewer would not even put a first page in order
 
 
 class Document(RequestModel):
-    """A candidate: its text, and the encoder's own cosine with the query, whatever else the first stage weighs."""
+    """A candidate: its text, and what the first stage says of it: the encoder's cosine with the query, and on the same
+    scale what the query's words in it are worth. It is no probability, unlike the scores in answers to people."""
 
     id: str
     text: Annotated[str, StringConstraints(max_length=20_000)]
@@ -22,7 +24,7 @@ class Document(RequestModel):
 
 
 class Ranking(RequestModel):
-    query: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+    query: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_QUERY)]
     documents: Annotated[list[Document], Field(min_length=1, max_length=MAX_DOCUMENTS)]
 
 

@@ -3,12 +3,12 @@
 Both rerankers put the same candidates in order. By photographer it is compared how far down the photos stand on
 average: the mean difference of their places ÷ the length of the ranking, so that -0.1 is two places of twenty. A click
 is the truth that comes later: the loss of an order is 1 - 1 ÷ the place at which it had the photo. People click what
-they are shown first, which favours the challenger here: clicks can refute it, but do not prove it better.
+they are shown first, which favours the challenger here: clicks can refute it, but do not prove it better. And they
+are compared by whether they answer, and how fast, under the same time limit.
 """
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,18 +16,20 @@ from typing import TypeAlias
 
 from common.calls.client import Endpoint
 from common.deadline import Deadline
-from common.releases.observing import answered
+from common.releases.canary import Answered
+from common.releases.observing import FAULTS, is_at_fault
 from common.releases.pairs import Pairs
 from common.releases.remembered import Remembered
 from common.releases.rollout import Assigned, Rollouts
 from photostock.contract import Event
 from photostock.library import Library
+from photostock.reranker.trust import Trust
 from photostock.reranker_contract import RankingRequest, Rankings, Score
-from photostock.search import Searched
+from photostock.search import Reranked, Searched
 
 RERANKER = "reranker"
 TIERS = frozenset({RERANKER})
-MAX_RANKINGS = 4  # of a request that are compared
+MAX_RANKINGS = 4  # of a request that are compared; of a larger one nothing but the orders, for the time is another
 MOST_REMEMBERED = 20_000  # places of photos in rankings
 
 Places: TypeAlias = tuple[int, int]  # from 1, in the champion's order and in the challenger's
@@ -36,10 +38,13 @@ Places: TypeAlias = tuple[int, int]  # from 1, in the champion's order and in th
 class RerankerRollout:
     """For the event loop."""
 
-    def __init__(self, rollouts: Rollouts, pairs: Pairs, ask: Endpoint[Rankings], library: Library) -> None:
+    def __init__(
+        self, rollouts: Rollouts, pairs: Pairs, ask: Endpoint[Rankings], trust: Trust, library: Library
+    ) -> None:
         self.rollouts = rollouts
         self._pairs = pairs
         self._ask = ask  # over connections of its own
+        self._trust = trust
         self._library = library
         self._foretold: Remembered[tuple[str, str], Places] = Remembered(MOST_REMEMBERED)
 
@@ -48,8 +53,8 @@ class RerankerRollout:
         return self.rollouts.assign(RERANKER, asked, caller=caller, item=query)
 
     def watch(self, assigned: Assigned) -> Callable[[Searched], None]:
-        """To be called with what was found; the time until then is what the caller waited."""
-        return partial(self._answered, assigned, time.monotonic())
+        """To be called with what was found."""
+        return partial(self._answered, assigned)
 
     def chosen(self, events: Sequence[Event]) -> None:
         """People clicked: which version had the photo further up?"""
@@ -64,29 +69,49 @@ class RerankerRollout:
                 champion, challenger = places
                 self.rollouts.turned_out(RERANKER, 1 - 1 / champion, 1 - 1 / challenger)
 
-    def _answered(self, assigned: Assigned, started_s: float, made: Searched) -> None:
-        if assigned.arm is None:
+    def _answered(self, assigned: Assigned, made: Searched) -> None:
+        if assigned.arm != "challenger":
             return
-        latency_ms = (time.monotonic() - started_s) * 1000
-        self.rollouts.answered(RERANKER, assigned.arm, answered(made.served, TIERS, latency_ms=latency_ms))
-        if assigned.arm == "challenger" and assigned.instead_of is not None and made.reranked is not None:
-            asked, told = made.reranked
-            question = asked.model_copy(
-                update={"version": assigned.instead_of, "rankings": asked.rankings[:MAX_RANKINGS]}
-            )
+        self.rollouts.answered(RERANKER)
+        failed, reranked = is_at_fault(made.served, TIERS), made.reranked
+        if assigned.instead_of is not None and reranked is not None and (failed or reranked.told is not None):
+            rankings = reranked.asked.rankings[:MAX_RANKINGS]
+            question = reranked.asked.model_copy(update={"version": assigned.instead_of, "rankings": rankings})
             typed = {one.text: one.fields.query for one in made.wanted}
-            self._pairs.offer(partial(self._ask_champion, question, told, typed))
+            self._pairs.offer(partial(self._ask_champion, question, reranked, failed, typed))
 
     async def _ask_champion(
-        self, question: RankingRequest, told: Rankings, typed: dict[str, str], deadline: Deadline
+        self, question: RankingRequest, theirs: Reranked, failed: bool, typed: dict[str, str], deadline: Deadline
     ) -> Callable[[], None] | None:
-        outcome = await self._ask(question, deadline=deadline)
-        if outcome.reason is not None or len(outcome.value.rankings) != len(question.rankings):
-            return None
+        outcome = await self._ask(
+            question,
+            deadline=deadline.at_most_ms(theirs.within_ms),
+            check=lambda answer: self._trust.problem(question, answer),
+        )
+        if outcome.reason is not None and outcome.reason not in FAULTS:
+            return None  # it was not even asked: nothing is known of it
+        both = None
+        if len(question.rankings) == len(theirs.asked.rankings):
+            took_ms = theirs.within_ms
+            if (
+                theirs.took_ms is not None
+            ):  # once more in the background, for what a caller waits for takes longer there
+                took_ms = (await self._ask(theirs.asked, deadline=deadline.at_most_ms(theirs.within_ms))).elapsed_ms
+            both = Answered(outcome.reason is not None, outcome.elapsed_ms), Answered(failed, took_ms)
         queries = [typed.get(ranking.query, ranking.query) for ranking in question.rankings]
-        return partial(self._compare, queries, outcome.value, told)
+        return partial(self._compare, queries, outcome.value, theirs.told, both)
 
-    def _compare(self, queries: Sequence[str], ours: Rankings, theirs: Rankings) -> None:
+    def _compare(
+        self,
+        queries: Sequence[str],
+        ours: Rankings,
+        theirs: Rankings | None,
+        answered: tuple[Answered, Answered] | None,
+    ) -> None:
+        if answered is not None:
+            self.rollouts.both_answered(RERANKER, *answered)
+        if theirs is None:
+            return
         release_id = self.rollouts.under_way(RERANKER)
         if release_id is None:
             return

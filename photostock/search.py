@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -23,27 +23,40 @@ from common.deadline import Deadline
 from common.errors import PoolFull, TierFailed
 from common.metrics import ChainMetrics
 from common.outcome import Reason
+from common.versions.registry import CHAMPION
 from common.workers import WorkerPool
 from photostock import finding
 from photostock.contract import SearchFields
-from photostock.filter.excluded import entries_of, without_minus
-from photostock.filter.filter import Conditions
+from photostock.filter.filter import FILTER_VERSION, Conditions
 from photostock.filter.relevance import Relevance
 from photostock.finding import Answers, Floats, Found, PhotoReason, Wanted
 from photostock.hints import Hints
-from photostock.hints.rewriting import rewrite
+from photostock.hints.rewriting import Rewritten
 from photostock.hints.spelling import Speller
 from photostock.library import Library
-from photostock.ranking import RERANK_DEPTH, Mask
+from photostock.ranking import RERANK_DEPTH
 from photostock.reranker.released import Released, gap_of
 from photostock.reranker.trust import Trust
-from photostock.reranker_contract import Document, Ranking, RankingRequest, Rankings
+from photostock.reranker_contract import LONGEST_QUERY, Document, Ranking, RankingRequest, Rankings
+from photostock.wanting import all_wanted, decided_quickly
 
 # Pauses are short because every answer is checked anyway: a demoted model costs quality for longer than it was unwell.
 DEMOTION = DemotionPolicy(pause_s=1, longest_pause_s=8, probation_one_in=5, good_in_a_row=3)
 MOST_ON_THE_LOOP = 4  # searches whose words are read on the event loop: 0.3 ms each, 3 ms the longest of 1,300
+SENT_CHARS = 2_000  # of a photo's text: more than the 128 tokens that the reranker reads
 
 Chain: TypeAlias = FallbackChain[Wanted, Found]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """What the reranker was asked, and what it said, if it did."""
+
+    asked: RankingRequest
+    within_ms: float  # what it had time for
+    took_ms: float | None = None  # None if it did not come back
+    told: Rankings | None = None
 
 
 @dataclass(slots=True)
@@ -52,10 +65,9 @@ class Searched:
 
     wanted: list[Wanted]
     served: list[Served[Found]]
-    encoder_version: str | None
-    reranker_version: str | None
+    versions: dict[str, str]  # of what they were made with
     stages_ms: dict[str, float]
-    reranked: tuple[RankingRequest, Rankings] | None = None  # what the reranker was asked, and said
+    reranked: Reranked | None = None  # None where it was not asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,24 +101,48 @@ class Searcher:
         )
 
     async def search(self, searches: Sequence[SearchFields], *, version: str, deadline: Deadline) -> Searched:
-        """One answer per search, in order. An exception of the filter is passed on: there is no substitute for it."""
+        """One answer per search, in order.
+
+        An exception of the filter is passed on: there is no substitute for it. Likewise `PoolFull` or `TimeoutError`
+        where it had no time for dear conditions among many photos.
+        """
         run = Run(self, version)
-        hints = self.hints()
-        wanted = await self._wanted(searches, hints, deadline)
+        wanted = await self._wanted(searches, run.hints, deadline)
+        return await self._searched(run, wanted, deadline)
+
+    async def like(self, row: int, *, per_page: int, deadline: Deadline) -> Searched:
+        """Photos like the one in this row, without itself: by its vector, else by its words, which are no query."""
+        photo, run = self.library.photo(row), Run(self, CHAMPION)
+        allowed = self.library.allowed(Conditions()).copy()
+        allowed[row] = False
+        fields = SearchFields.model_construct(query=photo.title, per_page=per_page, spelling="off")
+        text = photo.text[:LONGEST_QUERY]
+        return await self._searched(run, [Wanted(fields, text, Rewritten(text, text), allowed, like=row)], deadline)
+
+    async def decided(self, fields: SearchFields, work: Callable[[], T], *, deadline: Deadline) -> T:
+        """The result of what asks the filter about a search: here if that is quick, else `PoolFull`, `TimeoutError`."""
+        if decided_quickly([fields], self.library):
+            return work()
+        return await self.fallback_pool.run(work, deadline=deadline)
+
+    async def _searched(self, run: Run, wanted: list[Wanted], deadline: Deadline) -> Searched:
         run.lap("filter")
         served = await self.chain(run).answer(wanted, deadline)
-        return Searched(wanted, served, run.encoder_version, run.reranker_version, run.stages_ms, run.heard)
+        return Searched(wanted, served, run.versions, run.stages_ms, run.asked)
 
     async def _wanted(self, searches: Sequence[SearchFields], hints: Hints, deadline: Deadline) -> list[Wanted]:
-        """A few here, many on a thread; where none is free, many are taken without spelling, the dear part of it."""
-        if len(searches) <= MOST_ON_THE_LOOP:
-            return _all_wanted(searches, hints, self.speller, self.library)
+        """A few here, many or dear ones on a thread; where none is free, many without spelling, which takes longest."""
+        quick = decided_quickly(searches, self.library)
+        if quick and len(searches) <= MOST_ON_THE_LOOP:
+            return all_wanted(searches, hints, self.speller, self.library)
         try:
             return await self.fallback_pool.run(
-                _all_wanted, searches, hints, self.speller, self.library, deadline=deadline
+                all_wanted, searches, hints, self.speller, self.library, deadline, deadline=deadline
             )
         except (PoolFull, TimeoutError):
-            return _all_wanted(searches, hints, None, self.library)
+            if not quick:
+                raise
+            return all_wanted(searches, hints, None, self.library)
 
 
 class Run:
@@ -116,15 +152,27 @@ class Run:
         self._searcher = searcher
         self._version = version
         self._serving = searcher.library.semantic  # one encoder and its vectors, for the whole request
+        self._relevance = self._of_this_encoder(searcher.relevance())
+        self.hints = searcher.hints()
         self._lap_started_s = time.monotonic()
         self.reranker_version: str | None = None
-        self.heard: tuple[RankingRequest, Rankings] | None = None
+        self.asked: Reranked | None = None
         self.stages_ms: dict[str, float] = {}
 
     @property
-    def encoder_version(self) -> str | None:
-        """Of the encoder that this request is answered with."""
-        return self._serving.encoder.version if self._serving else None
+    def versions(self) -> dict[str, str]:
+        """Of what this request is answered with."""
+        return {
+            "encoder": self._serving.encoder.version if self._serving else "none",
+            "hints": self.hints.version,
+            "filter": filter_version(self._relevance),
+            **({"reranker": self.reranker_version} if self.reranker_version else {}),
+        }
+
+    def _of_this_encoder(self, relevance: Relevance | None) -> Relevance | None:
+        """Its numbers mean nothing to another encoder."""
+        version = self._serving.encoder.version if self._serving else None
+        return relevance if relevance is not None and relevance.encoder_version == version else None
 
     def lap(self, stage: str) -> None:
         """Notes the time since the last stage ended."""
@@ -136,9 +184,8 @@ class Run:
         if self._serving is None:
             raise TierFailed(Reason.NOT_LOADED)
         library = self._searcher.library
-        relevance = self._searcher.relevance()
         answers = await self._searcher.pool.run(
-            finding.semantic_tier, library, self._serving, relevance, wanted, deadline, deadline=deadline
+            finding.semantic_tier, library, self._serving, self._relevance, wanted, deadline, deadline=deadline
         )
         self.lap("semantic")
         return answers
@@ -146,7 +193,7 @@ class Run:
     async def lexical(self, wanted: Sequence[Wanted], deadline: Deadline) -> Answers:
         library = self._searcher.library
         answers = await self._searcher.fallback_pool.run(
-            finding.lexical_tier, library, self._searcher.relevance(), wanted, deadline, deadline=deadline
+            finding.lexical_tier, library, self._relevance, wanted, deadline, deadline=deadline
         )
         self.lap("lexical")
         return answers
@@ -182,72 +229,54 @@ class Run:
         library = self._searcher.library
         request = RankingRequest(
             version=self._version,
-            encoder=self.encoder_version or "",
+            encoder=self.versions["encoder"],
             rankings=[
-                Ranking(query=one.text, documents=_documents(library, result))
+                Ranking(query=one.text[:LONGEST_QUERY], documents=_documents(library, result))
                 for one, result in zip(wanted, found, strict=True)
             ],
         )
+        self.asked = asked = Reranked(request, deadline.remaining_ms)
         outcome = await self._searcher.rerank(
             request, deadline=deadline, check=lambda answer: self._searcher.trust.problem(request, answer)
         )
+        told = outcome.value if outcome.reason is None else None
+        self.asked = replace(asked, took_ms=outcome.elapsed_ms, told=told)
         if outcome.reason is not None:
             raise TierFailed(outcome.reason)
         self.reranker_version = outcome.value.version
-        self.heard = request, outcome.value
         return [
             None if ranking is None else np.array([score.score for score in ranking])
             for ranking in outcome.value.rankings
         ]
 
 
-def _all_wanted(
-    searches: Sequence[SearchFields], hints: Hints, speller: Speller | None, library: Library
-) -> list[Wanted]:
-    return [_wanted(fields, hints, speller, library) for fields in searches]
-
-
-def _wanted(fields: SearchFields, hints: Hints, speller: Speller | None, library: Library) -> Wanted:
-    text, _ = without_minus(fields.query)
-    rewritten = rewrite(text, hints, speller if fields.spelling == "auto" else None)
-    allowed = library.allowed(conditions_of(fields))
-    if (excluded := excluded_by(fields, library)) is not None:
-        allowed = allowed & ~excluded[: len(allowed)]
-    return Wanted(fields, rewritten.text, rewritten, allowed)
-
-
-def excluded_by(fields: SearchFields, library: Library) -> Mask | None:
-    """By row: has the photo a word that the search excludes? None if it excludes none."""
-    entries = [*without_minus(fields.query)[1], *entries_of(fields.exclude)]
-    return library.lexical.mask_containing(entries) if entries else None
-
-
-def conditions_of(fields: SearchFields) -> Conditions:
-    """What a search asks of a photo beside its words."""
-    return Conditions(orientation=fields.orientation, color=fields.color, licence=fields.licence, as_of=fields.as_of)
+def filter_version(relevance: Relevance | None) -> str:
+    """Of the conditions' meaning and, if there are any, of the weights."""
+    return FILTER_VERSION if relevance is None else f"{FILTER_VERSION}+{relevance.version}"
 
 
 def _needless(one: Wanted, found: Found, confident_gap: float | None) -> NotNeeded | None:
+    if one.like is not None:
+        return NotNeeded(PhotoReason.NO_QUERY)
     if one.fields.order_by != "relevance":
         return NotNeeded(PhotoReason.OTHER_ORDER)
     if (one.fields.page - 1) * one.fields.per_page >= RERANK_DEPTH:
         return NotNeeded(PhotoReason.BEYOND_DEPTH)
     if len(found.rows) < 2:
         return NotNeeded(PhotoReason.TOO_FEW)
-    if confident_gap is not None and gap_of(_cosines(found)) >= confident_gap:
-        return NotNeeded(PhotoReason.CONFIDENT)
+    if confident_gap is not None and found.cosines is not None:
+        return NotNeeded(PhotoReason.CONFIDENT) if gap_of(found.cosines[:RERANK_DEPTH]) >= confident_gap else None
     return None
 
 
-def _cosines(found: Found) -> Floats:
-    """Of the candidates with the query, as the encoder has them."""
-    return (found.scores if found.cosines is None else found.cosines)[:RERANK_DEPTH]
-
-
 def _documents(library: Library, found: Found) -> list[Document]:
-    best = zip(found.rows[:RERANK_DEPTH].tolist(), _cosines(found).tolist(), strict=True)
+    scores = found.scores if found.retrieval is None else found.retrieval
+    best = zip(found.rows[:RERANK_DEPTH].tolist(), scores[:RERANK_DEPTH].tolist(), strict=True)
     photos = ((library.photo(row), score) for row, score in best)
-    return [Document.model_construct(id=photo.id, text=photo.text, retrieval_score=score) for photo, score in photos]
+    return [
+        Document.model_construct(id=photo.id, text=photo.text[:SENT_CHARS], retrieval_score=score)
+        for photo, score in photos
+    ]
 
 
 def _reordered(found: Found, fused: Floats) -> Found:

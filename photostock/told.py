@@ -26,7 +26,7 @@ WHY = {
     ("not_loaded",): "{part} is not ready",
     ("switched_off",): "{part} is switched off",
     ("no_match",): "no photo has these words",
-    ("other_order", "beyond_depth", "too_few", "confident"): "",  # it was not needed
+    ("other_order", "beyond_depth", "too_few", "no_query", "confident"): "",  # it was not needed
 }
 UNWELL = "{part} gave no answer that could be used"
 

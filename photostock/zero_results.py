@@ -12,7 +12,7 @@ from photostock.filter.filter import Conditions
 from photostock.finding import Wanted
 from photostock.library import Library
 from photostock.ranking import Mask
-from photostock.search import conditions_of, excluded_by
+from photostock.wanting import conditions_of, excluded_by
 
 CONDITIONS = {
     "orientation": "any orientation",

@@ -201,27 +201,9 @@ def _sales() -> pl.DataFrame:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
+    from supermegaretail.train_command import train
 
-    from common.versions.registry import Registry
-    from supermegaretail.quality.gate import QualityStop, judged
-    from supermegaretail.quality.show import show_briefly
-    from supermegaretail.training import train
-
-    table, registry = _sales(), Registry(RetailSettings().registry_dir)
-    report = _report(table)
-    show_briefly(report, Console())
-    try:
-        quality = judged(report, despite=arguments.despite_quality)
-    except QualityStop as stop:
-        raise Failed(str(stop)) from stop
-    first = "champion" not in registry.aliases("core")  # later ones are candidates
-    trained = train(table, registry, seed=arguments.seed, threads=arguments.threads, quality=quality, promote=first)
-    for manifest in trained:
-        metrics = ", ".join(f"{name} {value:.4g}" for name, value in manifest.metrics.items())
-        print(f"{manifest.component} {manifest.version} is {'champion' if first else 'published'} ({metrics})")
-    if not first:
-        print(f"next: python -m supermegaretail release propose core {trained[0].version} --why REASON")
+    train(RetailSettings(), _sales(), _report, arguments)
     return 0
 
 

@@ -28,7 +28,7 @@ def router(engine: Engine, settings: ServiceSettings) -> APIRouter:
     add_callers(routes, engine.lifecycle, engine.writes)
     add_blue_green(routes, engine.blue_green, engine.writes)
     add_shadow_report(routes, engine.shadow)
-    add_releases(routes, engine.desk, engine.rollout.rollouts, engine.writes)
+    add_releases(routes, engine.desk, engine.rollout.rollouts, engine.steps)
     add_monitoring(routes, engine)
 
     @routes.get("/drift")

@@ -17,6 +17,7 @@ from common.chain.switches import Clock, utc_now
 from common.lifecycle.blue_green import BlueGreen
 from common.lifecycle.pages import add_callers_page
 from common.lifecycle.service import lifecycle_of
+from common.releases.admin import MOST_STEPS
 from common.releases.metrics import ReleaseMetrics
 from common.releases.pages import add_release_pages
 from common.releases.pairs import Pairs
@@ -66,6 +67,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
     pool = WorkerPool("forecast", threads=2, queue=settings.max_in_flight)
     fallback_pool = WorkerPool("fallback", threads=1, queue=settings.max_in_flight)
     writes = Writes(queue=settings.max_in_flight)
+    steps = Writes(queue=MOST_STEPS)
     versions = KnownVersions(settings.registry_dir, ["core", "correction"])
     store = OverrideStore(state, "supermegaretail")
     overrides: Snapshot[dict[str, Override]] = Snapshot(
@@ -124,7 +126,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
     )
     model = ModelProcess(low, high, contributions)
     release_metrics = ReleaseMetrics(service.registry)
-    desk = releases.desk_over(state, settings)
+    desk = releases.desk_over(state, settings, incident=lambda: service.unwell("sales", "tiers", "drift", "model"))
     comparing, loading = (
         Upstream(
             name,
@@ -143,7 +145,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
         look_up_names=versions.snapshot.refresh,
         metrics=release_metrics,
     )
-    compared = high_timeout(comparing, timeout_ms=settings.high_timeout_ms).endpoint(
+    compared = low_timeout(comparing, timeout_ms=settings.low_timeout_ms).endpoint(  # as long as the challenger has
         "/v1/predictions", answer=Predictions, default=NO_PREDICTIONS
     )
     pairs = Pairs("core", upstream, release_metrics)
@@ -173,6 +175,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
         desk=desk,
         rollout=rollout,
         writes=writes,
+        steps=steps,
         predictions=predictions,
         outcomes=outcomes,
         log_reading=log_reading,
@@ -219,7 +222,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         refresh()
-        rollouts.refresh()
+        await asyncio.to_thread(rollouts.refresh)
         engine.forecaster.warm_up(book.history)
         await upstream.warm_up()
         predictions.start()
@@ -243,10 +246,11 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
             pool.close()
             fallback_pool.close()
             writes.close()
+            steps.close()
             state.dispose()
 
     operators = AdminPages(service)
-    add_release_pages(operators, desk, rollouts, writes, draw=draw)
+    add_release_pages(operators, desk, rollouts, steps, draw=draw)
     add_callers_page(operators, lifecycle, writes)
     routers = [api.router(engine), admin.router(engine, settings), operators.router()]
     app = service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)

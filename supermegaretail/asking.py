@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
@@ -50,15 +50,19 @@ class Heard(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the model process was asked about n items, and its word on some of them, by their row."""
+    """What the model process was asked about some of n items, by their row, and its word on them.
 
+    `faults` tells why answers to the same question, of this or of another version, are not served, where they are not.
+    """
+
+    version: str
     keys: Sequence[Key]  # [n]
     inputs: ModelInputs
-    heard: Sequence[tuple[int, Heard]]
-
-    def first(self, items: int) -> Asked:
-        """Of so many items at most."""
-        return replace(self, heard=self.heard[:items])
+    rows: Sequence[int]  # that it was asked about
+    within_ms: float  # what it had time for
+    faults: Callable[[Sequence[tuple[int, Heard]]], set[str]]
+    took_ms: float | None = None  # None if it did not come back
+    heard: Sequence[tuple[int, Heard]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Two kinds: models, whose versions are published with their data, and whose code 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,13 @@ CORE_CODE_VERSION = "1"
 CORRECTION_CODE_VERSION = "1"
 BASELINE_VERSION = "1"
 CHAIN_VERSION = "1"
+MODEL_PROCESS_VERSION = "1"
+EXPLANATIONS_VERSION = "1"
+DRIFT_VERSION = "1"
+SALES_VERSION = "1"
+TRAINING_VERSION = "1"
+GATES_VERSION = "1"
+MONITORING_VERSION = "1"
 
 COMPONENTS = (
     Component(
@@ -58,10 +66,93 @@ COMPONENTS = (
             "supermegaretail.model_answers",
             "supermegaretail.asking",
             "supermegaretail.api",
+            "supermegaretail.admin",
+            "supermegaretail.app",
+            "supermegaretail.batch",
+            "supermegaretail.batch_file",
+            "supermegaretail.batch_story",
+            "supermegaretail.end_of_life",
+            "supermegaretail.engine",
+            "supermegaretail.rollout",
+            "supermegaretail.settings",
         ),
         follow=False,
         libraries=("numpy", "pydantic"),
         probe="supermegaretail.probes:chain",
+    ),
+    Component(
+        name="model-process",
+        version=MODEL_PROCESS_VERSION,
+        entries=("supermegaretail.model_server", "supermegaretail.models", "supermegaretail.model_contract"),
+        follow=False,
+        libraries=("pydantic",),
+    ),
+    Component(
+        name="explanations",
+        version=EXPLANATIONS_VERSION,
+        entries=(
+            "supermegaretail.explanation",
+            "supermegaretail.explanation_features",
+            "supermegaretail.explanation_units",
+            "supermegaretail.explanation_words",
+        ),
+        follow=False,
+        libraries=("numpy",),
+    ),
+    # For which items a model must not speak.
+    Component(
+        name="drift",
+        version=DRIFT_VERSION,
+        entries=("common.drift", "supermegaretail.drift", "supermegaretail.drift_watch"),
+        follow=False,
+        libraries=("numpy",),
+    ),
+    # What counts as sold, from whatever file or request it came.
+    Component(
+        name="sales",
+        version=SALES_VERSION,
+        entries=(
+            "supermegaretail.book",
+            "supermegaretail.cells",
+            "supermegaretail.columns",
+            "supermegaretail.csv_lines",
+            "supermegaretail.folding",
+            "supermegaretail.freshretailnet",
+            "supermegaretail.imports",
+            "supermegaretail.ledger",
+            "supermegaretail.m5",
+            "supermegaretail.table",
+        ),
+        follow=False,
+        libraries=("polars",),
+    ),
+    Component(
+        name="forecast-training",
+        version=TRAINING_VERSION,
+        entries=("supermegaretail.training", "supermegaretail.train_command"),
+        follow=False,
+        libraries=("lightgbm", "numpy", "polars"),
+    ),
+    # What becomes a candidate, and what a candidate must not do.
+    Component(
+        name="forecast-gates",
+        version=GATES_VERSION,
+        entries=(
+            "supermegaretail.quality.*",
+            "supermegaretail.releases",
+            "supermegaretail.releasing.*",
+            "supermegaretail.review.*",
+        ),
+        follow=False,
+        libraries=("numpy", "polars"),
+    ),
+    # What was forecast and what came of it: its alarms stop releases.
+    Component(
+        name="monitoring",
+        version=MONITORING_VERSION,
+        entries=("supermegaretail.monitoring.*",),
+        follow=False,
+        libraries=("numpy", "polars"),
     ),
     Component(
         name="forecast-api",
@@ -72,6 +163,21 @@ COMPONENTS = (
         probe="supermegaretail.probes:api",
     ),
 )
+
+HARMLESS: Mapping[str, str] = {
+    "supermegaretail.__main__": "the command line",
+    "supermegaretail.batch_command": "the command line",
+    "supermegaretail.benchmark": "measures speed",
+    "supermegaretail.components": "what is declared is checked by what it declares",
+    "supermegaretail.demo_assortment": "invented sales: a model's manifest has the fingerprint of its data",
+    "supermegaretail.demo_calendar": "invented sales",
+    "supermegaretail.demo_data": "invented sales",
+    "supermegaretail.evaluation.*": "reports for people",
+    "supermegaretail.fold_command": "the command line",
+    "supermegaretail.missing_plans": "an experiment",
+    "supermegaretail.probes": "the questions themselves: other questions have other answers, which are recorded",
+    "supermegaretail.published": "writes a document",
+}
 
 
 def code_of(name: str) -> str:

@@ -38,6 +38,7 @@ class Engine:
     desk: ReleaseDesk
     rollout: CoreRollout
     writes: Writes
+    steps: Writes  # of releases: they may wait for a lock, which a request must not
     predictions: PredictionLog
     outcomes: Outcomes
     log_reading: WorkerPool

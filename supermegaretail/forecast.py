@@ -6,8 +6,9 @@ override → core model → moving average → constant          substitutes, be
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeAlias
@@ -156,6 +157,8 @@ class Run:
         prepared = self._prepared
         answers: Answers = [_not_asked(reason) for reason in prepared.not_to_ask]
         known = [row for row, reason in enumerate(prepared.not_to_ask) if reason is None]
+        asked = Asked(self._question.version, keys, prepared.inputs, known, deadline.remaining_ms, self._faults)
+        self.asked, started_s = asked, time.monotonic()
         outcomes = await self._forecaster.model.predict(self._question, prepared.inputs, known, deadline)
         heard: list[tuple[int, Heard]] = []
         for row, outcome in zip(known, outcomes, strict=True):
@@ -163,7 +166,7 @@ class Run:
                 heard.append((row, outcome.value))
             else:
                 answers[row] = Refused(outcome.reason)
-        self.asked = Asked(keys, prepared.inputs, heard) if heard else None
+        self.asked = replace(asked, took_ms=(time.monotonic() - started_s) * 1000, heard=heard)
         for (row, said), demand in zip(heard, self._judged(heard, "core"), strict=True):
             answers[row] = demand if self._is_of("core", said.version) else Refused(Reason.VERSION)
         corrections = zip(heard, self._judged(heard, "correction"), strict=True)
@@ -239,6 +242,21 @@ class Run:
             most=self._prepared.maxima[rows],
             level=self._prepared.inputs.stable[rows, LEVEL],
         )
+
+    def _faults(self, heard: Sequence[tuple[int, Heard]]) -> set[str]:
+        """Why some of what a model says is not served: by the rules of both stages, but whatever its version."""
+        assert self._prepared is not None
+        found: set[str] = set()
+        both = zip(heard, self._judged(heard, "core"), self._judged(heard, "correction"), strict=True)
+        for (row, said), core, correction in both:
+            if isinstance(core, Refused):
+                found.add(core.reason)
+            elif self._prepared.not_to_correct[row] is None:
+                if said.correction_version is None:
+                    found.add(said.correction_reason or Reason.NOT_LOADED)
+                elif isinstance(correction, Refused):
+                    found.add(correction.reason)
+        return found
 
     def _is_of(self, model: Group, version: str) -> bool:
         """Whether it is the version that the other items were answered by: a champion may change between two pieces."""

@@ -7,6 +7,8 @@ one, so a correction has no traffic of its own, and a new one comes with a new v
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import Engine
 
 from common.releases.desk import ReleaseDesk
@@ -23,12 +25,14 @@ def policies(settings: RetailSettings) -> dict[str, ReleasePolicy]:
     return {"core": core}
 
 
-def desk_over(state: Engine, settings: RetailSettings) -> ReleaseDesk:
-    """The desk of a process that has the state database open."""
-    return ReleaseDesk(ReleaseStore(state), Registry(settings.registry_dir), policies(settings))
+def desk_over(
+    state: Engine, settings: RetailSettings, *, incident: Callable[[], str | None] = lambda: None
+) -> ReleaseDesk:
+    """The desk of a process that has the state database open; `incident` tells what it sees going wrong just now."""
+    return ReleaseDesk(ReleaseStore(state), Registry(settings.registry_dir), policies(settings), incident=incident)
 
 
 def open_desk() -> ReleaseDesk:
-    """The desk of the command line."""
+    """The desk of the command line, which sees no traffic and so no incident."""
     settings = RetailSettings()
     return desk_over(open_state(settings), settings)

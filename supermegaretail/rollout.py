@@ -1,7 +1,8 @@
 """A rollout of the core as requests see it: which version one meets, what came of it, and how both compare.
 
 Both models are compared by what they say about the same items: relatively, by category, before and after the sales are
-known. A loss is |forecast - sold| ÷ (forecast + sold): 0 is right, 1 is as wrong as can be.
+known; and by whether they answer, and how fast, in the same time. A loss is |forecast - sold| ÷ (forecast + sold): 0 is
+right, 1 is as wrong as can be.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from functools import partial
 from typing import TypeAlias
 
 from common.deadline import Deadline
-from common.releases.observing import answered
+from common.releases.canary import Answered
+from common.releases.observing import FAULTS, is_at_fault
 from common.releases.pairs import Pairs
 from common.releases.remembered import Remembered
 from common.releases.rollout import Assigned, Rollouts
@@ -28,7 +30,7 @@ from supermegaretail.monitoring.scoring import DayKey, demand_on
 
 CORE = "core"
 TIERS = frozenset({"core", "correction"})  # that a core and its correction answer for
-MAX_ITEMS = 50  # of a request that are compared
+MAX_ITEMS = 50  # of a request that are compared; of a larger one nothing but what it says, for the time is another
 DAYS_REMEMBERED = 3  # of a forecast; those further ahead depend on the same mistakes
 MAX_TRUTHS = 5_000  # that are looked up at a time
 
@@ -52,8 +54,8 @@ class CoreRollout:
         return self.rollouts.assign(CORE, asked, caller=caller, item=override_target(items[0].store, items[0].sku))
 
     def watch(self, assigned: Assigned) -> Callable[[Question, Forecasts], None]:
-        """To be called with what was answered; the time until then is what the caller waited."""
-        return partial(self._answered, assigned, time.monotonic())
+        """To be called with what was answered."""
+        return partial(self._answered, assigned)
 
     def sold(self, keys: Sequence[DayKey]) -> None:
         """These sales are in the history now: which version was nearer?"""
@@ -67,26 +69,46 @@ class CoreRollout:
             if math.isfinite(truth):
                 self.rollouts.turned_out(CORE, loss(champion, truth), loss(challenger, truth), category)
 
-    def _answered(self, assigned: Assigned, started_s: float, question: Question, made: Forecasts) -> None:
-        if assigned.arm is None:
+    def _answered(self, assigned: Assigned, question: Question, made: Forecasts) -> None:
+        if assigned.arm != "challenger":
             return
-        latency_ms = (time.monotonic() - started_s) * 1000
-        self.rollouts.answered(CORE, assigned.arm, answered(made.served, TIERS, latency_ms=latency_ms))
-        if assigned.arm == "challenger" and assigned.instead_of is not None and made.asked is not None:
-            as_champion = replace(question, version=assigned.instead_of, quantiles=())
-            self._pairs.offer(partial(self._ask_champion, as_champion, made.asked.first(MAX_ITEMS)))
+        self.rollouts.answered(CORE)
+        failed = is_at_fault(made.served, TIERS)
+        asked = made.asked
+        if assigned.instead_of is not None and asked is not None and (asked.heard or (asked.rows and failed)):
+            challenger = Answered(failed, asked.within_ms if asked.took_ms is None else asked.took_ms)
+            as_champion = replace(question, version=assigned.instead_of)
+            self._pairs.offer(partial(self._ask_champion, as_champion, asked, challenger))
 
-    async def _ask_champion(self, question: Question, asked: Asked, deadline: Deadline) -> Callable[[], None] | None:
-        rows = [row for row, _ in asked.heard]
-        outcomes = await self._model.predict(question, asked.inputs, rows, deadline)
-        pairs = [
-            (asked.keys[row], outcome.value, challenger)
-            for (row, challenger), outcome in zip(asked.heard, outcomes, strict=True)
-            if outcome.reason is None
-        ]
-        return partial(self._compare, question.as_of, pairs) if pairs else None
+    async def _ask_champion(
+        self, question: Question, asked: Asked, challenger: Answered, deadline: Deadline
+    ) -> Callable[[], None] | None:
+        rows = asked.rows[:MAX_ITEMS]
+        started_s = time.monotonic()
+        outcomes = await self._model.predict(question, asked.inputs, rows, deadline.at_most_ms(asked.within_ms))
+        took_ms = (time.monotonic() - started_s) * 1000
+        heard = [(row, outcome.value) for row, outcome in zip(rows, outcomes, strict=True) if outcome.reason is None]
+        reasons = {outcome.reason for outcome in outcomes if outcome.reason is not None}
+        if not heard and not reasons & FAULTS:
+            return None  # it was not even asked: nothing is known of it
+        champion = Answered(bool(FAULTS & (reasons | asked.faults(heard))), took_ms)
+        if asked.took_ms is not None:  # once more in the background, for what a caller waits for takes longer there
+            started_s, again = time.monotonic(), replace(question, version=asked.version)
+            await self._model.predict(again, asked.inputs, rows, deadline.at_most_ms(asked.within_ms))
+            challenger = replace(challenger, latency_ms=(time.monotonic() - started_s) * 1000)
+        theirs = dict(asked.heard)
+        pairs = [(asked.keys[row], said, theirs[row]) for row, said in heard if row in theirs]
+        whole = len(rows) == len(asked.rows)
+        return partial(self._compare, question.as_of, pairs, (champion, challenger) if whole else None)
 
-    def _compare(self, as_of: date, pairs: Sequence[tuple[tuple[str, str], Heard, Heard]]) -> None:
+    def _compare(
+        self,
+        as_of: date,
+        pairs: Sequence[tuple[tuple[str, str], Heard, Heard]],
+        answered: tuple[Answered, Answered] | None,
+    ) -> None:
+        if answered is not None:
+            self.rollouts.both_answered(CORE, *answered)
         panel = self._history().panel
         release_id = self.rollouts.under_way(CORE)
         sums: dict[str, list[float]] = {}

@@ -5,8 +5,11 @@ Each run changes one thing in each of several components of a copy, and expects 
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from common.versions.components import code_of, components_of
+from common.versions.fingerprint import modules_of
 from common.versions.registry import Registry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +57,7 @@ HIDDEN = (  # hardly a probe sees these: the fingerprint of the code does
     Mutation("core", "supermegaretail/core/train.py", "seed=seed", "seed=seed + 1"),
     Mutation("words", "photostock/words.py", '"which", "while"', '"whichever", "while"'),  # a stop word
     Mutation("filter", "photostock/filter/filter.py", '("landscape", "portrait",', '("portrait", "landscape",'),
-    Mutation("search-chain", "photostock/search.py", "MAX_SCORE = 1_000.0", "MAX_SCORE = 2_000.0"),
+    Mutation("search-chain", "photostock/reranker/trust.py", "MAX_SCORE = 1_000.0", "MAX_SCORE = 2_000.0"),
     Mutation(
         "encoder", "photostock/index/encoder.py", "dtype=np.float32)\n        for", "dtype=np.float16)\n        for"
     ),
@@ -127,7 +132,9 @@ def test_every_component_that_answers_otherwise_is_named_and_can_not_be_recorded
     assert "nothing was recorded" in registry(checkout, "record", code=1)
     assert (checkout / "versions.lock.json").read_bytes() == before
     registry(checkout, "record", "--despite", "never released")
-    assert json.loads((checkout / "versions.lock.json").read_text())["despite"] == "never released"
+    [reason] = json.loads((checkout / "versions.lock.json").read_text())["despite"]
+    assert reason["why"] == "never released"
+    assert set(reason["components"]) == set(told)
     registry(checkout, "verify")
 
 
@@ -137,10 +144,30 @@ def test_changed_code_that_no_probe_sees_and_a_changed_library_are_named_too(che
     other.mkdir()
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: polars\nVersion: 99.0.0\n")
     told = found(registry(checkout, "verify", code=1))
-    assert {*(one.component for one in HIDDEN), "features"} == set(told) - {"reranker"}
+    with_polars = {one.name for one in components_of(ROOT) if "polars" in one.libraries}
+    assert {*(one.component for one in HIDDEN), *with_polars} == set(told) - {"reranker"}
     assert "polars" in told["features"]
     assert "→ 99.0.0" in told["features"]
     assert {component for component in told if "answers moved" in told[component]} <= {"words", "filter"}
+
+
+def test_code_that_moved_without_a_new_version_is_recorded_for_a_reason_only_and_the_reasons_stay(
+    checkout: Path,
+) -> None:
+    for trees, why in (("81", "not released yet"), ("82", "only slower")):
+        path = checkout / "supermegaretail/correction/train.py"
+        path.write_text(re.sub(r"trees=\d+", f"trees={trees}", path.read_text()))
+        assert "nothing was recorded" in registry(checkout, "record", code=1)
+        assert "nothing was recorded" in registry(checkout, "record", "--despite", " ", code=1)
+        registry(checkout, "record", "--despite", why)
+    registry(checkout, "verify")
+    registry(checkout, "record")
+
+    reasons = json.loads((checkout / "versions.lock.json").read_text())["despite"]
+    assert reasons == [
+        {"components": ["correction"], "why": "not released yet"},
+        {"components": ["correction"], "why": "only slower"},
+    ]
 
 
 def test_a_new_version_may_behave_otherwise_but_must_be_recorded(checkout: Path) -> None:
@@ -164,6 +191,25 @@ def test_a_probe_that_fails_is_a_finding_and_not_a_traceback(checkout: Path) -> 
     told = registry(checkout, "verify", code=1)
     assert "hints: ImportError" in told
     assert "Traceback" not in told
+
+
+def test_every_module_belongs_to_a_component_or_is_harmless_for_a_reason() -> None:
+    components = components_of(ROOT)
+    harmless: dict[str, str] = {}
+    for package in PACKAGES:
+        harmless |= importlib.import_module(f"{package}.components").HARMLESS
+    let_be = set(modules_of(ROOT, [*harmless], follow=False))
+    owned = {module for one in components for module in code_of(ROOT, one, among=components)}
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if path.stem != "__init__" or len(ast.parse(path.read_text()).body) > 1  # more than a docstring
+    }
+
+    assert modules - owned - let_be == set()
+    assert owned & let_be == set()
+    assert all(harmless.values())
 
 
 @pytest.mark.skipif("CI" not in os.environ, reason="while one works on a component, its record is behind")

@@ -55,7 +55,9 @@ class Standing:
     def trouble(self) -> str | None:
         """Which tiers are not in service, for `/ready`; a switched-off one is as an operator wants it."""
         unwell = [
-            f"{tier} is {_WORDS[record.state]}" for tier, record in self._records.items() if record.state in _WORDS
+            f"{tier} is {_WORDS[state]}"
+            for tier, record in tuple(self._records.items())  # of any thread: meanwhile there may be another tier
+            if (state := record.state) in _WORDS
         ]
         return ", ".join(unwell) or None
 

@@ -7,6 +7,7 @@ one thing. Alternatives of the same type are compared with each other; one that 
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -43,8 +44,8 @@ class Schemas:
         if pair in trail or len(trail) > MOST_DEPTH:
             return
         trail = (*trail, pair)
-        if "default" in old and "default" in new and old["default"] != new["default"]:
-            what = f"the default changed from {_shown(old['default'])} to {_shown(new['default'])}"
+        if "default" in old and old["default"] != new.get("default", ...):
+            what = f"the default changed from {_shown(old['default'])} to {_shown(new.get('default'))}"
             yield Change(place, what, breaking=self.side is Side.REQUEST)
         ours, theirs = alternatives(old, self.old), alternatives(new, self.new)
         if not ours or not theirs:  # one of them allows everything
@@ -71,9 +72,11 @@ class Schemas:
     def _kind(
         self, old: Sequence[Json], new: Sequence[Json], place: str, trail: tuple[tuple[str, str], ...]
     ) -> Changes:
-        """Alternatives of one type: equal ones go, the rest are paired by their titles, then by their order."""
-        old, new = [one for one in old if one not in new], [one for one in new if one not in old]
-        for left, right in _pairs(old, new):
+        """Alternatives of one type, paired by their text, else by their titles, then by their order.
+
+        Those with the same text are compared as well: a reference in it may point to something else in each document.
+        """
+        for left, right in _pairs(list(old), list(new)):
             if right is None:
                 assert left is not None
                 yield narrowed(self.side, place, f"{_named([left])} is not possible any more")
@@ -187,7 +190,7 @@ def _pairs(old: list[Json], new: list[Json]) -> list[tuple[Json | None, Json | N
     pairs: list[tuple[Json | None, Json | None]] = []
     by_title: Callable[[Json, Json], bool] = lambda left, right: left.get("title") == right.get("title")  # noqa: E731
     anyhow: Callable[[Json, Json], bool] = lambda _left, _right: True  # noqa: E731
-    for fits in (by_title, anyhow):
+    for fits in (operator.eq, by_title, anyhow):
         for left in list(old):
             match = next((right for right in new if fits(left, right)), None)
             if match is not None:

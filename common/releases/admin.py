@@ -8,72 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import Field
 
-from common.contract import RequestModel, Text
 from common.releases.desk import Refused, ReleaseDesk
 from common.releases.rollout import Rollouts
-from common.releases.store import Conflict, ReleaseRecord
+from common.releases.steps import Step, Thaw, act, frozen, shown
+from common.releases.store import Conflict
 from common.service.app import CurrentCall, body_of, documented
 from common.service.problems import Problem
 from common.state.writes import Writes
 from common.versions.registry import RegistryError, UnknownVersion
 
-Action = Literal["approve", "reject", "start", "advance", "pause", "resume", "promote", "roll_back"]
-Why = Annotated[str, Field(min_length=3, max_length=2_000)]
+MOST_STEPS = 16  # that wait at the same time
 
 
-class Step(RequestModel):
-    """What is to be done with a release, by whom and why; `insist` gives the reason to do it at a bad moment."""
+def add_releases(routes: APIRouter, desk: ReleaseDesk, rollouts: Rollouts, steps: Writes) -> None:
+    """Hangs the routes on a service's router for operators.
 
-    action: Action
-    who: Text
-    why: Why
-    insist: Why | None = None
-
-
-class Thaw(RequestModel):
-    who: Text
-    why: Why
-
-
-class Acting(Protocol):
-    def __call__(self, release_id: str, *, who: str, why: str) -> ReleaseRecord: ...
-
-
-def act(desk: ReleaseDesk, release_id: str, step: Step) -> ReleaseRecord:
-    """Does it; raises what the desk raises."""
-    if step.action == "start":
-        return desk.start(release_id, who=step.who, why=step.why, insist=step.insist)
-    actions: dict[str, Acting] = {
-        "approve": desk.approve,
-        "reject": desk.reject,
-        "advance": desk.advance,
-        "pause": desk.pause,
-        "resume": desk.resume,
-        "promote": desk.promote,
-        "roll_back": desk.roll_back,
-    }
-    return actions[step.action](release_id, who=step.who, why=step.why)
-
-
-def shown(desk: ReleaseDesk, release_id: str) -> dict[str, Any]:
-    """A release with all that happened to it; `UnknownVersion` if there is none."""
-    release = desk.store.find(release_id)
-    if release is None:
-        raise UnknownVersion(f"there is no release {release_id[:64]!r}")
-    return {**release.as_json(), "events": [event.as_json() for event in desk.store.events(release_id)]}
-
-
-def add_releases(routes: APIRouter, desk: ReleaseDesk, rollouts: Rollouts, writes: Writes) -> None:
-    """Hangs the routes on a service's router for operators."""
+    Args:
+        steps: threads of their own, for a step may wait for a lock of the registry or for a model process.
+    """
 
     async def told(call: CurrentCall, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
-            return await writes.run(work, deadline=call.deadline)
+            return await steps.run(work, deadline=call.deadline)
         except UnknownVersion as error:
             raise Problem(404, str(error)) from error
         except (Conflict, Refused, RegistryError) as error:
@@ -114,5 +74,5 @@ def add_releases(routes: APIRouter, desk: ReleaseDesk, rollouts: Rollouts, write
 
 def _overview(desk: ReleaseDesk, rollouts: Rollouts) -> dict[str, Any]:
     releases = [{**release.as_json(), "report": None} for release in desk.store.listed()]
-    frozen = {name: why for name in desk.policies if (why := desk.store.frozen(name)) is not None}
-    return {"releases": releases, "rollouts": rollouts.as_json(), "frozen": frozen}
+    freezes = [event.as_json() for event in desk.store.freeze_events() if event.component in desk.policies]
+    return {"releases": releases, "rollouts": rollouts.as_json(), "frozen": frozen(desk), "freezes": freezes}

@@ -1,24 +1,27 @@
 """What is watched while a challenger answers a share of the requests, and the verdict on it at any moment.
 
 Every thing that is watched is one claim, "on average no worse than the champion by more than is tolerated", and one
-`BettingTest` against it. A claim is refuted by evidence alone, so a verdict may be asked for after every request. The
-chance that a challenger which is as good as the champion is ever taken back is at most `CanaryPolicy.false_alarms`.
+`BettingTest` against it. A claim is refuted by evidence alone, so a verdict may be asked for after every comparison.
+
+All evidence is paired: the champion is asked what the challenger was asked. Who meets the challenger follows from
+caller and item, so the two shares of the traffic are different people asking about different things: a popular item
+that always fails lies in one of them, and would be held against that version. A pair says nothing then: both fail.
+Hence the chance that a challenger which is no worse *on any request* than is tolerated is ever taken back is at most
+`CanaryPolicy.false_alarms`, for each judge: every process of the service has its own. One that is better here and worse
+there is judged by the requests that met it, which a few popular items may rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from common.releases.betting import BettingTest
-from common.releases.recent import RecentQuantile, RecentShare
 
 Decision = Literal["wait", "advance", "roll_back"]
-REQUEST_CLAIMS = ("failures", "degraded answers", "slow answers")
+REQUEST_CLAIMS = ("failures", "slow answers")
 MAX_SLICES = 64  # that are watched apart; what comes after them counts in the whole only
-KNOWN_AFTER = 50  # answers of the champion, after which it is known how fast it usually is
-LEAST_NULL = 0.002  # no claim is "never": one accident in a million requests refutes nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +31,11 @@ class CanaryPolicy:
     Args:
         steps: shares of the traffic, rising to 1.
         requests_per_step: that the challenger must have answered before it gets the next share.
+        comparisons_per_step: of these, how many the champion must have been asked, too: no evidence is no merit.
         step_s: how long a step lasts at least.
-        false_alarms: the chance that an equally good challenger is taken back.
-        more_failures, more_degraded: difference of shares of answers, 0.01 is one in a hundred.
-        slow_share: how many of the challenger's answers may be slower than nine tenths of the champion's.
+        false_alarms: the chance that an equally good challenger is taken back, by one judge.
+        more_failures: difference of shares of answers, 0.01 is one in a hundred.
+        slow_share: of how many requests more the challenger may be the slower one than the champion is.
         slower_ms: what never counts as slower.
         shift: mean relative difference to the champion's answers to the same requests, in either direction.
         worse_outcomes: mean difference of a loss from 0 to 1 once the truth is known.
@@ -39,10 +43,10 @@ class CanaryPolicy:
 
     steps: tuple[float, ...] = (0.01, 0.05, 0.25, 1.0)
     requests_per_step: int = 300
+    comparisons_per_step: int = 400
     step_s: float = 60.0
     false_alarms: float = 0.02
     more_failures: float = 0.005
-    more_degraded: float = 0.02
     slow_share: float = 0.25
     slower_ms: float = 10.0
     shift: float = 0.05
@@ -55,11 +59,10 @@ class CanaryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One request as its caller saw it."""
+    """What one version made of a request."""
 
-    failed: bool  # not one usable answer of the model: an error, too late, nonsense
-    degraded: bool
-    latency_ms: float
+    failed: bool  # an item without a usable answer of the model: an error, too late, nonsense
+    latency_ms: float  # of the model alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +81,7 @@ class Evidence:
 class Verdict:
     decision: Decision
     evidence: tuple[Evidence, ...] = ()
-
-
-@dataclass(slots=True)
-class _Champion:
-    """What the champion is like just now, to compare with."""
-
-    failures: RecentShare = field(default_factory=RecentShare)
-    degraded: RecentShare = field(default_factory=RecentShare)
-    latency_ms: RecentQuantile = field(default_factory=lambda: RecentQuantile(0.9))
+    missing: str = ""  # for the next step
 
 
 class CanaryJudge:
@@ -94,30 +89,27 @@ class CanaryJudge:
 
     def __init__(self, policy: CanaryPolicy) -> None:
         self._policy = policy
-        self._champion = _Champion()
         self._tests: dict[str, BettingTest] = {}
         self._slices: set[str] = set()
         self._refuted: dict[str, None] = {}  # claims, in the order in which they were
         self.requests = 0  # of the challenger, during this step
+        self.comparisons = 0  # likewise
 
-    def champion_answered(self, answered: Answered) -> None:
-        self._champion.failures.add(answered.failed)
-        self._champion.degraded.add(answered.degraded)
-        self._champion.latency_ms.add(answered.latency_ms)
-
-    def challenger_answered(self, answered: Answered) -> None:
-        """One request of the challenger's share, compared with what the champion is like in the same minutes."""
-        policy, champion = self._policy, self._champion
+    def challenger_answered(self) -> None:
+        """A request met the challenger. That alone speaks neither for it nor against it."""
         self.requests += 1
-        self._claim("failures", answered.failed, champion.failures.share + policy.more_failures)
-        if not answered.failed:
-            self._claim("degraded answers", answered.degraded, champion.degraded.share + policy.more_degraded)
-        usual_ms = champion.latency_ms.value
-        if usual_ms is not None and champion.failures.count >= KNOWN_AFTER:
-            self._claim("slow answers", answered.latency_ms > usual_ms + policy.slower_ms, policy.slow_share)
+
+    def both_answered(self, champion: Answered, challenger: Answered) -> None:
+        """What both versions made of one request of the challenger's."""
+        policy = self._policy
+        self.comparisons += 1
+        self._worse("failures", challenger.failed - champion.failed, policy.more_failures)
+        later_ms = challenger.latency_ms - champion.latency_ms
+        slower = (later_ms > policy.slower_ms) - (later_ms < -policy.slower_ms)
+        self._worse("slow answers", slower, policy.slow_share)
 
     def compared(self, shifts: Mapping[str, float]) -> None:
-        """Both versions' answers to one request: the relative difference by slice, "" for the whole.
+        """What both versions answered one request: the relative difference by slice, "" for the whole.
 
         A difference of half of the champion's answer or more counts as half.
         """
@@ -133,12 +125,11 @@ class CanaryJudge:
         """How wrong both were about one thing, from 0 to 1 each, once the truth was known."""
         if self._watched(slice_name):
             where = f" in {slice_name}" if slice_name else ""
-            x = (min(max(challenger_loss - champion_loss, -1.0), 1.0) + 1) / 2
-            self._claim(f"worse outcomes{where}", x, (1 + self._policy.worse_outcomes) / 2)
+            self._worse(f"worse outcomes{where}", challenger_loss - champion_loss, self._policy.worse_outcomes)
 
     def next_step(self) -> None:
         """The challenger gets a larger share. What was seen so far goes on counting."""
-        self.requests = 0
+        self.requests = self.comparisons = 0
 
     def verdict(self) -> Verdict:
         """What should happen now."""
@@ -146,7 +137,16 @@ class CanaryJudge:
             tests = {claim: self._tests[claim] for claim in self._refuted}
             evidence = tuple(Evidence(claim, test.mean_excess, test.count) for claim, test in tests.items())
             return Verdict("roll_back", evidence)
-        return Verdict("advance" if self.requests >= self._policy.requests_per_step else "wait")
+        wanted = (
+            ("requests", self.requests, self._policy.requests_per_step),
+            (
+                "comparisons with the champion",
+                self.comparisons,
+                self._policy.comparisons_per_step,
+            ),
+        )
+        missing = " and ".join(f"{least - seen} more {what}" for what, seen, least in wanted if seen < least)
+        return Verdict("wait", missing=missing) if missing else Verdict("advance")
 
     def as_json(self) -> list[dict[str, float | int | str]]:
         """Every claim with its evidence, the most doubtful first."""
@@ -166,9 +166,13 @@ class CanaryJudge:
         claims = len(REQUEST_CLAIMS) if claim in REQUEST_CLAIMS else 3 * (MAX_SLICES + 1)
         return self._policy.false_alarms / 2 / claims
 
+    def _worse(self, name: str, difference: float, tolerated: float) -> None:
+        """By how much the challenger was worse in one case, from -1 to 1."""
+        self._claim(name, (min(max(difference, -1.0), 1.0) + 1) / 2, (1 + tolerated) / 2)
+
     def _claim(self, name: str, x: float, at_most: float) -> None:
         test = self._tests.setdefault(name, BettingTest())
-        test.observe(float(x), at_most=min(max(at_most, LEAST_NULL), 1 - LEAST_NULL))
+        test.observe(x, at_most=at_most)
         if test.sure(self._alpha(name)):
             self._refuted[name] = None
 

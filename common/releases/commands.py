@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from common.command_line import Failed, command
-from common.releases.admin import Action, Step, act, shown
 from common.releases.desk import Refused, ReleaseDesk
+from common.releases.steps import Action, Step, act, shown
 from common.releases.store import Conflict
 from common.versions.registry import RegistryError
 
@@ -35,8 +35,8 @@ def add_arguments(
         )
         stepped.add_argument("release")
         add_who(stepped)
-        if action == "start":
-            stepped.add_argument("--insist", help="the reason to begin at a bad moment; it is written down")
+        if action in ("start", "advance", "promote"):
+            stepped.add_argument("--insist", help="the reason to do it at a bad moment; it is written down")
     thaw = command(commands, "thaw", lambda a: told(lambda: _thaw(open_desk(), a)), "end the freeze of a component")
     thaw.add_argument("component")
     add_who(thaw)

@@ -13,11 +13,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+from common.releases.bootstrap import SEED, Floats, resampled
+
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-RESAMPLES = 1_000
-BLOCK = 50  # resamples at a time, so that memory stays small
 INTERVAL = (0.025, 0.975)
 
 
@@ -61,12 +60,11 @@ class Difference:
     error: float
 
 
-def compare(pairs: Pairs, *, seed: int = 1) -> Difference:
+def compare(pairs: Pairs, *, seed: int = SEED) -> Difference:
     """The figures of these samples; the same samples and seed give the same interval."""
     sums = _by_group(pairs)
-    resampled = _resampled(sums, seed)
     [[champion, candidate]] = _figures(sums.sum(axis=0)[None])
-    drawn = np.diff(_figures(resampled), axis=1)[:, 0]
+    drawn = np.diff(_figures(resampled(sums, seed=seed)), axis=1)[:, 0]
     drawn = drawn[np.isfinite(drawn)]
     low, high = np.quantile(drawn, INTERVAL) if drawn.size else (np.nan, np.nan)
     return Difference(
@@ -86,15 +84,6 @@ def _by_group(pairs: Pairs) -> Floats:
     _, place = np.unique(pairs.group, return_inverse=True)
     columns = (pairs.champion, pairs.candidate, pairs.weight)
     return np.column_stack([np.bincount(place, weights=column) for column in columns])
-
-
-def _resampled(sums: Floats, seed: int) -> Floats:
-    """The totals of as many groups, drawn with replacement: [RESAMPLES, 3]."""
-    dice, groups = np.random.default_rng(seed), len(sums)
-    if groups == 0:
-        return np.zeros((0, 3))
-    blocks = [sums[dice.integers(groups, size=(BLOCK, groups))].sum(axis=1) for _ in range(RESAMPLES // BLOCK)]
-    return np.concatenate(blocks)
 
 
 def _figures(totals: Floats) -> Floats:

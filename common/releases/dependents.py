@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from common.versions.registry import Registry, UnknownVersion
-from common.versions.slots import CHAMPION
+from common.versions.registry import Registry
 
 
 def objections(registry: Registry, component: str, version: str) -> list[str]:
@@ -17,27 +16,17 @@ def objections(registry: Registry, component: str, version: str) -> list[str]:
     needs = [
         f"{component} {version} was made for {other} {number}, and the champion is {champion}"
         for other, number in wanted.items()
-        if (champion := _champion(registry, other)) not in (None, number)
+        if (champion := registry.champion(other)) not in (None, number)
     ]
     breaks = [
         f"{other} {champion} was made for another {component}, and no {other} is made for {version}"
         for other in registry.components()
-        if (champion := _champion(registry, other)) is not None
-        if component in registry.manifest(other, champion).compatible_with
+        if (champion := registry.champion(other)) is not None
+        if component in registry.made_for(other, champion)
         if not _made_for(registry, other, component, version)
     ]
     return needs + breaks
 
 
 def _made_for(registry: Registry, other: str, component: str, version: str) -> bool:
-    return any(
-        registry.manifest(other, number).compatible_with.get(component) == version
-        for number in registry.versions(other)
-    )
-
-
-def _champion(registry: Registry, component: str) -> str | None:
-    try:
-        return registry.resolve(component, CHAMPION)
-    except UnknownVersion:
-        return None
+    return any(registry.made_for(other, number).get(component) == version for number in registry.versions(other))

@@ -7,7 +7,6 @@ from typing import Any
 
 from common.chain.story import Served
 from common.outcome import Reason
-from common.releases.canary import Answered
 
 # Left out: what ails both versions (an unreachable process, an open breaker, a switch, drift), and what the API had no
 # time for itself.
@@ -27,7 +26,6 @@ FAULTS = frozenset(
 )
 
 
-def answered(stories: Sequence[Served[Any]], tiers: Container[str], *, latency_ms: float) -> Answered:
-    """A request whose items have these stories; `tiers` are those that the version under test answers for."""
-    failed = any(step.tier in tiers and step.reason in FAULTS for story in stories for step in story.story)
-    return Answered(failed, any(story.degraded for story in stories), latency_ms)
+def is_at_fault(stories: Sequence[Served[Any]], tiers: Container[str]) -> bool:
+    """Whether the version under test failed one of these items; `tiers` are those that it answers for."""
+    return any(step.tier in tiers and step.reason in FAULTS for story in stories for step in story.story)

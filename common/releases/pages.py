@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.responses import RedirectResponse
 
 from common.releases import view
-from common.releases.admin import Step, Thaw, act
 from common.releases.desk import Refused, ReleaseDesk
 from common.releases.rollout import Rollouts
+from common.releases.steps import Step, Thaw, act, frozen
 from common.releases.store import Conflict, ReleaseRecord
 from common.service.admin_pages import AdminPages
 from common.service.app import CurrentCall
@@ -24,6 +24,7 @@ from common.state.writes import Writes
 from common.versions.registry import RegistryError, UnknownVersion
 
 PATH = "/admin/releases"
+SHOWN_FREEZES = 20
 EMPTY = {"who": "", "why": "", "insist": ""}
 
 Draw = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -38,17 +39,18 @@ class Asked(BaseModel):
     done: str = ""
 
 
-def add_release_pages(admin: AdminPages, desk: ReleaseDesk, rollouts: Rollouts, writes: Writes, *, draw: Draw) -> None:
+def add_release_pages(admin: AdminPages, desk: ReleaseDesk, rollouts: Rollouts, steps: Writes, *, draw: Draw) -> None:
     """Adds the pages to the operators' pages.
 
     Args:
+        steps: threads of their own, for a step may wait for a lock of the registry or for a model process.
         draw: a case of a report to what the service's template "release_cases.html" shows of it.
     """
     admin.list_page("Releases", PATH)
 
     async def run(call: CurrentCall, work: Callable[[], Told]) -> Told:
         try:
-            return await writes.run(work, deadline=call.deadline)
+            return await steps.run(work, deadline=call.deadline)
         except UnknownVersion as error:
             raise Problem(404, str(error)) from error
 
@@ -135,7 +137,8 @@ def _overview(desk: ReleaseDesk, rollouts: Rollouts) -> dict[str, Any]:
     live = rollouts.as_json()
     return {
         "releases": [view.row_of(release, live) for release in desk.store.listed()],
-        "frozen": {name: why for name in desk.policies if (why := desk.store.frozen(name)) is not None},
+        "frozen": frozen(desk),
+        "freezes": [event for event in desk.store.freeze_events()[:SHOWN_FREEZES] if event.component in desk.policies],
         "trouble": rollouts.trouble,
     }
 
@@ -145,13 +148,14 @@ def _page(desk: ReleaseDesk, rollouts: Rollouts, draw: Draw, release_id: str) ->
     if release is None:
         raise UnknownVersion(f"there is no release {release_id[:64]!r}")
     actions = view.actions_of(release, needs_approval=_needs_approval(desk, release))
-    starting = any(action.name == "start" for action in actions)
+    guarded = any(action.name in ("start", "advance") for action in actions)
     return {
         "release": view.row_of(release, rollouts.as_json()),
         "review": view.review_of(release.report, draw),
+        "summary": view.summary_of(release.report),
         "findings": view.findings_of(release.report),
         "actions": actions,
-        "bad_moment": desk.bad_moment(release) if starting else None,
+        "bad_moment": desk.bad_moment(release) if guarded else None,
         "frozen": desk.store.frozen(release.component),
         "events": desk.store.events(release_id),
     }

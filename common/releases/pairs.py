@@ -19,6 +19,7 @@ from common.releases.metrics import ReleaseMetrics
 
 MAX_TASKS = 4
 TIMEOUT_MS = 1_000.0
+GRACE_MS = 100.0  # in which a call that was late is told so
 LOOP_SHARE = 0.05
 CANCEL_S = 1.0  # in which a task that was cancelled ends
 Fate = Literal["compared", "unanswered", "busy", "no_budget", "bug"]
@@ -69,7 +70,7 @@ class Pairs:
 
     async def _compare(self, ask: Callable[[Deadline], Awaitable[Callable[[], None] | None]]) -> None:
         try:
-            async with asyncio.timeout(TIMEOUT_MS / 1000):
+            async with asyncio.timeout((TIMEOUT_MS + GRACE_MS) / 1000):
                 compare = await ask(Deadline.after_ms(TIMEOUT_MS))
             if compare is None:
                 self._count("unanswered")

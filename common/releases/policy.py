@@ -71,10 +71,12 @@ class ReleasePolicy:
     Args:
         needs_approval: whether a person has to have looked at what got worse.
         canary: how it gets its share of the traffic.
+        load_timeout_s: how long its version may take to be read where it is to serve, or be out of reach there.
         at_once: for what can't serve beside another version: it becomes the champion as soon as it is started.
     """
 
     needs_approval: bool
     canary: CanaryPolicy = field(default_factory=CanaryPolicy)
     good_hours: GoodHours = field(default_factory=GoodHours)
+    load_timeout_s: float = 600.0
     at_once: bool = False

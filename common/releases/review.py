@@ -16,9 +16,9 @@ from typing import Any, Literal
 import numpy as np
 
 from common.releases.compare import Difference, Pairs, compare
-from common.report.numbers import percent
+from common.releases.gate import Verdict
+from common.report.numbers import percent, points
 
-Outcome = Literal["pass", "fail", "inconclusive"]
 Better = Literal["lower", "higher", "near zero"]
 
 LEAST_GROUPS = 10  # of a slice; fewer say nothing, and it is left out
@@ -89,7 +89,7 @@ def report_of(reviewed: Reviewed) -> dict[str, Any]:
     doubted = [*doubted, *reviewed.doubts]
     if regressed > improved:
         doubted.append(f"more {reviewed.words.samples} got worse than better")
-    outcome: Outcome = "fail" if failed else "inconclusive" if doubted else "pass"
+    outcome: Verdict = "fail" if failed else "inconclusive" if doubted else "pass"
     report = {
         "kind": reviewed.kind,
         "outcome": outcome,
@@ -145,7 +145,7 @@ def most_changed(pairs: Pairs, score: np.ndarray[Any, np.dtype[np.float64]]) -> 
     return list(taken.values())
 
 
-def verdict_of(change: float, tolerance: Tolerance) -> str:
+def change_told(change: float, tolerance: Tolerance) -> str:
     """In a word, for the table of all samples."""
     return "regressed" if change > tolerance.sample else "improved" if change < -tolerance.sample else "unchanged"
 
@@ -179,7 +179,7 @@ def _rules(reviewed: Reviewed) -> list[str]:
     tolerance, words = reviewed.tolerance, reviewed.words
     return [
         f"{words.loss}: {words.loss_told}; lower is better. A sample has changed {words.sample_told}.",
-        f"Tolerated: {_points(tolerance.whole)} points on the whole, {_points(tolerance.part)} in a slice of at "
+        f"Tolerated: {points(tolerance.whole)} points on the whole, {points(tolerance.part)} in a slice of at "
         f"least {LEAST_GROUPS} independent samples.",
         "It fails where it is worse than that and chance can't explain it (95 % bootstrap interval on the whole, "
         "one chance in 40 over all slices together). It passes where neither is in doubt. Else a person decides.",
@@ -187,11 +187,7 @@ def _rules(reviewed: Reviewed) -> list[str]:
 
 
 def _told(one: Difference) -> str:
-    return f"{_points(one.difference)} points, between {_points(one.low)} and {_points(one.high)}"
-
-
-def _points(share: float) -> str:
-    return percent(share, sign=True).removesuffix(" %")
+    return f"{points(one.difference)} points, between {points(one.low)} and {points(one.high)}"
 
 
 def _finite(value: Any) -> Any:

@@ -20,7 +20,6 @@ from common.releases.desk import SERVICE, Refused, ReleaseDesk
 from common.releases.metrics import ReleaseMetrics
 from common.releases.share import place_of
 from common.releases.store import Conflict, ReleaseRecord, State
-from common.versions.registry import RegistryError
 from common.versions.slots import CHAMPION
 
 log = structlog.get_logger(__name__)
@@ -57,6 +56,8 @@ class Rollout:
         self._lock = threading.Lock()  # requests add on the event loop what the following thread judges
         self.refuted = False
         self.loaded = False
+        self.unloaded_since_s = now_s
+        self.waits_for: str | None = None  # what keeps it from going on, other than what it has to show
 
     def meets(self, caller: str, item: str) -> bool:
         """Whether this caller's request about this item is the challenger's."""
@@ -87,7 +88,10 @@ class Rollout:
                 "share": self.release.share,
                 "paused": self.release.paused,
                 "loaded": self.loaded,
+                "waits_for": self.waits_for,
                 "requests_in_this_step": self._judge.requests,
+                "comparisons_in_this_step": self._judge.comparisons,
+                "missing": self._judge.verdict().missing,
                 "claims": self._judge.as_json(),
             }
 
@@ -141,15 +145,16 @@ class Rollouts:
             return Assigned(rollout.release.to_version, "challenger", rollout.release.from_version)
         return Assigned(rollout.release.from_version or CHAMPION, "champion")
 
-    def answered(self, component: str, arm: Arm | None, answered: Answered) -> None:
-        """What the caller of an assigned request saw."""
-        if arm == "challenger":
-            self._observe(component, lambda judge: judge.challenger_answered(answered))
-        elif arm == "champion":
-            self._observe(component, lambda judge: judge.champion_answered(answered))
+    def answered(self, component: str) -> None:
+        """A request met the challenger."""
+        self._observe(component, lambda judge: judge.challenger_answered())
+
+    def both_answered(self, component: str, champion: Answered, challenger: Answered) -> None:
+        """What both versions made of one request of the challenger's."""
+        self._observe(component, lambda judge: judge.both_answered(champion, challenger))
 
     def compared(self, component: str, shifts: Mapping[str, float]) -> None:
-        """Both versions' answers to one request of the challenger's, as `CanaryJudge.compared` takes them."""
+        """What both versions answered one request of the challenger's, as `CanaryJudge.compared` takes it."""
         self._observe(component, lambda judge: judge.compared(shifts))
 
     def turned_out(self, component: str, champion_loss: float, challenger_loss: float, slice_name: str = "") -> None:
@@ -157,21 +162,29 @@ class Rollouts:
         self._observe(component, lambda judge: judge.turned_out(champion_loss, challenger_loss, slice_name))
 
     def refresh(self) -> None:
-        """Follows the database, and acts on what was seen here. One thread at a time, others wait for it."""
-        try:
-            with self._refreshing:
+        """Follows the database, and acts on what was seen here. One thread at a time, others wait for it.
+
+        What fails for one component keeps no other from being followed, or taken back.
+        """
+        with self._refreshing:
+            troubles = []
+            try:
                 self._desk.reconcile()
                 under_way = self._desk.under_way()
+                troubles += [f"of {component} are stuck: {why}" for component, why in self._desk.stuck.items()]
                 self._look_up_names()
                 self._follow(under_way)
-                for component, rollout in list(self._rollouts.items()):
+            except Exception as error:  # noqa: BLE001  any of a driver's errors; the shares in force stay
+                troubles.append(f"can't be followed: {type(error).__name__}")
+            for component, rollout in list(self._rollouts.items()):
+                try:
                     self._act(component, rollout)
-        except Exception as error:  # noqa: BLE001  any of a driver's errors; the shares in force stay
-            if self.trouble is None:
-                log.warning("release.not_followed", error=f"{type(error).__name__}: {error}")
-            self.trouble = f"can't be followed: {type(error).__name__}"
-        else:
-            self.trouble = None
+                except Exception as error:  # noqa: BLE001  likewise; the next look does it again
+                    troubles.append(f"of {component} are stuck: {type(error).__name__}: {error}")
+            trouble = "; ".join(troubles) or None
+            if trouble not in (None, self.trouble):
+                log.warning("release.not_followed", error=trouble)
+            self.trouble = trouble
 
     def as_json(self) -> dict[str, Any]:
         """By component."""
@@ -215,12 +228,13 @@ class Rollouts:
                 self._take_back(release, "; ".join(map(str, verdict.evidence)))
             elif verdict.decision == "advance" and not release.paused and self._step_lasted(component, rollout):
                 self._desk.advance(release.id, who=SERVICE, why="no claim was refuted")
-        except (Conflict, Refused, RegistryError) as error:
-            log.warning("release.stuck", component=component, release_id=release.id, error=str(error))
+        except Refused as refused:  # until a better moment, or until a person advances it
+            rollout.waits_for = str(refused)
+        except Conflict as conflict:  # somebody else was faster; the next look sees what they did
+            log.info("release.stuck", component=component, release_id=release.id, error=str(conflict))
 
     def _take_back(self, release: ReleaseRecord, why: str) -> None:
-        self._desk.roll_back(release.id, who=SERVICE, why=why)
-        self._desk.freeze(release.component, f"release {release.id} was taken back: {why}")
+        self._desk.roll_back(release.id, who=SERVICE, why=why, freeze=True)
 
     def _look_whether_loaded(self, component: str, rollout: Rollout) -> str | None:
         """Why it never will be; None if it is, or is being read."""
@@ -232,8 +246,13 @@ class Rollouts:
             return str(error)
         if loaded and not rollout.loaded:
             rollout.step_began_s = self._clock()
+        if loaded:
+            rollout.unloaded_since_s = self._clock()
         rollout.loaded = loaded
-        return None
+        rollout.waits_for = None if loaded else "it is not in memory yet where it is to serve"
+        longest_s = self._desk.policies[component].load_timeout_s
+        waited_too_long = self._clock() - rollout.unloaded_since_s > longest_s
+        return f"it was not in memory after {longest_s:.0f} s" if waited_too_long else None
 
     def _step_lasted(self, component: str, rollout: Rollout) -> bool:
         return self._clock() - rollout.step_began_s >= self._desk.policies[component].canary.step_s

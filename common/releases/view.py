@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.releases.store import ReleaseRecord, State
-from common.report.numbers import NOT_GIVEN, percent
+from common.report.numbers import percent, points
 
 WORDS = {
     State.PROPOSED: "waits for a decision",
@@ -24,6 +24,7 @@ OUTCOMES = {
     "fail": "Not good enough by the rules",
     "inconclusive": "The rules leave it open",
 }
+RESULTS = {"pass": "passed", "fail": "failed", "inconclusive": "inconclusive"}  # of a gate
 DONE = {
     "approve": "Approved. It gets no traffic until somebody starts it.",
     "reject": "Rejected.",
@@ -104,18 +105,23 @@ def review_of(
     }
 
 
+def summary_of(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The outcome of a report without samples; None for one that `review_of` shows, or where there is none."""
+    if "outcome" not in report or "measures" in report:
+        return None
+    outcome = str(report["outcome"])
+    return {
+        "outcome": outcome,
+        "outcome_told": OUTCOMES.get(outcome, outcome),
+        "sentence": str(report.get("sentence", "")),
+        "reasons": [str(reason) for reason in report.get("reasons", ())],
+    }
+
+
 def findings_of(report: Mapping[str, Any]) -> list[dict[str, str]]:
     """What the gates of an automatic release found, if this is the report of one."""
-    results = {True: "passed", False: "failed", None: "inconclusive"}
-    found = report.get("gates") or ()
     return [
-        {
-            "gate": str(one.get("gate", "")),
-            "result": results.get(one.get("passed"), ""),
-            "told": str(one.get("told", "")),
-        }
-        for one in found
-        if isinstance(one, Mapping)
+        {"gate": one["gate"], "result": RESULTS[one["verdict"]], "told": one["told"]} for one in report.get("gates", ())
     ]
 
 
@@ -131,8 +137,8 @@ def _figures(one: Mapping[str, Any]) -> dict[str, Any]:
         "regressed": one.get("regressed"),
         "champion": percent(_number(one["champion"])),
         "candidate": percent(_number(one["candidate"])),
-        "difference": _points(one["difference"]),
-        "interval": f"{_points(one['low'])} to {_points(one['high'])}",
+        "difference": points(_number(one["difference"])),
+        "interval": f"{points(low)} to {points(high)}",
         "verdict": verdict,
     }
 
@@ -156,6 +162,9 @@ def _live(rollout: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "share": f"{rollout.get('share', 0):.0%}",
         "requests": rollout.get("requests_in_this_step"),
+        "comparisons": rollout.get("comparisons_in_this_step"),
+        "missing": rollout.get("missing"),
+        "waits_for": rollout.get("waits_for"),
         "claims": claims,
     }
 
@@ -165,10 +174,6 @@ def _odds(log_fortune: float) -> str:
     if not math.isfinite(log_fortune) or log_fortune <= 0:
         return "none"
     return f"{math.exp(min(log_fortune, 20.0)):,.1f} to 1"
-
-
-def _points(share: Any) -> str:
-    return percent(_number(share), sign=True).removesuffix(" %") if share is not None else NOT_GIVEN
 
 
 def _number(value: Any) -> float:

@@ -18,3 +18,8 @@ def percent(value: float, *, sign: bool = False) -> str:
     """A share as a percentage with one decimal, or a dash."""
     text = number(100 * value, 1, sign=sign)
     return text if text == NOT_GIVEN else f"{text} %"
+
+
+def points(share: float) -> str:
+    """A difference of two shares in percentage points, or a dash."""
+    return number(100 * share, 1, sign=True)

@@ -99,6 +99,11 @@ class Service:
         )
         return app
 
+    def unwell(self, *names: str) -> str | None:
+        """What is wrong with these parts just now; None if nothing is."""
+        told = [f"{part.name}: {reason}" for part in self.parts if part.name in names and (reason := part.reason())]
+        return "; ".join(told) or None
+
     def _operations(self) -> APIRouter:
         router = APIRouter(tags=["operations"])
 

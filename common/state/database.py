@@ -12,6 +12,7 @@ from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 from common.settings import ServiceSettings
 
 BUSY_TIMEOUT_MS = 2_000  # how long a writer waits for another one
+STATE_FILE = "state.sqlite3"  # under VAR_DIR
 CREATION_LOCK = 0x6D7572706879  # "murphy": any number that nobody else in this database locks
 
 
@@ -22,7 +23,7 @@ def open_state(settings: ServiceSettings) -> Engine:
             settings.database_url, pool_size=4, max_overflow=4, pool_timeout=2, pool_pre_ping=True, hide_parameters=True
         )
     settings.var_dir.mkdir(parents=True, exist_ok=True)
-    url = settings.database_url or f"sqlite:///{settings.var_dir / 'state.sqlite3'}"
+    url = settings.database_url or f"sqlite:///{settings.var_dir / STATE_FILE}"
     # hide_parameters: an error message, and so a log, never holds what was stored
     connect_args = {"timeout": BUSY_TIMEOUT_MS / 1000}
     engine = create_engine(url, connect_args=connect_args, pool_timeout=2, hide_parameters=True)

@@ -27,7 +27,7 @@ from common.versions.manifest import RegistryError
 ALIASES = "aliases.json"
 HISTORY = "aliases.log.jsonl"
 LOCK = ".lock"
-KEPT_MOVES = 1_000  # of each component; the log is cut to them when it has twice as many lines
+KEPT_MOVES = 1_000  # of each alias; its lines are cut to them when there are twice as many
 LOCK_TIMEOUT_S = 10.0
 LOCK_POLL_S = 0.005
 
@@ -89,7 +89,7 @@ def move(
 
 
 def history(folder: Path, alias: str) -> list[Move]:
-    """The moves of an alias that took place, oldest first; those of the last `KEPT_MOVES` lines at least."""
+    """The moves of an alias that took place, oldest first; the last `KEPT_MOVES` at least."""
     moves = [one for one in _moves(folder / HISTORY) if one.alias == alias]
     ends = [*(one.was for one in moves[1:]), *([read(folder).get(alias)] if moves else [])]
     return [one for one, end in zip(moves, ends, strict=True) if one.version == end]
@@ -142,9 +142,12 @@ def _move(line: bytes) -> Move | None:
 
 
 def _append(path: Path, made: Move) -> None:
-    lines = [json.dumps(asdict(one)) for one in _moves(path)]
-    if len(lines) >= 2 * KEPT_MOVES:
-        replace_file(path, "".join(f"{line}\n" for line in lines[-KEPT_MOVES:]))
+    moves = _moves(path)
+    own = [number for number, one in enumerate(moves) if one.alias == made.alias]
+    if len(own) >= 2 * KEPT_MOVES:
+        old = set(own[:-KEPT_MOVES])
+        kept = (json.dumps(asdict(one)) for number, one in enumerate(moves) if number not in old)
+        replace_file(path, "".join(f"{line}\n" for line in kept))
     with path.open("ab") as file:
         file.write(b"\n" + json.dumps(asdict(made)).encode() + b"\n")  # apart from a line that was torn
         file.flush()

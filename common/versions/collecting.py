@@ -1,25 +1,27 @@
 """Which versions nobody needs any more, and their removal.
 
 Kept are: what an alias stands for; what it stood for lately, so that a rollback finds it; the newest few; what was
-published or asked for in the last days; and whatever one of these, of any component, was made for.
+published or asked for in the last days; what somebody asks to keep, such as what waits for a decision; and whatever one
+of these, of any component, was made for.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.versions.aliases import changing
-from common.versions.registry import MANIFEST, VERSION, Registry, RegistryError
+from common.versions.registry import MANIFEST, VERSION, Registry
 
 USED = ".used"  # COMPONENT/.used/1.0.0: an empty file, as old as the last use of that version
 TRASH = ".trash-"
 LEFTOVERS = (".draft-", TRASH, ".aliases")
 LEFTOVER_AFTER_S = 86_400.0
+NOTHING: Mapping[str, Set[str]] = {}
 LATEST_MOVES = 20  # of each alias: what it stood for during these can be gone back to
 
 
@@ -39,10 +41,18 @@ def note_use(registry: Registry, component: str, version: str) -> None:
         (used / version).touch()
 
 
-def garbage(registry: Registry, policy: GarbagePolicy) -> dict[str, list[str]]:
-    """Component to versions that can go, oldest first. Raises `RegistryError` for a registry that can't be read."""
+def garbage(
+    registry: Registry, policy: GarbagePolicy, *, also_needed: Mapping[str, Set[str]] = NOTHING
+) -> dict[str, list[str]]:
+    """Component to versions that can go, oldest first. Raises `RegistryError` for a registry that can't be read.
+
+    Args:
+        also_needed: versions by component that stay, too.
+    """
     versions = {component: registry.versions(component) for component in registry.components()}
-    needed = {component: _in_use(registry, component, policy) for component in versions}
+    needed = {
+        component: _in_use(registry, component, policy) | also_needed.get(component, set()) for component in versions
+    }
     _add_what_they_need(registry, versions, needed)
     return {
         component: [version for version in numbers if version not in needed[component]]
@@ -50,13 +60,16 @@ def garbage(registry: Registry, policy: GarbagePolicy) -> dict[str, list[str]]:
     }
 
 
-def collect(registry: Registry, policy: GarbagePolicy) -> dict[str, list[str]]:
+def collect(
+    registry: Registry, policy: GarbagePolicy, *, also_needed: Mapping[str, Set[str]] = NOTHING
+) -> dict[str, list[str]]:
     """Removes what `garbage` finds, and what crashes left behind; tells what went."""
     gone: dict[str, list[str]] = {}
-    for component, versions in garbage(registry, policy).items():
+    for component, versions in garbage(registry, policy, also_needed=also_needed).items():
         folder = registry.root / component
         with changing(folder):
-            still = set(garbage(registry, policy)[component])  # an alias may have moved meanwhile
+            # again, for an alias may have moved meanwhile
+            still = set(garbage(registry, policy, also_needed=also_needed)[component])
             gone[component] = [version for version in versions if version in still]
             for version in gone[component]:
                 # In one step it is no version any more; a process that dies here leaves only a folder to tidy up.
@@ -89,7 +102,7 @@ def _in_use(registry: Registry, component: str, policy: GarbagePolicy) -> set[st
 def _add_what_they_need(registry: Registry, versions: Mapping[str, list[str]], needed: dict[str, set[str]]) -> None:
     """A kept correction keeps its core, and a kept core the newest correction that was made for it."""
     made_for = {
-        (component, version): _made_for(registry, component, version)
+        (component, version): registry.made_for(component, version)
         for component, numbers in versions.items()
         for version in numbers
     }
@@ -106,13 +119,6 @@ def _add_what_they_need(registry: Registry, versions: Mapping[str, list[str]], n
                     needed[component].add(version)
                 if version in needed[component]:
                     served |= partners
-
-
-def _made_for(registry: Registry, component: str, version: str) -> dict[str, str]:
-    try:
-        return registry.manifest(component, version).compatible_with
-    except RegistryError:  # damaged: it needs nobody
-        return {}
 
 
 def _changed_s(path: Path) -> float:

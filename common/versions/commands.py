@@ -10,9 +10,12 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from common.command_line import Failed, command
+from common.releases.store import OPEN, ReleaseStore
 from common.settings import ServiceSettings
+from common.state.database import STATE_FILE, open_state
 from common.versions import lock
 from common.versions.collecting import GarbagePolicy, collect, garbage
 from common.versions.components import Component, ComponentsError, components_of, loader_of
@@ -41,6 +44,9 @@ def add_arguments(registry: argparse.ArgumentParser) -> None:
     rollback = command(commands, "rollback", _told(_rollback), "move an alias back to what it stood for before")
     rollback.add_argument("component")
     rollback.add_argument("--alias", default=CHAMPION, help="which (default: champion)")
+    promote.add_argument(
+        "--despite", metavar="REASON", help="make champion what has a release, past its review and its canary, and why"
+    )
     for moving in (promote, rollback):
         moving.add_argument("--who", help="for the history (default: your user name)")
         moving.add_argument("--why", default="", help="for the history")
@@ -56,7 +62,7 @@ def add_arguments(registry: argparse.ArgumentParser) -> None:
     gc.add_argument("--dry-run", action="store_true", help="only tell what would go")
     verify = command(commands, "verify", _told(_verify), "find what moved without a new version, here and in VAR_DIR")
     record = command(commands, "record", _told(_record), f"write {lock.LOCK_FILE}: what every component is now")
-    record.add_argument("--despite", metavar="REASON", help="record answers that moved without a new version, and why")
+    record.add_argument("--despite", metavar="REASON", help="record what moved without a new version, and why")
     for checking in (verify, record):
         checking.add_argument("--root", type=Path, default=Path(), help="the checkout (default: this directory)")
 
@@ -65,7 +71,7 @@ def _told(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namesp
     def plainly(arguments: argparse.Namespace) -> int:
         try:
             return run(arguments)
-        except (RegistryError, ComponentsError, OSError) as error:
+        except (RegistryError, ComponentsError, OSError, SQLAlchemyError) as error:
             raise Failed(str(error)) from error
 
     return plainly
@@ -73,6 +79,25 @@ def _told(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namesp
 
 def _registry() -> Registry:
     return Registry(ServiceSettings().registry_dir)
+
+
+def _releases() -> ReleaseStore | None:
+    """None where no service has kept its state yet."""
+    settings = ServiceSettings()
+    kept = settings.database_url is not None or (settings.var_dir / STATE_FILE).is_file()
+    return ReleaseStore(open_state(settings)) if kept else None
+
+
+def _has_releases(component: str) -> bool:
+    releases = _releases()
+    return releases is not None and bool(releases.listed(component))
+
+
+def _in_open_releases() -> dict[str, set[str]]:
+    releases, needed = _releases(), dict[str, set[str]]()
+    for release in releases.listed(states=OPEN) if releases is not None else ():
+        needed.setdefault(release.component, set()).update(filter(None, (release.from_version, release.to_version)))
+    return needed
 
 
 def _list(_arguments: argparse.Namespace) -> int:
@@ -106,8 +131,12 @@ def _history(arguments: argparse.Namespace) -> int:
 
 def _promote(arguments: argparse.Namespace) -> int:
     registry = _registry()
+    if arguments.alias == CHAMPION and not arguments.despite and _has_releases(arguments.component):
+        told = f"{arguments.component} is released step by step: `release propose`, or for the way back `rollback`"
+        raise Failed(f"{told}; --despite REASON overrules this")
     registry.load(arguments.component, arguments.version)
-    move = registry.point(arguments.component, arguments.alias, arguments.version, who=arguments.who, why=arguments.why)
+    why = "; ".join(filter(None, (arguments.why, arguments.despite)))
+    move = registry.point(arguments.component, arguments.alias, arguments.version, who=arguments.who, why=why)
     version = registry.resolve(arguments.component, arguments.alias)
     was = "already" if move is None else f"was {move.was or 'nothing'}"
     print(f"{arguments.component}: {arguments.alias} is {version} ({was})")
@@ -122,7 +151,7 @@ def _rollback(arguments: argparse.Namespace) -> int:
 
 def _gc(arguments: argparse.Namespace) -> int:
     policy = GarbagePolicy(keep=arguments.keep, unused_days=arguments.unused_days)
-    gone = (garbage if arguments.dry_run else collect)(_registry(), policy)
+    gone = (garbage if arguments.dry_run else collect)(_registry(), policy, also_needed=_in_open_releases())
     word = "would go" if arguments.dry_run else "removed"
     for component, versions in gone.items():
         for version in versions:
@@ -149,12 +178,14 @@ def _record(arguments: argparse.Namespace) -> int:
     root = arguments.root.resolve()
     now, broken = lock.states(root, components_of(root))
     moved = [finding for finding in lock.differences(lock.read_lock(root), now) if finding.moved]
-    refused = broken + ([] if arguments.despite else moved)
+    why = (arguments.despite or "").strip()
+    refused = broken + ([] if why else moved)
     if refused:
         _show_findings(refused)
         print("nothing was recorded")
         return 1
-    lock.write_lock(root, now, despite=arguments.despite if moved else None)
+    reason = {"components": [finding.component for finding in moved], "why": why} if moved else None
+    lock.write_lock(root, now, reason=reason)
     print(f"{len(now)} components recorded in {root / lock.LOCK_FILE}")
     return 0
 

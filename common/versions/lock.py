@@ -1,7 +1,7 @@
 """The committed record of what every component was when somebody last looked: `versions.lock.json`.
 
-A component whose code, libraries or answers differ from the record has moved. That is allowed with a new version; and
-with the old one only where its answers to the probes stand, which is for a person to record.
+A component whose code, libraries or answers differ from the record has moved. That is allowed with a new version; with
+the old one only for a reason that a person gives, and the record keeps the last of these.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from common.versions.components import Component, ComponentsError, State, state_
 
 LOCK_FILE = "versions.lock.json"
 SHOWN = 4  # names in a sentence
+KEPT_REASONS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class Finding:
     version: str
     what: str
     what_to_do: str
-    moved: bool = False  # it answers otherwise under the same version
+    moved: bool = False  # under the same version: it may answer otherwise
 
 
 def states(root: Path, components: Sequence[Component]) -> tuple[dict[str, State], list[Finding]]:
@@ -57,11 +58,19 @@ def read_lock(root: Path) -> dict[str, State]:
         raise ComponentsError(f"{path} can't be read: {error!r}") from error
 
 
-def write_lock(root: Path, found: Mapping[str, State], *, despite: str | None = None) -> None:
-    """Records these states; `despite` is the reason why answers moved under the same version."""
-    document: dict[str, Any] = {"components": {name: asdict(state) for name, state in sorted(found.items())}}
-    if despite is not None:
-        document["despite"] = despite
+def read_reasons(root: Path) -> list[dict[str, Any]]:
+    """Why what moved was recorded under the same version, oldest first: the last `KEPT_REASONS`."""
+    try:
+        reasons: list[dict[str, Any]] = json.loads((root / LOCK_FILE).read_text()).get("despite", [])
+    except (OSError, ValueError):
+        return []
+    return reasons
+
+
+def write_lock(root: Path, found: Mapping[str, State], *, reason: Mapping[str, Any] | None = None) -> None:
+    """Records these states; `reason` is for what moved under the same version."""
+    reasons = [*read_reasons(root), *([reason] if reason is not None else [])][-KEPT_REASONS:]
+    document = {"components": {name: asdict(state) for name, state in sorted(found.items())}, "despite": reasons}
     replace_file(root / LOCK_FILE, json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
@@ -89,11 +98,8 @@ def _difference(name: str, old: State, new: State) -> Finding:
     what = "; ".join(part for part in parts if part)
     if new.version != old.version:
         return _finding(name, new, what, "record it")
-    if answers:
-        return _finding(name, new, what, "give it a new version, then record it", moved=True)
-    if not new.answers:
-        return _finding(name, new, what, "give it a new version if it behaves otherwise; then record it")
-    return _finding(name, new, what, "its probes hold: record it; if it may behave otherwise, with a new version")
+    rather = "" if answers else ", or record it with --despite REASON where it can't behave otherwise"
+    return _finding(name, new, what, f"give it a new version, then record it{rather}", moved=True)
 
 
 def _finding(name: str, state: State, what: str, what_to_do: str, *, moved: bool = False) -> Finding:

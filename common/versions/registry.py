@@ -12,8 +12,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,20 @@ class Registry:
             )
         return manifest
 
+    def champion(self, component: str) -> str | None:
+        """The version that serves, None where there is none yet."""
+        try:
+            return self.resolve(component, CHAMPION)
+        except UnknownVersion:
+            return None
+
+    def made_for(self, component: str, name: str) -> dict[str, str]:
+        """The versions of other components that a version was made for; none if its manifest can't be read."""
+        try:
+            return self.manifest(component, name).compatible_with
+        except RegistryError:
+            return {}
+
     def load(self, component: str, name: str = "champion") -> Release:
         """A version whose every artifact has the checksum of its manifest; `ArtifactError` if one has not."""
         manifest = self.manifest(component, name)
@@ -94,6 +108,7 @@ class Registry:
         component: str,
         files: Mapping[str, bytes | Path],
         *,
+        alias: str | None,
         features: Sequence[str] = (),
         parameters: Mapping[str, Any] | None = None,
         compatible_with: Mapping[str, str] | None = None,
@@ -103,11 +118,10 @@ class Registry:
         code: str = "",
         defaults: Mapping[str, Any] | None = None,
         version: str | None = None,
-        alias: str | None = CHAMPION,
         who: str | None = None,
         why: str = "",
     ) -> Manifest:
-        """Makes a new version of `files` and points `alias` at it; `who` and `why` go into its history.
+        """Makes a new version of `files` and points `alias` at it, unless None; `who` and `why` go into its history.
 
         Without `version` the next minor one is taken, unless a version with the same content exists: then that one
         is returned and nothing is written. A version that exists with other content is refused.
@@ -155,16 +169,20 @@ class Registry:
         who: str | None = None,
         why: str = "",
         kind: Kind = "point",
+        only_if: Callable[[], bool] = lambda: True,
     ) -> Move | None:
         """Moves an alias, at once and for every process that shares the folder; None if it is there already.
 
-        `who` is the user of this process unless told. Crash-safe: the alias stands for its old version or for the new.
+        `who` is the user of this process unless told. `only_if` is asked while nobody else can move an alias of this
+        component; if it says no, nothing moves. Crash-safe: the alias stands for its old version or for the new.
         """
         if not NAME.fullmatch(alias):
             raise RegistryError(f"{component}: {alias!r} is not a name for an alias")
         with self._changing(component):
             self.aliases(component)  # never overwrites what can't be read
             target = self.resolve(component, version)
+            if not only_if():
+                return None
             return moving.move(self._folder(component), alias, target, who=who, why=why, kind=kind)
 
     def rollback(self, component: str, alias: str = CHAMPION, *, who: str | None = None, why: str = "") -> Move:
@@ -218,8 +236,11 @@ class Registry:
             if not existing.same_content(manifest):
                 raise RegistryError(f"{component} {manifest.version} exists with other content; give it a new version")
             return existing
-        others = (self.manifest(component, version) for version in self.versions(component))
-        return next((other for other in others if other.same_content(manifest)), None)
+        for version in self.versions(component):
+            with suppress(ArtifactError):  # a damaged one is not the same as anything
+                if (other := self.manifest(component, version)).same_content(manifest):
+                    return other
+        return None
 
 
 def sha256_of(path: Path) -> str:

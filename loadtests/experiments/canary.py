@@ -2,8 +2,8 @@
 
 Made-up challengers are rolled out with made-up traffic, request by request, through the judge and the assignment that
 the services use. The promise: each bad one is taken back before it has met a twentieth of the planned traffic, in 95 of
-100 rollouts or more, an identical one is promoted in as many, and no more good ones are taken back than the policy
-states, as far as so many runs can tell.
+100 rollouts or more, one that is as good is promoted in as many, and no more good ones are taken back than the policy
+states, as far as so many runs can tell: all that on traffic of few popular items, some of which always fail.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ Two versions of the core whose numbers differ, each with a correction of its own
 the alias goes to and fro. Every answer is held against what one version says alone: a number of the other one, or a
 version that does not belong to the rest, is a mixed answer. Rounds with and without rolling alternate, so that whatever
 else the machine does disturbs both; the API has 3 s for its model, so that a busy machine is not taken for a bad swap.
-The promise: no answer fails or is mixed, no more fall back than without, and p99 is at most 1.2 times that of the round
-without before it, plus 5 ms. A busier moment than that may spoil a round, but not more than half of them.
+The promise: no answer fails or is mixed, and at most 0.2 points more fall back than without. Of speed it says little:
+p99 may be anything in half of the rounds, and in the others 1.2 times that of the round without before it, plus 5 ms,
+which at 10 ms is 1.7 times. So the plain ratio of both is told, too, and its worst round.
 
 Works on a copy of the registry and the sales in VAR_DIR: `make train` makes them.
 """
@@ -172,11 +173,29 @@ def broken(rolled: Rolled) -> list[str]:
     versions = sum((one.answers for one in rolled.rolling), Counter[str]())
     if len(versions) < 2:
         sentences.append(f"nothing rolled: only {counts(versions)} answered")
-    pairs_ms = [(one.p99_ms, other.p99_ms) for one, other in zip(rolled.still, rolled.rolling, strict=True)]
+    pairs_ms = _p99_pairs_ms(rolled)
     over = sum(rolling_ms > P99_RATIO * still_ms + P99_SLACK_MS for still_ms, rolling_ms in pairs_ms)
     if 2 * over > len(pairs_ms):
-        sentences.append(f"p99 is over {P99_RATIO} times that without rolling in {over} of {len(pairs_ms)} rounds")
+        promised = f"{P99_RATIO} times that without rolling plus {P99_SLACK_MS:g} ms"
+        sentences.append(f"p99 is over {promised} in {over} of {len(pairs_ms)} rounds")
     return sentences
+
+
+def p99_told(rolled: Rolled) -> str:
+    """How much slower the slowest answers were while rolling, without any allowance."""
+    ratios = [rolling_ms / still_ms for still_ms, rolling_ms in _p99_pairs_ms(rolled) if still_ms > 0]
+    if not ratios:
+        return "p99 was not measured"
+    over = sum(ratio > P99_RATIO for ratio in ratios)
+    return (
+        f"p99 while rolling ÷ without: median {median(ratios):.2f}, worst round {max(ratios):.2f}; "
+        f"over {P99_RATIO} in {over} of {len(ratios)} rounds"
+    )
+
+
+def _p99_pairs_ms(rolled: Rolled) -> list[tuple[float, float]]:
+    """Of each round without rolling, and of the one after it."""
+    return [(one.p99_ms, other.p99_ms) for one, other in zip(rolled.still, rolled.rolling, strict=True)]
 
 
 def _degraded(rounds: Sequence[Round]) -> float:
@@ -199,4 +218,5 @@ def show(rolled: Rolled, console: Console) -> int:
             ", ".join(f"{version}: {number}" for version, number in sorted(answers.items())),
         )
     console.print(table)
+    console.print(p99_told(rolled), soft_wrap=True)
     return verdict(broken(rolled), console)

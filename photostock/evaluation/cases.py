@@ -9,9 +9,10 @@ import numpy as np
 from common.deadline import Deadline
 from photostock.engine import Engine
 from photostock.evaluation.asking import Asked
-from photostock.evaluation.measures import DEEPEST, ndcg
+from photostock.evaluation.measures import DEEPEST
 from photostock.evaluation.questions import Question
 from photostock.evaluation.report import DENSE, WHOLE, Case, Shown
+from photostock.gains import gain_10
 from photostock.photo import Photo
 
 OF_EACH = 4  # cases of a kind
@@ -23,7 +24,7 @@ LOST, HARMED, HELPED = "not found at all", "worse than dense alone", "better tha
 async def cases(engine: Engine, questions: Sequence[Question], asked: Mapping[str, Asked]) -> tuple[Case, ...]:
     """Some of each kind, with pictures as the service draws them."""
     whole, dense = asked[WHOLE], asked[DENSE]
-    gain = ndcg(whole.ranks) - ndcg(dense.ranks)
+    gain = gain_10(whole.ranks) - gain_10(dense.ranks)
     lost = np.flatnonzero((whole.ranks == DEEPEST) & (dense.ranks == DEEPEST))
     order = np.argsort(gain, kind="stable")
     chosen = [(LOST, place) for place in lost[:: max(1, len(lost) // OF_EACH)][:OF_EACH].tolist()]

@@ -8,6 +8,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from photostock.gains import gain_10
+
 DEEPEST = 50  # how far down it is looked for; this rank means: not found
 RESAMPLES = 1_000
 BLOCK = 50  # resamples at a time, so that memory stays small
@@ -44,13 +46,8 @@ class Quality:
             recall_10=float(np.mean(near)),
             recall_50=float(np.mean(ranks < DEEPEST)),
             mrr_10=float(np.mean(near / (ranks + 1))),
-            ndcg_10=mean(ndcg(ranks), seed=seed),
+            ndcg_10=mean(gain_10(ranks), seed=seed),
         )
-
-
-def ndcg(ranks: Ranks) -> Floats:
-    """nDCG@10 of each question, which has one right answer."""
-    return np.where(ranks < 10, 1 / np.log2(ranks + 2), 0.0)
 
 
 def mean(values: Floats, *, seed: int) -> Interval:

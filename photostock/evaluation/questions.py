@@ -15,7 +15,7 @@ from photostock.words import STOP_WORDS, words_of
 
 RARE_PHOTOS = 5  # a word in so few photos, or fewer, is rare
 LEAST_QUESTIONS = 20  # of a slice; fewer say nothing
-LEAST_LETTERS = 4  # of a word that gets a typo
+LEAST_LETTERS = 3  # of a word that gets a typo
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -38,10 +38,14 @@ def sample(photos: Sequence[Photo], left_out: frozenset[str], *, most: int, seed
     return [questions[index] for index in sorted(chosen.tolist())]
 
 
-def with_typos(questions: Sequence[Question], *, seed: int) -> list[Question]:
-    """The same with one letter of one word left out, doubled, replaced or swapped with the next."""
+def with_typos(questions: Sequence[Question], *, seed: int) -> dict[int, Question]:
+    """By place the same with one letter of one word left out, doubled, replaced or swapped with the next.
+
+    Questions without a word of `LEAST_LETTERS` letters or more are left out.
+    """
     dice = np.random.default_rng(seed)
-    return [replace(question, query=_mistyped(question.query, dice)) for question in questions]
+    mistyped = ((place, question, _mistyped(question.query, dice)) for place, question in enumerate(questions))
+    return {place: replace(question, query=query) for place, question, query in mistyped if query is not None}
 
 
 def filtered(questions: Sequence[Question], fields: Sequence[str]) -> list[Question]:
@@ -72,11 +76,11 @@ def slices(questions: Sequence[Question], photos: Sequence[Photo]) -> dict[str, 
     return {name: flags for name, flags in parts.items() if LEAST_QUESTIONS <= flags.sum() < len(questions)}
 
 
-def _mistyped(query: str, dice: np.random.Generator) -> str:
+def _mistyped(query: str, dice: np.random.Generator) -> str | None:
     words = query.split()
     fit = [place for place, word in enumerate(words) if len(word) >= LEAST_LETTERS and word.isalpha()]
     if not fit:
-        return query
+        return None
     place = int(dice.choice(fit))
     words[place] = _misspelt(words[place], dice)
     return " ".join(words)
@@ -90,4 +94,4 @@ def _misspelt(word: str, dice: np.random.Generator) -> str:
         word[:at] + str(dice.choice([*LETTERS])) + word[at + 1 :],
         word[:at] + word[at + 1] + word[at] + word[at + 2 :],
     )
-    return str(dice.choice(kinds))
+    return str(dice.choice([kind for kind in kinds if kind != word]))  # a swap of equal letters is no typo

@@ -10,12 +10,13 @@ from photostock.engine import Engine
 from photostock.evaluation.asking import Asked, ask
 from photostock.evaluation.bench import NotReady, bench
 from photostock.evaluation.cases import cases
-from photostock.evaluation.measures import Interval, Quality, ndcg, ratio
+from photostock.evaluation.measures import Interval, Quality, ratio
 from photostock.evaluation.peers import ask_peers
 from photostock.evaluation.questions import Flags, Question, filtered, sample, slices, with_typos
 from photostock.evaluation.report import CLEAN, DENSE, TYPO, WHOLE, Line, Report, Situation
 from photostock.evaluation.variants import FILTER, HINTS, LEXICAL_ALONE, Variant, variants
-from photostock.reranker.training_ids import trained_on
+from photostock.gains import gain_10
+from photostock.reranker.training_ids import champion_trained_on
 from photostock.settings import PhotoSettings
 
 MAX_QUERIES = 1_500
@@ -45,7 +46,9 @@ async def evaluate(
     left_out = _trained(registry) & {photo.id for photo in photos if photo.queries}
     questions = sample(photos, left_out, most=max_queries, seed=seed)
     if not questions:
-        raise NotReady("there is no query left: none of the photos has one that did not train the reranker")
+        raise NotReady(
+            "there is no query left: none of the photos has one that did not train the reranker or the filter"
+        )
     async with bench(settings) as (engine, has_reranker):
         chosen = variants(_present(engine, has_reranker))
         clean = await _ask_all(engine, chosen, questions, situation=CLEAN)
@@ -53,8 +56,10 @@ async def evaluate(
         situations = [_situation(CLEAN, clean | asked, chosen, seed=seed, parts=slices(questions, photos))]
         few = [variant for variant in chosen if variant.name in (LEXICAL_ALONE, DENSE, f"without {HINTS}", WHOLE)]
         some = questions[::ASIDE]
-        mistyped = await _ask_all(engine, few, with_typos(some, seed=seed), situation=TYPO)
-        situations.append(_situation(TYPO, mistyped, few, seed=seed))
+        typos = with_typos(some, seed=seed)
+        mistyped = await _ask_all(engine, few, list(typos.values()), situation=TYPO) if typos else {}
+        if typos:
+            situations.append(_situation(TYPO, mistyped, few, seed=seed))
         for name, fields in FILTERED.items():
             narrowed = filtered(some, fields)
             if len(narrowed) >= LEAST_FILTERED:
@@ -66,7 +71,7 @@ async def evaluate(
             seed=seed,
             versions=engine.own_versions() | _champion_reranker(registry),
             situations=tuple(situations),
-            typo_kept={name: _kept(one, clean[name], seed=seed) for name, one in mistyped.items()},
+            typo_kept={name: _kept(one, clean[name], list(typos), seed=seed) for name, one in mistyped.items()},
             notes=(*notes, *([] if has_reranker else ["there is no reranker, so nothing is said about it"])),
             cases=await cases(engine, questions, clean) if pictures else (),
         )
@@ -98,7 +103,7 @@ def _situation(
         questions=len(asked[WHOLE].ranks),
         lines=tuple(_line(one, kinds.get(one, PEER), asked, seed=seed) for one in asked),
         parts={
-            part: {one: float(ndcg(answered.ranks[flags]).mean()) for one, answered in asked.items()}
+            part: {one: float(gain_10(answered.ranks[flags]).mean()) for one, answered in asked.items()}
             for part, flags in parts.items()
         },
         sizes={part: int(flags.sum()) for part, flags in parts.items()},
@@ -107,8 +112,8 @@ def _situation(
 
 def _line(name: str, kind: str, asked: Mapping[str, Asked], *, seed: int) -> Line:
     answered = asked[name]
-    values = ndcg(answered.ranks)
-    to_dense, to_whole = (ratio(values, ndcg(asked[base].ranks), seed=seed) for base in (DENSE, WHOLE))
+    values = gain_10(answered.ranks)
+    to_dense, to_whole = (ratio(values, gain_10(asked[base].ranks), seed=seed) for base in (DENSE, WHOLE))
     return Line(
         name,
         kind,
@@ -121,8 +126,8 @@ def _line(name: str, kind: str, asked: Mapping[str, Asked], *, seed: int) -> Lin
     )
 
 
-def _kept(mistyped: Asked, clean: Asked, *, seed: int) -> Interval:
-    return ratio(ndcg(mistyped.ranks), ndcg(clean.ranks[::ASIDE]), seed=seed)
+def _kept(mistyped: Asked, clean: Asked, places: Sequence[int], *, seed: int) -> Interval:
+    return ratio(gain_10(mistyped.ranks), gain_10(clean.ranks[::ASIDE][places]), seed=seed)
 
 
 def _present(engine: Engine, has_reranker: bool) -> frozenset[str]:
@@ -132,11 +137,8 @@ def _present(engine: Engine, has_reranker: bool) -> frozenset[str]:
 
 
 def _trained(registry: Registry) -> frozenset[str]:
-    """Ids of the photos whose queries trained the champion."""
-    try:
-        return trained_on(registry.load("reranker"))
-    except UnknownVersion:
-        return frozenset()
+    """Ids of the photos whose queries trained a champion: that of one part may come from another training."""
+    return champion_trained_on(registry, "reranker") | champion_trained_on(registry, "filter")
 
 
 def _champion_reranker(registry: Registry) -> dict[str, str]:

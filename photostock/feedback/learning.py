@@ -1,4 +1,4 @@
-"""What people chose, as queries to train with: weighed by how good a photo is, not by where it stood."""
+"""What people chose, as queries to train with: by how good a photo is, not by where it stood."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRIOR_LOOKS = 20.0  # so many looks at the usual attraction are added to every p
 class LearningPolicy:
     """What counts as a right answer."""
 
-    least_people: int = 3  # who chose this photo for this query: nobody's own query is ever trained with
+    least_people: int = 3  # user ids that chose this photo for this query; ids are what callers say they are
     largest_weight: float = 10.0  # of one click, however far down it was made
     least_share: float = 0.5  # of the attraction of the query's best photo
     most_per_query: int = 2
@@ -32,11 +32,13 @@ class LearningPolicy:
 class ClickedQuery(NamedTuple):
     query: str
     photo_id: str
-    weight: float  # 0 to 1: attraction ÷ that of the query's best photo
 
 
 def clicked_queries(engine: Engine, policy: LearningPolicy | None = None) -> list[ClickedQuery]:
-    """Queries and the photos that people chose for them, best first; empty while too few people chose anything."""
+    """Queries and the photos that people chose for them; empty while too few people chose anything.
+
+    The queries' best photos come first.
+    """
     policy = policy or LearningPolicy()
     found = seen(engine)
     shown = counts(found)
@@ -46,9 +48,8 @@ def clicked_queries(engine: Engine, policy: LearningPolicy | None = None) -> lis
     for (query, photo_id), value in zip(shown.pairs, attraction.tolist(), strict=True):
         if (query, photo_id) in supported:
             best.setdefault(query, []).append((value, photo_id))
-    chosen = [one for query, ranked in best.items() for one in _chosen(query, ranked, policy)]
-    chosen.sort(key=lambda one: (-one.weight, one.query, one.photo_id))
-    return chosen[: policy.most]
+    chosen = [(-share, query, photo) for query, all_of in best.items() for share, photo in _chosen(all_of, policy)]
+    return [ClickedQuery(query, photo_id) for _, query, photo_id in sorted(chosen)[: policy.most]]
 
 
 def attractions(seen: Counts, propensities: Propensities, *, largest_weight: float) -> Floats:
@@ -79,11 +80,11 @@ def _asked_for(photo: Photo, queries: Sequence[str]) -> Photo:
     return replace(photo, queries=photo.queries + new) if new else photo
 
 
-def _chosen(query: str, found: Sequence[tuple[float, str]], policy: LearningPolicy) -> list[ClickedQuery]:
+def _chosen(found: Sequence[tuple[float, str]], policy: LearningPolicy) -> list[tuple[float, str]]:
+    """Photos of one query that are good enough, each with its attraction ÷ that of the best."""
     ranked = sorted(found, key=lambda one: (-one[0], one[1]))[: policy.most_per_query]
     highest = ranked[0][0]
-    shares = [ClickedQuery(query, photo_id, value / highest) for value, photo_id in ranked if highest > 0]
-    return [one for one in shares if one.weight >= policy.least_share]
+    return [(value / highest, photo_id) for value, photo_id in ranked if value >= policy.least_share * highest > 0]
 
 
 def _supported(found: Seen, policy: LearningPolicy) -> set[tuple[str, str]]:

@@ -77,13 +77,16 @@ def counts(found: Seen) -> Counts:
 
 
 def _showings(block: pl.DataFrame) -> pl.DataFrame:
-    """user_id, day, query (lower case), photo_id, position (best), served_by, shown, clicked, downloaded."""
+    """user_id, day, query (lower case), photo_id, position (best), served_by (there), shown, clicked, downloaded."""
     is_one = {kind: (pl.col("kind") == kind).any().cast(pl.Int64) for kind in ("impression", "click", "download")}
-    seen_at = pl.col("position").filter(pl.col("kind") == "impression").min()
+    impression = pl.col("kind") == "impression"
+    seen_at = pl.col("position").filter(impression).min()
+    best_first = [pl.col(name).filter(impression) for name in ("position", "at")]
+    seen_by = pl.col("served_by").filter(impression).sort_by(best_first, nulls_last=True).first()
     day, query = pl.col("at").str.slice(0, 10).alias("day"), pl.col("query").str.strip_chars().str.to_lowercase()
     return block.group_by("user_id", day, query, "photo_id").agg(
         position=pl.coalesce(seen_at, pl.col("position").min()),
-        served_by=pl.col("served_by").min(),
+        served_by=seen_by,
         shown=is_one["impression"],
         clicked=pl.max_horizontal(is_one["click"], is_one["download"]),
         downloaded=is_one["download"],

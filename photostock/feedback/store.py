@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Column, Engine, Index, Integer, MetaData, String, Table, delete, func, select, text
@@ -13,6 +13,7 @@ from common.chain.switches import Clock, utc_now
 from common.state.database import add_missing_columns, create_tables, upsert
 from common.state.erasures import Erasure, ErasureStore
 from photostock.contract import Event
+from photostock.moments import moment
 
 KEEP_DAYS, KEEP_ROWS = 180, 1_000_000
 TIDY_EVERY_S = 3_600
@@ -110,12 +111,6 @@ class FeedbackStore:
 
     def _oldest(self) -> str:
         return moment(self._now() - timedelta(days=self._keep_days))
-
-
-def moment(at: datetime) -> str:
-    """As it is kept; a time without a zone is UTC, wherever the server stands."""
-    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _row(event: Event) -> dict[str, Any]:

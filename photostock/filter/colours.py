@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from photostock.photo import HEX_COLOUR
 
 Lab: TypeAlias = npt.NDArray[np.float32]
 
@@ -28,7 +29,6 @@ NAMED_COLOURS: dict[str, tuple[str, ...]] = {
     "pink": ("#a84870", "#e07898", "#ecbcc8"),
 }
 NAMES = tuple(NAMED_COLOURS)
-HEX = re.compile(r"#[0-9a-fA-F]{6}")
 RADIUS = 0.10  # how far from a #rrggbb a photo may be; black and white are 0.5 apart
 LIGHTNESS_WEIGHT = 0.5  # the same hue in shadow still counts as that colour
 
@@ -55,7 +55,7 @@ class UnknownColour(ValueError):
 
 def lab_of(colour: str) -> Lab:
     """Weighted OKLab of "#rrggbb": the Euclidean distance of two results is how different the colours look."""
-    if not HEX.fullmatch(colour):
+    if not HEX_COLOUR.fullmatch(colour):
         raise UnknownColour(f"{colour!r} is neither #rrggbb nor one of {', '.join(NAMES)}")
     encoded = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)

@@ -7,9 +7,9 @@ whatever does not add up raises, so that there is an error instead of unfiltered
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -24,7 +24,6 @@ FILTER_VERSION = "2"  # of what the conditions mean
 MOST_COLOURS = 3  # of a photo
 PALETTES_KEPT = 4_096
 ORIENTATIONS: tuple[Orientation, ...] = ("landscape", "portrait", "square")
-LONG_AGO = date.min  # of a photo whose date is unknown: it has always been there
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -90,6 +89,7 @@ class PhotoFilter:
     """Facts about photos by row, in columns. `allowed` from any number of threads, changes from any one at a time.
 
     Rows are only ever appended, so a reader's view of the first n of them stays true while more are written behind it.
+    Where some replace others, readers get a new column that says who is shown: they see all of the change or nothing.
     """
 
     def __init__(self) -> None:
@@ -102,20 +102,31 @@ class PhotoFilter:
 
     def add(self, row: int, photo: Photo) -> None:
         """From now on the photo may be shown; so everything else should know the row already."""
+        self.replace({row: photo}, gone=())
+
+    def replace(self, photos: Mapping[int, Photo], *, gone: Sequence[int]) -> None:
+        """In one step these photos, by ascending row, may be shown, and those in the rows that are gone no longer."""
         with self._writer:
-            known = len(self._rows.shown)
-            if row < known:
-                raise ValueError(f"row {row} is taken: a photo that changes gets a new row")
-            if row >= len(self._buffer.shown):
-                self._buffer = self._rows.grown(2 * (row + 1))
-            self._buffer.write(row, self._facts(photo))
-            self._rows = self._buffer.first(row + 1)
+            size = len(self._rows.shown)
+            self._refuse_unknown(gone)
+            facts = {row: self._facts(photo) for row, photo in photos.items()}
+            for row in photos:
+                if row < size:
+                    raise ValueError(f"row {row} is taken: a photo that changes gets a new row")
+                size = row + 1
+            if size > len(self._buffer.shown):
+                self._buffer = self._rows.grown(2 * size)
+            elif gone:
+                self._buffer = self._buffer._replace(shown=self._buffer.shown.copy())
+            for row, own in facts.items():
+                self._buffer.write(row, own)
+            self._buffer.shown[list(gone)] = False
+            self._rows = self._buffer.first(size)
 
     def remove(self, row: int) -> None:
         """From now on the photo in this row is shown to nobody."""
         with self._writer:
-            if not 0 <= row < len(self._rows.shown):
-                raise ValueError(f"there is no row {row}")
+            self._refuse_unknown([row])
             self._rows.shown[row] = False
 
     @property
@@ -142,6 +153,10 @@ class PhotoFilter:
             allowed &= _of_colour(rows, conditions.color)
         return allowed
 
+    def _refuse_unknown(self, rows: Sequence[int]) -> None:
+        if unknown := [row for row in rows if not 0 <= row < len(self._rows.shown)]:
+            raise ValueError(f"there is no row {unknown[0]}")
+
     def _facts(self, photo: Photo) -> tuple[Any, ...]:
         names, labs = self._colours(photo.palette[:MOST_COLOURS])
         licence = self._licences.setdefault(photo.licence, len(self._licences))
@@ -152,7 +167,7 @@ class PhotoFilter:
             licence,
             names,
             labs,
-            _day(photo.created_at),
+            photo.created.date(),
             photographer,
         )
 
@@ -178,10 +193,3 @@ def _of_colour(rows: _Columns, color: str) -> Mask:
     near = np.einsum("ijk,ijk->ij", differences, differences) <= RADIUS**2  # faster than a sum of squares
     nearest: Mask = near.any(axis=1)
     return nearest
-
-
-def _day(created_at: str) -> date:
-    if not created_at:
-        return LONG_AGO
-    moment = datetime.fromisoformat(created_at)
-    return moment.astimezone(UTC).date() if moment.tzinfo else moment.date()

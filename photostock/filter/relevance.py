@@ -17,7 +17,7 @@ import numpy.typing as npt
 from common.versions.registry import ArtifactError, Release
 from photostock.index.vectors import VectorIndex
 from photostock.lexical import LexicalIndex
-from photostock.ranking import Mask, Rows
+from photostock.ranking import Mask, Rows, best
 from photostock.text_model import number
 
 FUSED_DEPTH = 100  # candidates that are put in order by more than their cosine; the same ones on every page
@@ -94,14 +94,18 @@ class Candidates(NamedTuple):
     scores: Floats
     cosines: Floats | None = None
     bm25: Floats | None = None
+    retrieval: Floats | None = None  # cosines plus what the words are worth, before this became a probability
+    total: int | None = None  # with those beyond the limit, where that is known
 
     def at_least(self, score: float | None) -> Candidates:
-        """Those whose score is not below this one; all if it is None."""
+        """Those whose score is not below this one, without their total; all if it is None."""
         if score is None:
             return self
         enough = int(np.count_nonzero(self.scores >= score))  # scores fall
-        cosines, bm25 = (None if column is None else column[:enough] for column in (self.cosines, self.bm25))
-        return Candidates(self.rows[:enough], self.scores[:enough], cosines, bm25)
+        cosines, bm25, retrieval = (
+            None if column is None else column[:enough] for column in (self.cosines, self.bm25, self.retrieval)
+        )
+        return Candidates(self.rows[:enough], self.scores[:enough], cosines, bm25, retrieval)
 
 
 def by_meaning(
@@ -118,25 +122,27 @@ def by_meaning(
     rows, found = vectors.search(vector, allowed=allowed, limit=max(limit, FUSED_DEPTH))
     cosines = found.astype(np.float64)
     if relevance is None:
-        return Candidates(rows, cosines, cosines)
+        return Candidates(rows, cosines, cosines, retrieval=cosines)
     bm25 = lexical.weigh(text, rows).bm25
     fused = cosines + relevance.words_weight * share_of_best(bm25)
     order = np.arange(len(rows))
     order[:FUSED_DEPTH] = np.lexsort((rows[:FUSED_DEPTH], -fused[:FUSED_DEPTH]))
-    fused = np.minimum.accumulate(fused[order])  # what comes after the fused ones is not better than they are
-    return Candidates(rows[order], relevance.semantic.of(fused), cosines[order], bm25[order])
+    retrieval = fused[order]
+    falling = np.minimum.accumulate(retrieval)  # what comes after the fused ones is not better than they are
+    return Candidates(rows[order], relevance.semantic.of(falling), cosines[order], bm25[order], retrieval)
 
 
 def by_words(lexical: LexicalIndex, *, text: str, allowed: Mask, limit: int, relevance: Relevance | None) -> Candidates:
     """Up to `limit` allowed rows that have a word of the text, scored by what share of its words' worth they have."""
-    rows, bm25 = lexical.search(text, allowed=allowed, limit=limit)
+    matching, scored = lexical.matching(text, allowed=allowed)
+    rows, bm25 = best(matching, scored, limit=limit)
     attainable = lexical.weigh(text, rows[:0]).attainable
     shares = np.clip(bm25.astype(np.float64) / max(attainable, 1e-9), 0, 1)
     scores = shares if relevance is None else relevance.lexical.of(shares)
-    return Candidates(rows, scores, bm25=bm25.astype(np.float64))
+    return Candidates(rows, scores, bm25=bm25.astype(np.float64), total=len(matching))
 
 
 def share_of_best(bm25: Floats) -> Floats:
     """BM25 from 0 to 1, whatever the size of the index; those after the fused candidates get no more than these."""
-    best = bm25[:FUSED_DEPTH].max(initial=0.0)
-    return np.clip(bm25 / best, 0, 1) if best > 0 else np.zeros(len(bm25))
+    most = bm25[:FUSED_DEPTH].max(initial=0.0)
+    return np.clip(bm25 / most, 0, 1) if most > 0 else np.zeros(len(bm25))

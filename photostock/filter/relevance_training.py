@@ -9,14 +9,16 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from common.versions.registry import Manifest, Registry
+from common.versions.registry import CHAMPION, Manifest, Registry
 from photostock.catalogue import Photo
 from photostock.filter.relevance import FUSED_DEPTH, Calibration, share_of_best
+from photostock.gains import gain_10
 from photostock.index.encoder import Encoder, encode_all
 from photostock.index.vectors import VectorIndex
 from photostock.lexical import LexicalIndex
 from photostock.ranking import Mask
 from photostock.reranker.split import NothingToLearnFrom, Split
+from photostock.reranker.training_ids import TRAINING_IDS, written
 
 MOST_LEARNT, MOST_JUDGED = 2_500, 500  # queries
 LEAST_LEARNT = 100
@@ -43,8 +45,12 @@ def train(
     *,
     seed: int = 1,
     kept_vectors: Mapping[str, bytes] | None = None,
+    promote: bool = True,
 ) -> Manifest:
-    """Publishes component "filter" for this encoder; `NothingToLearnFrom` when too few photos have queries."""
+    """Publishes component "filter" for this encoder, with `promote` as its champion.
+
+    Raises `NothingToLearnFrom` when too few photos have queries.
+    """
     catalogue = list(photos)
     split = Split.of(catalogue, seed=seed)
     search = _Search(catalogue, encoder, kept_vectors)
@@ -59,7 +65,7 @@ def train(
     lexical = calibrated([one.lexical_shares for one in learnt], [one.lexical_answer for one in learnt])
     return registry.publish(
         "filter",
-        {},
+        {TRAINING_IDS: written(split.photos)},
         parameters={"words_weight": words_weight, "semantic": asdict(semantic), "lexical": asdict(lexical)},
         compatible_with={"encoder": encoder.version},
         training={"data": split.fingerprint, "seed": seed, "queries": len(learnt)},
@@ -67,6 +73,7 @@ def train(
             "tuning_ndcg_10_encoder": ndcg_10(judged, 0.0),
             "tuning_ndcg_10_filter": ndcg_10(judged, words_weight),
         },
+        alias=CHAMPION if promote else None,
     )
 
 
@@ -178,5 +185,4 @@ def _gain(one: Answered, words_weight: float) -> float:
     if one.answer < 0:
         return 0.0
     fused = one.cosines + words_weight * one.words
-    rank = int(np.count_nonzero(fused > fused[one.answer]))
-    return float(1 / np.log2(rank + 2)) if rank < 10 else 0.0
+    return float(gain_10(np.count_nonzero(fused > fused[one.answer])))

@@ -17,7 +17,7 @@ from photostock.contract import HintPreview, NewHint
 from photostock.engine import Engine
 from photostock.hints.preview import Preview, preview
 from photostock.hints.rules import Hint
-from photostock.hints.store import stored_moment
+from photostock.moments import moment
 
 MOST_PREVIEWED = 200  # recent queries that a preview looks at
 MOST_HISTORY = 200
@@ -121,4 +121,4 @@ async def preview_hint(engine: Engine, wish: HintPreview, call: Call) -> Preview
 
 def _hint(wish: NewHint) -> Hint:
     told = wish.model_dump(exclude={"ends_at"})
-    return Hint(**told, id="", created_at="", ends_at=None if wish.ends_at is None else stored_moment(wish.ends_at))
+    return Hint(**told, id="", created_at="", ends_at=None if wish.ends_at is None else moment(wish.ends_at))

@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from common.state.database import add_missing_columns, create_tables
 from photostock.hints.rules import Hint, Hints
+from photostock.moments import moment
 
 MAX_HINTS = 10_000
 MAX_HISTORY = 1_000  # changes that are remembered; the oldest are forgotten
@@ -65,9 +66,13 @@ class HintStore:
         self._engine = engine
 
     def add(self, hint: Hint) -> Hint:
-        """Durable when it returns, with an id and a time of its own; `ValueError` when there are too many already."""
+        """Durable when it returns, with an id and a time of its own; `ValueError` when there are too many already.
+
+        Those that have ended go on this occasion; the history tells of them.
+        """
         hint = replace(hint, id=secrets.token_hex(8), created_at=_now())
         with self._engine.begin() as connection:
+            connection.execute(delete(table).where(table.c.ends_at <= _now()))
             if (connection.scalar(select(func.count()).select_from(table)) or 0) >= MAX_HINTS:
                 raise ValueError(f"there are {MAX_HINTS} hints already")
             connection.execute(insert(table), hint.as_json())
@@ -103,13 +108,8 @@ class HintStore:
         ]
 
 
-def stored_moment(at: datetime) -> str:
-    """A time as the tables keep it: UTC, so that text sorts as time does."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
 def _now() -> str:
-    return stored_moment(datetime.now(UTC))
+    return moment(datetime.now(UTC))
 
 
 def _hint(row: Mapping[Any, Any]) -> Hint:

@@ -42,6 +42,12 @@ class CodeSpace:
             codes[start : start + BLOCK_ROWS] = steps + ZERO
         return codes
 
+    def decode(self, codes: Codes) -> Vectors:
+        """About the vectors float32 [rows, dimensions] that were encoded, of unit length."""
+        rotated = self.values_of(codes).astype(np.float64) @ self._rotation.T
+        vectors: Vectors = (rotated / np.linalg.norm(rotated, axis=1, keepdims=True)).astype(np.float32)
+        return vectors
+
     def query(self, vector: Vectors) -> Vectors:
         """float32 [dimensions], whose inner product with `values_of` a code is the cosine."""
         rotated = vector.astype(np.float64).reshape(1, -1) @ self._rotation

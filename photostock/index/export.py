@@ -11,7 +11,7 @@ import numpy as np
 
 from common.progress import progress
 from common.versions.probes import PROBES as GOLDEN_PROBES
-from common.versions.registry import Manifest, Registry, Release, sha256_of
+from common.versions.registry import CHAMPION, Manifest, Registry, Release, sha256_of
 from photostock.components import code_of
 from photostock.golden import encoder_probes
 from photostock.index.encoder import OnnxEncoder, Vectors
@@ -70,6 +70,7 @@ def publish_encoder(registry: Registry, *, model: str | Path | None = None) -> M
             libraries=libraries(),
             code=code_of("encoder"),
             why="exported",
+            alias=CHAMPION,
         )
 
 

@@ -1,4 +1,4 @@
-"""The graph of the index in a file, so that a process starts in seconds. The truth is in the database, not here.
+"""The graph of the index in a file, so that a start need not make it anew. The truth is in the database, not here.
 
 A file is one line of JSON, a key for each code, and FAISS's own bytes. It is written beside its place and moved there
 whole, so that any number of processes may share the folder. What is damaged, or was made by another version of
@@ -22,6 +22,7 @@ import faiss
 import numpy as np
 import structlog
 
+from common.versions.aliases import sync_folder
 from photostock.index.segment import Segment
 from photostock.index.vectors import INDEX_VERSION
 
@@ -61,7 +62,7 @@ class GraphFiles:
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(place)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except OSError as error:
             with suppress(OSError):
                 unfinished.unlink(missing_ok=True)
@@ -126,11 +127,3 @@ def _by_age(paths: Any) -> list[tuple[float, Path]]:
         except FileNotFoundError:
             continue
     return aged
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from photostock.index.vectors import VectorIndex
 BATCH = 1_024  # photos whose vectors are in memory at a time
 SAMPLE = 64  # codes of a file that are compared with the database before the file is trusted
 THREADS = 2
+ENCODED_ALONE = 8  # photos; more are shared by the threads
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,10 @@ class Filling:
         vectors: list[Vectors] = []
         with ThreadPoolExecutor(THREADS) as pool:
             chosen = [photos[row] for row in rows]
-            blocks = [chosen[start : start + BLOCK] for start in range(0, len(chosen), BLOCK)]
-            for encoded in pool.map(partial(photo_vectors, encoder), blocks):
-                vectors += list(encoded)
-                self.left -= len(encoded)
-                report.advance(len(encoded))
+            for block in pool.map(partial(photo_vectors, encoder), _batches(chosen, BLOCK)):
+                vectors += list(block)
+                self.left -= len(block)
+                report.advance(len(block))
         kept = {photos[row].id: as_bytes(vector) for row, vector in zip(rows, vectors, strict=True)}
         self._catalogue.put_vectors(encoder.version, kept, as_of=as_of)
         self._put(rows, vectors)
@@ -104,6 +106,25 @@ class Filling:
         return bool((np.abs(found.astype(np.int16) - codes.astype(np.int16)) <= 1).all())
 
 
+def encoded(semantic: Semantic | None, photos: Sequence[Photo], known: Mapping[str, Vectors]) -> dict[str, Vectors]:
+    """A vector for each of these photos by id: the known one, else a new one."""
+    if semantic is None:
+        return {}
+    missing = [photo for photo in photos if photo.id not in known]
+    new = _encode(semantic.encoder, missing)
+    made = {photo.id: vector for photo, vector in zip(missing, new, strict=True)}
+    return {photo.id: made[photo.id] if photo.id in made else known[photo.id] for photo in photos}
+
+
+def _encode(encoder: Encoder, photos: Sequence[Photo]) -> list[Vectors]:
+    """Many on two threads; each by itself, so that a vector does not depend on what is encoded beside it."""
+    if len(photos) <= ENCODED_ALONE:
+        return list(photo_vectors(encoder, photos)) if photos else []
+    with ThreadPoolExecutor(THREADS) as pool:
+        blocks = pool.map(partial(photo_vectors, encoder), _batches(photos, ENCODED_ALONE))
+        return [vector for block in blocks for vector in block]
+
+
 def keys_of(graph: Segment, photos: Sequence[Photo]) -> list[bytes]:
     """For each code of a graph a key of the photo whose text it stands for; `photos` are by row."""
     return [NO_KEY if row == NOBODY else key_of(photos[row]) for row in np.where(graph.alive, graph.rows, NOBODY)]
@@ -120,6 +141,6 @@ def as_bytes(vector: Vectors) -> bytes:
     return vector.astype("<f4").tobytes()
 
 
-def _batches(rows: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(rows), BATCH):
-        yield rows[start : start + BATCH]
+def _batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

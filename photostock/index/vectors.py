@@ -109,6 +109,15 @@ class VectorIndex:
             scores[places >= 0] = CodeSpace.scores(segment.codes[places[places >= 0]], query)
         return scores
 
+    def vector_of(self, row: int) -> Vectors | None:
+        """About the vector of this row, as its code has kept it; None if it isn't there."""
+        for segment in self._segments:
+            [place] = segment.places_of(np.array([row]))
+            if place >= 0:
+                vector: Vectors = self._space.decode(segment.codes[place : place + 1])[0]
+                return vector
+        return None
+
     def codes_of(self, vectors: Vectors) -> Codes:
         """What is kept of such vectors."""
         return self._space.encode(vectors)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from photostock.library import Library
@@ -18,14 +17,10 @@ class OwnPictures:
         self._library = library
         self._store = store
 
-    def add(self, photos: Sequence[Photo]) -> None:
-        """Like `Library.add`; a photo that is replaced keeps its picture, and what the picture says of itself."""
-        self._library.add([_keeping(photo, self._library.find(photo.id)) for photo in photos])
-
     def put(self, photo_id: str, picture: OwnPicture) -> Photo | None:
-        """Gives a photo its picture, and so its size and colours; None if there is no such photo."""
-        photo = self._library.find(photo_id)
-        if photo is None:
+        """Gives a photo its picture, and so its size and colours; None if there is no such photo, or an unsafe one."""
+        photo = self._library.stored(photo_id)
+        if photo is None or not photo.safe:
             return None
         changed = with_picture(photo, picture, digest=self._store.save(photo_id, picture.jpeg))
         self._library.add([changed])
@@ -33,12 +28,11 @@ class OwnPictures:
         return changed
 
     def delete(self, photo_id: str) -> bool:
-        """Like `Library.delete`; the file goes after the photo, so that no photo ever names a file that is gone."""
-        photo = self._library.find(photo_id)
-        deleted = self._library.delete(photo_id)
+        """Whether there was one; the file goes after the photo, so that no photo ever names a file that is gone."""
+        photo = self._library.delete(photo_id)
         if photo is not None:
             self._discard(photo)
-        return deleted
+        return photo is not None
 
     def _discard(self, photo: Photo, *, unless: Photo | None = None) -> None:
         if photo.picture and (unless is None or unless.picture != photo.picture):
@@ -49,9 +43,3 @@ def with_picture(photo: Photo, picture: OwnPicture, *, digest: str) -> Photo:
     """The photo with what its picture says: size, colours, and where the picture is."""
     kept = {"digest": digest, "palette": list(picture.palette)}
     return replace(photo, width=picture.width, height=picture.height, color=picture.palette[0], picture=kept)
-
-
-def _keeping(new: Photo, held: Photo | None) -> Photo:
-    if held is None or held.picture is None or new.picture is not None:
-        return new
-    return replace(new, width=held.width, height=held.height, color=held.color, picture=held.picture)

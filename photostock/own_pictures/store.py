@@ -16,6 +16,8 @@ from pathlib import Path
 
 import structlog
 
+from common.versions.aliases import sync_folder
+
 log = structlog.get_logger(__name__)
 DIGEST = re.compile(r"[0-9a-f]{64}")
 MOST_SWEPT = 100  # files at a start
@@ -39,7 +41,7 @@ class PictureStore:
             os.fsync(file.fileno())
         Path(file.name).replace(path)
         for folder in (path.parent, self._folder):
-            _sync(folder)
+            sync_folder(folder)
         return digest
 
     def read(self, digest: str) -> bytes:
@@ -75,11 +77,3 @@ def _changed_s(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:
         return float("inf")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

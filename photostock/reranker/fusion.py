@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from photostock.gains import gain_10
 from photostock.reranker.lists import QueryList
 
 Logits: TypeAlias = npt.NDArray[np.float64]
@@ -59,5 +60,4 @@ def gain(one: Judged, fusion: Fusion) -> float:
     if one.candidates.answer is None:
         return 0.0
     order = np.argsort(-fusion.of(one.candidates.cosines, one.logits), kind="stable")
-    rank = int(np.flatnonzero(order == one.candidates.answer)[0])
-    return float(1 / np.log2(rank + 2)) if rank < 10 else 0.0
+    return float(gain_10(np.flatnonzero(order == one.candidates.answer)[0]))

@@ -34,6 +34,9 @@ class ListMaker:
         texts = {photo.id: photo.text for photo in photos}
         self._vectors = encode_all(encoder, texts, kept=kept, what="encoding photos to learn from")
         self._answers = [(query, row) for row, photo in enumerate(photos) for query in photo.queries]
+        self._right: dict[str, set[str]] = {}  # texts that answer a query: people may have chosen two photos for it
+        for query, row in self._answers:
+            self._right.setdefault(query.lower(), set()).add(self._texts[row])
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -42,8 +45,9 @@ class ListMaker:
         """The queries with these numbers: the right answer first, then wrong ones, drawn anew each time."""
         made = []
         for query, row, cosines in self._searched(numbers):
-            near = np.argsort(-cosines, kind="stable")[: POOL + 1]
-            wrong = [int(other) for other in near if self._texts[other] != self._texts[row]]
+            right = self._right[query.lower()]
+            near = np.argsort(-cosines, kind="stable")[: POOL + len(right)]
+            wrong = [int(other) for other in near if self._texts[other] not in right]
             chosen = rng.permutation(wrong)[:WRONG_ANSWERS]
             made.append(self._list(query, [row, *chosen.tolist()], cosines, answer=0))
         return made

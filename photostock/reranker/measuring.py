@@ -34,12 +34,12 @@ def measured(judged: Sequence[Judged], fusion: Fusion) -> dict[str, float]:
 def confident_gap(judged: Sequence[Judged], fusion: Fusion) -> float | None:
     """From which gap on between the first two cosines the reranker may be skipped, with a margin; None for never.
 
-    It is the smallest from which on skipping loses nothing, neither on one half of the queries nor on the other; no
-    larger gap may lose anything either.
+    It is the smallest from which on skipping loses nothing on balance, on neither half of the queries: by the sum of
+    nDCG@10, in which one query that gains may make up for many that lose. Nor may any larger gap, by the same sum.
     """
     gaps = np.array([gap_of(np.asarray(one.candidates.cosines)) for one in judged])
     lost = np.array([gain(one, fusion) - gain(one, FIRST_STAGE) for one in judged])
-    halves = [_lossless_from(gaps[half::2], lost[half::2]) for half in (0, 1)]
+    halves = [_even_from(gaps[half::2], lost[half::2]) for half in (0, 1)]
     found = [gap for gap in halves if gap is not None]
     return GAP_MARGIN * max(found) if len(found) == len(halves) else None
 
@@ -51,10 +51,10 @@ def share_confident(judged: Sequence[Judged], gap: float | None) -> float:
     return float(np.mean([gap_of(np.asarray(one.candidates.cosines)) >= gap for one in judged]))
 
 
-def _lossless_from(gaps: npt.NDArray[np.float64], lost: npt.NDArray[np.float64]) -> float | None:
+def _even_from(gaps: npt.NDArray[np.float64], lost: npt.NDArray[np.float64]) -> float | None:
     order = np.argsort(-gaps, kind="stable")
     losing = np.flatnonzero(np.cumsum(lost[order]) > 0)
-    lossless = int(losing[0]) if len(losing) else len(order)
-    if lossless < LEAST_CONFIDENT:
+    even = int(losing[0]) if len(losing) else len(order)
+    if even < LEAST_CONFIDENT:
         return None
-    return max(float(gaps[order[lossless - 1]]), 0.0)
+    return max(float(gaps[order[even - 1]]), 0.0)

@@ -8,9 +8,12 @@ from common.deadline import Deadline
 from photostock.reranker.model import CHUNK, Reranker
 from photostock.reranker_contract import LEAST_SCORED, Ranking, Score
 
+WAY_BACK_SHARE, LEAST_WAY_BACK_MS = 0.1, 15.0  # of the time: an answer that arrives late was worked out for nothing
+
 
 def rank(model: Reranker, rankings: Sequence[Ranking], deadline: Deadline) -> list[list[Score] | None]:
     """For each ranking the scores of its first documents, `LEAST_SCORED` or more; None if the time is too short."""
+    deadline = deadline.keeping_ms(max(WAY_BACK_SHARE * deadline.remaining_ms, LEAST_WAY_BACK_MS))
     partials = [_Partial(model, ranking) for ranking in rankings]
     for one in partials:
         one.begin(deadline)

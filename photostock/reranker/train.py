@@ -73,14 +73,15 @@ def train(
     release = _encoder_made_from(encoder_model, registry)
     encoder = OnnxEncoder.load(release)
     split = Split.of(photos, seed=seed)
+    learnt_from = ListMaker(split.learning, encoder, kept=kept_vectors)  # what tunes is not even a wrong answer here
     lists = ListMaker(split.photos, encoder, kept=kept_vectors)
     tokenizer = tokenizer_of(release.path(TOKENIZER))
     network = _untrained(model_folder(encoder_model), layers=layers)
     from photostock.reranker.checkpoint import Checkpoint  # these import torch
     from photostock.reranker.learning import Budget, Lessons, learn
 
-    to_learn = sum(len(photo.queries) for photo in split.learning)
-    lessons = Lessons(view=_views_of(split.photos, lists, encoder), queries=to_learn, seed=seed)
+    to_learn = len(learnt_from)
+    lessons = Lessons(view=_views_of(split.learning, learnt_from, encoder), queries=to_learn, seed=seed)
     purpose = [split.fingerprint, encoder.version, seed, budget_seconds, steps, layers, code_of("reranker")]
     checkpoint = Checkpoint(checkpoint_dir, json.dumps(purpose)) if checkpoint_dir else None
     spent_s = time.process_time() - started_s

@@ -16,7 +16,7 @@ from photostock.evaluation.bench import NotReady, bench
 from photostock.evaluation.questions import Question, sample
 from photostock.evaluation.variants import Variant
 from photostock.photo import Photo
-from photostock.reranker.training_ids import trained_on
+from photostock.reranker.training_ids import champion_trained_on, trained_on
 from photostock.review.report import SHOWN, Both, reviewed, samples
 from photostock.settings import PhotoSettings
 
@@ -67,10 +67,12 @@ async def review(
 
 
 def _questions(registry: Registry, photos: Sequence[Photo], versions: Sequence[str], *, most: int) -> list[Question]:
-    trained = frozenset[str]().union(*(trained_on(registry.load("reranker", version)) for version in versions))
+    trained = champion_trained_on(registry, "filter").union(
+        *(trained_on(registry.load("reranker", version)) for version in versions)
+    )
     questions = sample(photos, trained, most=most, seed=SEED)
     if not questions:
-        raise Failed("there is no query left: every photo that has one trained one of the versions")
+        raise Failed("there is no query left: every photo that has one trained one of the versions, or the filter")
     return questions
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from common.releases.compare import Floats, Pairs
-from common.releases.review import Better, Reviewed, Tolerance, Words, most_changed, verdict_of
+from common.releases.bootstrap import Floats
+from common.releases.compare import Pairs
+from common.releases.review import Better, Reviewed, Tolerance, Words, change_told, most_changed
 from photostock.evaluation.asking import Asked
-from photostock.evaluation.measures import DEEPEST, ndcg
+from photostock.evaluation.measures import DEEPEST
 from photostock.evaluation.questions import LEAST_QUESTIONS, Flags, Question, slices
+from photostock.gains import gain_10
 from photostock.photo import Photo
 
 TOLERANCE = Tolerance(whole=0.01, part=0.03, sample=0.05)
@@ -44,7 +46,7 @@ class Both:
 
     @property
     def missed(self) -> Pairs:
-        return self.pairs((1 - ndcg(self.champion.ranks), 1 - ndcg(self.candidate.ranks)))
+        return self.pairs((1 - gain_10(self.champion.ranks), 1 - gain_10(self.candidate.ranks)))
 
     def among_first(self, places: int) -> Pairs:
         """1 where the photo that was meant is among the first so many."""
@@ -95,7 +97,7 @@ def samples(both: Both) -> Iterator[dict[str, Any]]:
             "photo_id": question.photo.id,
             "champion_rank": rank_of(both.champion, place),
             "candidate_rank": rank_of(both.candidate, place),
-            "verdict": verdict_of(float(change[place]), TOLERANCE),
+            "verdict": change_told(float(change[place]), TOLERANCE),
         }
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from common.releases.bootstrap import Statistic, estimate
 from common.releases.gate import Finding
 from supermegaretail.evaluation.measures import quantile_figures, wape
 from supermegaretail.evaluation.slices import WHOLE
 from supermegaretail.features import Floats
-from supermegaretail.releasing.bootstrap import Statistic, estimate
 from supermegaretail.releasing.limits import GateLimits
 from supermegaretail.releasing.trial import Trial
 

@@ -16,7 +16,7 @@ from sqlalchemy import Column, Engine, MetaData, String, Table, delete, select
 from common.releases.desk import ReleaseDesk
 from common.releases.store import Conflict, ReleaseRecord, State
 from common.state.database import create_tables, upsert
-from common.versions.registry import CHAMPION, Registry, UnknownVersion
+from common.versions.registry import Registry
 from supermegaretail.monitoring.alarms import Alarm
 
 COMPONENT = "core"
@@ -76,9 +76,9 @@ class AlarmWatch:
         why = f"alarm {alarm.name}: {alarm.text}"
         if rollout is not None and rollout.to_version == version:
             self._take_back(rollout, why)
-        elif version != self._champion():
+        elif version != self._registry.champion(COMPONENT):
             return False
-        self._desk.freeze(COMPONENT, why)
+        self._desk.freeze(COMPONENT, why, who=WHO)
         self._remember(alarm, since)  # last: after a crash before it the same is done once more
         return True
 
@@ -91,12 +91,6 @@ class AlarmWatch:
             now = self._desk.store.find(rollout.id)
             if now is not None and now.state in (State.CANARY, State.PROMOTED):
                 self._desk.roll_back(rollout.id, who=WHO, why=why)
-
-    def _champion(self) -> str | None:
-        try:
-            return self._registry.resolve(COMPONENT, CHAMPION)
-        except UnknownVersion:
-            return None
 
     def _was_seen(self, alarm: Alarm, since: str) -> bool:
         key = {"name": alarm.name, "tier": alarm.tier, "version": alarm.version, "since": since}

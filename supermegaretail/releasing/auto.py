@@ -18,7 +18,7 @@ import structlog
 from common.releases.desk import Refused, ReleaseDesk
 from common.releases.gate import Finding, Verdict, reasons, verdict_of
 from common.releases.store import OPEN, UNDER_WAY, ReleaseRecord
-from common.versions.registry import CHAMPION, Manifest, Registry, UnknownVersion
+from common.versions.registry import Manifest, Registry
 from supermegaretail.core.model import CoreModel
 from supermegaretail.correction.model import CorrectionModel
 from supermegaretail.history import SalesHistory
@@ -105,6 +105,9 @@ class AutomaticRelease:
             told = f"release {release.id} of {release.to_version} is {release.state}"
             if release.state in UNDER_WAY:
                 return Ended("nothing to do", told)
+            if release.report.get("kind") == KIND and release.from_version != self.registry.champion(COMPONENT):
+                self.desk.reject(release.id, who=WHO, why="it was judged beside another champion")
+                continue
             if release.report.get("kind") != KIND or release.report.get("outcome") != "pass":
                 return Ended("undecided", f"{told}: a person has to decide", release=release)
             found = sales.quality(quality)
@@ -177,15 +180,13 @@ class AutomaticRelease:
 
     def _freeze(self, why: str, findings: Sequence[Finding], release: ReleaseRecord | None = None) -> Ended:
         if not self.dry_run:
-            self.desk.freeze(COMPONENT, f"{WHO}: {why}")
+            self.desk.freeze(COMPONENT, f"{WHO}: {why}", who=WHO)
         told = why if self.dry_run else f"releases of {COMPONENT} are frozen now: {why}"
         return Ended("tried" if self.dry_run else "frozen", told, _complete(findings, why), release)
 
     def _champion(self) -> Manifest | None:
-        try:
-            return self.registry.manifest(COMPONENT, CHAMPION)
-        except UnknownVersion:
-            return None
+        number = self.registry.champion(COMPONENT)
+        return None if number is None else self.registry.manifest(COMPONENT, number)
 
     def _pair(self, core_version: str) -> Pair:
         models = read(self.registry, core_version)

@@ -9,7 +9,8 @@ from datetime import date
 
 import numpy as np
 
-from common.releases.compare import Floats, Pairs
+from common.releases.bootstrap import Floats
+from common.releases.compare import Pairs
 from supermegaretail.batch import Batch
 from supermegaretail.evaluation.measuring import some
 from supermegaretail.evaluation.outcome import Outcome, outcome

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from common.releases.compare import Floats, Pairs
-from common.releases.review import Better, Reviewed, Tolerance, Words, most_changed, verdict_of
+from common.releases.bootstrap import Floats
+from common.releases.compare import Pairs
+from common.releases.review import Better, Reviewed, Tolerance, Words, change_told, most_changed
 from supermegaretail.evaluation.slices import DISCOUNT, PROMOTED, PROMOTION, SHORT, SLOW, SOLD_OUT, slices
 from supermegaretail.panel import Key
 from supermegaretail.review.both import Both, hash_of
@@ -75,7 +76,7 @@ def samples(asked: Sequence[Both]) -> Iterator[dict[str, Any]]:
                     "sold": _rounded(np.nansum(sold[row])),
                     "champion_error": _rounded(errors[0][row]),
                     "candidate_error": _rounded(errors[1][row]),
-                    "verdict": verdict_of(float(change[row]), TOLERANCE),
+                    "verdict": change_told(float(change[row]), TOLERANCE),
                 }
 
 

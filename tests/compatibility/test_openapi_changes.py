@@ -203,3 +203,18 @@ def test_a_change_says_where_and_what() -> None:
     assert (
         str(Change("GET /v1/items", "the operation is gone", breaking=True)) == "GET /v1/items: the operation is gone"
     )
+
+
+def test_a_change_behind_a_reference_that_reads_the_same_is_found() -> None:
+    told = {
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": {"$ref": "#/components/schemas/Told"}}},
+    }
+    old = copy.deepcopy(DOCUMENT)
+    old["paths"]["/v1/items/{item_id}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"] = told
+    new = copy.deepcopy(old)
+    del new["components"]["schemas"]["Told"]["properties"]["served_by"]
+
+    [found] = [change for change in compare(old, new) if change.breaking]
+
+    assert str(found) == "GET /v1/items/{}, 200.items[].served_by: the field is gone"

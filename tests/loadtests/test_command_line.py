@@ -36,7 +36,7 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], capsys: pytest.Capture
     assert "usage:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["tour"], ["proxy"], ["faults"]])
+@pytest.mark.parametrize("command", [[], ["tour"], ["proxy"], ["faults"], ["bench-reranker"]])
 def test_everything_has_a_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])
@@ -49,6 +49,16 @@ def test_a_tour_without_demo_data_is_one_plain_line_and_exit_code_1(
 ) -> None:
     assert main(["tour", "--subjects", str(tmp_path / "demo.json")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_bench_without_a_reranker_is_one_plain_line_and_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    assert main(["bench-reranker"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "photostock train" in told
 
 
 def test_the_proxy_is_switched_by_typing_and_stopped_by_ctrl_c(ask: Callable[..., Any]) -> None:

@@ -13,7 +13,7 @@ KILLS = 5
 
 async def test_after_each_kill_there_is_one_champion_and_it_is_the_one_that_was_decided_on(tmp_path: Path) -> None:
     registry = Registry(tmp_path / "registry")
-    registry.publish("core", {"model": b"one"})
+    registry.publish("core", {"model": b"one"}, alias="champion")
     registry.publish("core", {"model": b"two"}, alias=None)
     slots = ModelSlots("core", registry, lambda version: registry.load("core", version).path("model").read_bytes())
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from photostock.photo import Photo
+from tests.photostock.tiny_model import registry, tiny  # noqa: F401  fixtures
 
 PHOTOS = [
     Photo(

@@ -11,7 +11,8 @@ from sqlalchemy import Engine, create_engine, text
 
 from common.settings import ServiceSettings
 from common.state.database import open_state
-from photostock.catalogue import Catalogue, InvalidPhoto, Photo
+from photostock.catalogue import Catalogue, InvalidPhoto, Photo, problem_of
+from photostock.photo import LONG_AGO
 from photostock.tables import TABLES
 
 POSTGRES_URL = os.environ.get(
@@ -210,3 +211,27 @@ def test_the_tables_keep_to_their_own_prefix(catalogue: Catalogue, engine: Engin
     assert all(name.startswith("photostock_") for name in TABLES.tables)
     with engine.connect() as connection:
         assert connection.execute(text("select count(*) from photostock_photos")).scalar_one() == 0
+
+
+@pytest.mark.parametrize("created_at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_date_that_has_no_day_in_utc_is_refused(created_at: str) -> None:
+    assert "created_at" in (problem_of(Photo(id="p", title="a dog", created_at=created_at)) or "")
+
+
+def test_a_date_that_an_earlier_version_let_in_does_not_stop_the_catalogue() -> None:
+    poisoned = Photo(id="p", title="a dog", created_at="0001-01-01T00:00:00+14:00")
+
+    assert poisoned.created == LONG_AGO
+
+
+def test_dates_are_compared_as_moments_however_they_are_written() -> None:
+    told = [
+        "20260101",
+        "2026-06-01T00:00:00+00:00",
+        "2026-W02-1",
+        "2026-11-22T01:00:00+14:00",
+        "2026-11-21T23:00:00-10:00",
+    ]
+    photos = [Photo(id=str(number), title="a dog", created_at=created_at) for number, created_at in enumerate(told)]
+
+    assert [photo.id for photo in sorted(photos, key=lambda photo: photo.created)] == ["0", "2", "1", "3", "4"]

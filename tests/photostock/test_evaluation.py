@@ -14,7 +14,7 @@ from rich.console import Console
 from common.versions.registry import Registry
 from photostock.contract import SearchFields
 from photostock.evaluation.bench import NotReady
-from photostock.evaluation.measures import DEEPEST, Interval, Quality, mean, ndcg, ratio
+from photostock.evaluation.measures import DEEPEST, Interval, Quality, mean, ratio
 from photostock.evaluation.page import page, save_page
 from photostock.evaluation.peers import FUSED, ask_peers
 from photostock.evaluation.questions import Question, filtered, sample, slices, with_typos
@@ -23,7 +23,9 @@ from photostock.evaluation.run import evaluate
 from photostock.evaluation.sentences import sentences, stages
 from photostock.evaluation.terminal import render
 from photostock.evaluation.variants import DENSE, FILTER, WHOLE, variants
+from photostock.gains import gain_10
 from photostock.photo import Photo
+from photostock.reranker.training_ids import TRAINING_IDS, written
 from photostock.settings import PhotoSettings
 
 PHOTOS = [
@@ -111,11 +113,18 @@ def test_each_query_gets_one_small_typo_and_the_same_seed_the_same_one() -> None
     asked = [Question("the brown fox jumps over a lazy dog", PHOTOS[0]) for _ in range(50)]
     mistyped = with_typos(asked, seed=1)
     assert mistyped == with_typos(asked, seed=1)
-    for before, after in zip(asked, mistyped, strict=True):
+    for before, after in zip(asked, mistyped.values(), strict=True):
         changed = sum(a != b for a, b in zip(before.query.split(), after.query.split(), strict=True))
-        assert changed <= 1
-    assert len({question.query for question in mistyped}) > 20
-    assert with_typos([Question("a dog", PHOTOS[0])], seed=1)[0].query == "a dog"
+        assert changed == 1
+    assert len({question.query for question in mistyped.values()}) > 20
+
+
+def test_what_can_have_no_typo_is_left_out_and_what_can_always_has_one() -> None:
+    queries = ["ox", "aaa", "a zebu", "42 4x4x"] * 100
+    mistyped = with_typos([Question(query, PHOTOS[0]) for query in queries], seed=1)
+    assert {queries[place] for place in mistyped} == {"aaa", "a zebu"}
+    assert len(mistyped) == 200
+    assert all(question.query != queries[place] for place, question in mistyped.items())
 
 
 def test_conditions_are_those_of_the_photo_that_was_meant() -> None:
@@ -208,5 +217,12 @@ async def test_without_photos_queries_or_an_encoder_it_says_what_is_missing(var_
     assert Registry(settings.registry_dir).components() == []
 
 
+async def test_queries_that_trained_the_filter_are_not_asked_though_no_reranker_knows_them(var_dir: Path) -> None:
+    settings = PhotoSettings(var_dir=var_dir)
+    Registry(settings.registry_dir).publish("filter", {TRAINING_IDS: written(PHOTOS)}, alias="champion")
+    with pytest.raises(NotReady, match="no query left"):
+        await evaluate(settings, PHOTOS)
+
+
 def test_a_rank_beyond_the_deepest_counts_nothing() -> None:
-    assert ndcg(np.array([DEEPEST])).tolist() == [0.0]
+    assert gain_10(np.array([DEEPEST])).tolist() == [0.0]

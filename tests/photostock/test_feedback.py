@@ -113,6 +113,18 @@ def test_click_through_counts_a_person_once_a_day_and_only_what_was_shown(store:
     assert report.events == {"impression": 5, "click": 6, "download": 1}
 
 
+def test_a_showing_is_of_the_tier_that_showed_the_photo_at_its_best_place(store: FeedbackStore) -> None:
+    places = {"lexical": 7, "reranker": 2, "popular": None, "semantic": 2}
+    seen = [
+        event(kind="impression", position=place, served_by=tier, at=NOW + timedelta(seconds=second))
+        for second, (tier, place) in enumerate(places.items())
+    ]
+    store.record([*seen, event(served_by="lexical", position=1, at=NOW + timedelta(minutes=1))])
+    report = feedback_report(store.engine)
+    assert {tier: rate.clicked for tier, rate in report.by_tier.items()} == {"reranker": 1}
+    assert report.by_position.keys() == {"2"}
+
+
 def test_a_report_holds_the_days_that_were_asked_for(store: FeedbackStore) -> None:
     store.record([event(kind="impression", position=1, at=NOW - timedelta(days=days)) for days in range(5)])
     report = feedback_report(store.engine, first=date(2026, 6, 7), last=date(2026, 6, 8))
@@ -146,7 +158,7 @@ def chosen_by(people: int, **fields: Any) -> list[Event]:
 
 def test_what_fewer_than_three_people_chose_is_not_learned_from(store: FeedbackStore) -> None:
     store.record([*chosen_by(2, query="ann's secret"), *chosen_by(3, query="Dog  on", photo_id="p2")])
-    assert [(one.query, one.photo_id, one.weight) for one in clicked_queries(store.engine)] == [("dog  on", "p2", 1.0)]
+    assert [(one.query, one.photo_id) for one in clicked_queries(store.engine)] == [("dog  on", "p2")]
 
 
 def test_clicked_queries_stand_behind_a_photos_own(store: FeedbackStore) -> None:

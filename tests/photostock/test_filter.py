@@ -37,6 +37,17 @@ def test_an_erased_photo_is_shown_to_nobody() -> None:
     assert photo_filter.allowed(Conditions()).tolist() == [False, True]
 
 
+def test_a_photo_that_replaces_another_is_there_in_the_step_in_which_the_other_goes() -> None:
+    photo_filter = filled(PHOTO, PHOTO)
+    seen_before = photo_filter._rows
+    photo_filter.replace({2: PHOTO, 3: replace(PHOTO, safe=False)}, gone=[0, 1])
+    assert seen_before.shown.tolist() == [True, True]
+    assert photo_filter.allowed(Conditions()).tolist() == [False, False, True, False]
+    with pytest.raises(ValueError, match="no row"):
+        photo_filter.replace({4: PHOTO}, gone=[9])
+    assert len(photo_filter.allowed(Conditions())) == 4
+
+
 def test_a_row_that_was_skipped_is_not_allowed() -> None:
     photo_filter = PhotoFilter()
     photo_filter.add(3000, PHOTO)
@@ -103,6 +114,4 @@ def test_what_it_does_not_understand_it_refuses() -> None:
         photo_filter.add(0, PHOTO)
     with pytest.raises(ValueError, match="no row"):
         photo_filter.remove(1)
-    with pytest.raises(ValueError, match="isoformat"):
-        photo_filter.add(1, replace(PHOTO, created_at="yesterday"))
     assert photo_filter.allowed(Conditions()).tolist() == [True]

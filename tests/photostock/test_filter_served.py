@@ -19,6 +19,7 @@ def publish(var_dir: Path, *, encoder: str) -> None:
         {},
         parameters={"words_weight": 0.1, "semantic": CALIBRATION, "lexical": CALIBRATION},
         compatible_with={"encoder": encoder},
+        alias="champion",
     )
 
 

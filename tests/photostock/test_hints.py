@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from photostock.hints import Hint, Hints, HintStore
+from photostock.hints import store as hint_store
 from photostock.hints.recent import RecentQueries
 from photostock.hints.rewriting import MAX_QUERY_CHARS, rewrite
 from photostock.hints.rules import HintKind
-from photostock.hints.store import stored_moment
+from photostock.moments import moment
 
 
 def hint(when: str, then: str = "", kind: HintKind = "synonym", *, both_ways: bool = False) -> Hint:
@@ -81,7 +83,7 @@ def test_hints_outlive_the_process_end_by_themselves_and_leave_a_history(tmp_pat
     now = datetime.now(UTC)
     kept = store.add(hint("nyc", "new york", "replacement"))
     for days in (-1, 1):
-        end = stored_moment(now + timedelta(days=days))
+        end = moment(now + timedelta(days=days))
         store.add(Hint("", "sale", f"{days}", "Ann", "a test", "", ends_at=end))
     assert [one.then for one in HintStore(engine).all().hints] == ["new york", "1"]
     assert store.remove(kept.id, who="Ben")
@@ -89,6 +91,29 @@ def test_hints_outlive_the_process_end_by_themselves_and_leave_a_history(tmp_pat
     newest = store.history(limit=1)[0]
     assert (newest["action"], newest["who"], newest["hint"]["when"]) == ("removed", "Ben", "nyc")
     assert len(store.history()) == 4
+
+
+def test_hints_that_have_ended_leave_room_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hint_store, "MAX_HINTS", 2)
+    store = HintStore(create_engine(f"sqlite:///{tmp_path / 'state.sqlite3'}"))
+    ended = moment(datetime.now(UTC) - timedelta(days=1))
+    for number in range(4):
+        store.add(Hint("", f"sale {number}", "shop", "Ann", "a test", "", ends_at=ended))
+    store.add(hint("nyc", "new york"))
+    store.add(hint("couch", "sofa"))
+    with pytest.raises(ValueError, match="already"):
+        store.add(hint("one", "more"))
+    assert len(store.history()) == 6
+
+
+def test_an_end_without_a_zone_is_utc_wherever_the_server_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        assert moment(datetime(2026, 6, 1, 12)) == "2026-06-01T12:00:00.000+00:00"  # noqa: DTZ001  as a caller may
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_hints_of_an_earlier_version_are_synonyms(tmp_path: Path) -> None:

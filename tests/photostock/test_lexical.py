@@ -80,6 +80,19 @@ def test_a_removed_row_is_as_if_it_had_never_been_there() -> None:
     assert index.vocabulary.count("sofa") == 0
 
 
+def test_most_removals_leave_the_postings_of_a_stem_as_they_are() -> None:
+    index = filled(("a dog",) * 100)
+    postings = index._postings["dog"]
+    for row in range(49):
+        index.remove(row)
+    assert index._postings["dog"].rows_buffer is postings.rows_buffer
+    index.remove(49)
+    assert index._postings["dog"].rows.tolist() == list(range(50, 100))
+    for row in range(50, 100):
+        index.remove(row)
+    assert index._postings == {}
+
+
 def test_a_row_is_never_used_twice() -> None:
     with pytest.raises(ValueError, match="taken"):
         filled().add(2, "again")

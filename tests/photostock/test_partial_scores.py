@@ -18,7 +18,7 @@ from photostock.app import create_app
 from photostock.photo import Photo
 from photostock.reranker.model import CHUNK, Reranker
 from photostock.reranker.pace import Pace
-from photostock.reranker.partial import rank
+from photostock.reranker.partial import LEAST_WAY_BACK_MS, WAY_BACK_SHARE, rank
 from photostock.reranker_contract import LEAST_SCORED, Document, Ranking, Rankings, Score, difference
 from photostock.settings import PhotoSettings
 from tests.json_server import Answer, json_server
@@ -47,9 +47,10 @@ def ranking(documents: int) -> Ranking:
 
 
 def scored(sizes: Sequence[int], *, budget_ms: float) -> list[int | None]:
-    """How many documents of each ranking get a score."""
+    """How many documents of each ranking get a score, with so much time beside the way back."""
     model = SteadyReranker()
-    deadline = Deadline.after_ms(budget_ms, clock=lambda: model.now_s)
+    whole_ms = max(budget_ms / (1 - WAY_BACK_SHARE), budget_ms + LEAST_WAY_BACK_MS)
+    deadline = Deadline.after_ms(whole_ms, clock=lambda: model.now_s)
     answers = rank(cast(Reranker, model), [ranking(size) for size in sizes], deadline)
     for size, answer in zip(sizes, answers, strict=True):
         asked = [document.id for document in ranking(size).documents]
@@ -86,7 +87,7 @@ def test_a_machine_that_slows_down_meanwhile_costs_the_answer_and_nothing_else()
     model = SteadyReranker()
     model.pace = Pace()
     model.pace.learn(1, 1)
-    deadline = Deadline.after_ms(20, clock=lambda: model.now_s)
+    deadline = Deadline.after_ms(20 + LEAST_WAY_BACK_MS, clock=lambda: model.now_s)
     assert rank(cast(Reranker, model), [ranking(20)], deadline) == [None]
     assert model.now_s == pytest.approx(CHUNK * MS_PER_PAIR / 1000)
 

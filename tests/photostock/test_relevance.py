@@ -13,7 +13,8 @@ from photostock.filter.relevance import FUSED_DEPTH, Calibration, Candidates, Re
 from photostock.filter.relevance_training import Answered, calibrated, train, tuned
 from photostock.index.vectors import VectorIndex
 from photostock.lexical import LexicalIndex
-from photostock.reranker.split import NothingToLearnFrom
+from photostock.reranker.split import NothingToLearnFrom, Split
+from photostock.reranker.training_ids import trained_on
 from tests.photostock.conftest import WordEncoder
 
 CALIBRATION = Calibration(slope=4.0, gap_slope=16.0, bias=-4.0)
@@ -143,7 +144,7 @@ def test_a_release_without_an_encoder_or_with_a_wild_weight_is_refused(tmp_path:
         ({"words_weight": 7.0, "semantic": good, "lexical": good}, {"encoder": "1.0.0"}),
         ({"words_weight": 0.1, "semantic": good}, {"encoder": "1.0.0"}),
     ):
-        registry.publish("filter", {}, parameters=parameters, compatible_with=made_for)
+        registry.publish("filter", {}, parameters=parameters, compatible_with=made_for, alias="champion")
         with pytest.raises(ArtifactError):
             Relevance.load(registry.load("filter"))
 
@@ -172,6 +173,7 @@ def test_training_publishes_weights_that_serve_and_the_same_data_give_the_same_v
     assert manifest.metrics["tuning_ndcg_10_filter"] >= manifest.metrics["tuning_ndcg_10_encoder"]
     learnt = Relevance.load(registry.load("filter"))
     assert learnt.encoder_version == encoder.version
+    assert trained_on(registry.load("filter")) == {photo.id for photo in Split.of(photos, seed=1).photos}
     assert train(photos, registry, encoder).version == manifest.version
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from photostock.photo import Photo
-from photostock.reranker.fusion import Fusion, Judged
+from photostock.reranker.fusion import Fusion, Judged, gain
 from photostock.reranker.lists import QueryList
-from photostock.reranker.measuring import GAP_MARGIN, confident_gap, measured, share_confident
+from photostock.reranker.measuring import FIRST_STAGE, GAP_MARGIN, confident_gap, measured, share_confident
 from photostock.reranker.plan import Plan
 from photostock.reranker.released import Released
 from photostock.reranker.split import Split
@@ -18,11 +18,11 @@ from photostock.reranker.split import Split
 FUSION = Fusion(10.0, 1.0)
 
 
-def judged(gap: float, *, answer: int | None, reranker_prefers: int = 0) -> Judged:
+def judged(gap: float, *, answer: int | None, reranker_prefers: int = 0, by: float = 10.0) -> Judged:
     """20 candidates, the first of which leads by `gap`."""
     cosines = (0.8, *(0.8 - gap - 0.001 * n for n in range(19)))
     logits = np.linspace(6.0, 4.0, 20)
-    logits[reranker_prefers] += 10
+    logits[reranker_prefers] += by
     return Judged(QueryList("q", ("text",) * 20, cosines, answer), logits)
 
 
@@ -51,6 +51,14 @@ def test_where_it_makes_some_better_and_as_many_worse_it_may_be_skipped() -> Non
     spoilt = [judged(0.3, answer=0, reranker_prefers=3) for _ in range(4)]
     helped = [judged(0.25, answer=1, reranker_prefers=1) for _ in range(2)]
     assert confident_gap([*spoilt, *helped, *SURE, *HELPED], FUSION) is not None
+
+
+def test_what_counts_is_the_sum_so_that_one_large_gain_may_hide_many_small_losses() -> None:
+    spoilt = [judged(0.3, answer=0, reranker_prefers=3) for _ in range(2)]
+    losing = [judged(0.25, answer=9, reranker_prefers=9, by=0.15) for _ in range(40)]
+    lost = [gain(one, FUSION) - gain(one, FIRST_STAGE) for one in (spoilt[0], losing[0])]
+    assert lost[0] < 0 < lost[1]
+    assert confident_gap([*spoilt, *losing, *SURE, *HELPED], FUSION) == pytest.approx(GAP_MARGIN * 0.201)
 
 
 def test_what_is_measured_is_what_a_release_says() -> None:

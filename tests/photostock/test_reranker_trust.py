@@ -44,7 +44,7 @@ async def searching(var_dir: Path, answer: Answer, **parameters: float) -> Async
     with json_server(answer) as url:
         settings = PhotoSettings.model_validate({"var_dir": var_dir, "reranker_url": url, "low_timeout_ms": 5_000})
         files = {"model.onnx": b"weights", "tokenizer.json": b"{}"}
-        Registry(settings.registry_dir).publish("reranker", files, parameters=PARAMETERS | parameters)
+        Registry(settings.registry_dir).publish("reranker", files, parameters=PARAMETERS | parameters, alias="champion")
         app = create_app(settings, raise_bugs=True)
         async with app.router.lifespan_context(app):
             await asyncio.to_thread(app.state.engine.library.add, PHOTOS)
@@ -173,8 +173,8 @@ def test_versions_without_or_with_other_parameters_say_nothing(tmp_path: Path) -
     assert Released.of({"cosine_weight": 10.0, "logit_weight": 1.0}) is None
     assert Released.of(PARAMETERS | {"confident_gap": "wide"}) is None
     registry = Registry(tmp_path)
-    registry.publish("reranker", {"a": b"a"}, parameters={})
-    registry.publish("reranker", {"a": b"b"}, parameters=PARAMETERS)
+    registry.publish("reranker", {"a": b"a"}, parameters={}, alias="champion")
+    registry.publish("reranker", {"a": b"b"}, parameters=PARAMETERS, alias="champion")
     assert list(reader(registry)().values()) == [RELEASED]
 
 

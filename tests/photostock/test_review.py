@@ -77,13 +77,14 @@ def test_pictures_say_how_they_moved_and_which_was_meant() -> None:
     assert "place 1 with the champion, place 2 with the candidate" in shown["told"]
 
 
-async def test_queries_that_trained_one_of_the_versions_are_not_asked(tmp_path: Path) -> None:
+async def test_queries_that_trained_one_of_the_versions_or_the_filter_are_not_asked(tmp_path: Path) -> None:
     settings = PhotoSettings.model_validate({"var_dir": tmp_path})
     registry = Registry(settings.registry_dir)
-    ids = [json.dumps([photo.id]).encode() for photo in PHOTOS[:2]]
-    registry.publish("reranker", {"model": b"one", TRAINING_IDS: ids[0]})
+    ids = [json.dumps([photo.id]).encode() for photo in PHOTOS[:3]]
+    registry.publish("reranker", {"model": b"one", TRAINING_IDS: ids[0]}, alias="champion")
     registry.publish("reranker", {"model": b"two", TRAINING_IDS: ids[1]}, alias=None)
-    photos = [Photo(photo.id, photo.title, photo.description, queries=("a dog",)) for photo in PHOTOS[:2]]
+    registry.publish("filter", {TRAINING_IDS: ids[2]}, alias="champion")
+    photos = [Photo(photo.id, photo.title, photo.description, queries=("a dog",)) for photo in PHOTOS[:3]]
 
     with pytest.raises(Failed, match="no query left"):
         await review(settings, photos, "reranker", None)
@@ -92,7 +93,7 @@ async def test_queries_that_trained_one_of_the_versions_are_not_asked(tmp_path: 
 def _proposed(var_dir: Path, case: dict[str, Any]) -> str:
     settings = PhotoSettings.model_validate({"var_dir": var_dir})
     registry = Registry(settings.registry_dir)
-    registry.publish("reranker", {"model": b"one"})
+    registry.publish("reranker", {"model": b"one"}, alias="champion")
     registry.publish("reranker", {"model": b"two"}, alias=None)
     report = report_of(reviewed(both([3] * 30 + [0] * 70), MANY, champion="1.0.0", candidate="1.1.0"))
     state = open_state(settings)

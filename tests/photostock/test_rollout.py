@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from common.releases.desk import Refused
+from common.command_line import main
 from common.releases.store import State
 from common.state.database import open_state
 from common.versions.registry import Registry
+from photostock.__main__ import parser
 from photostock.releases import desk_over
 from photostock.reranker_contract import Score
 from photostock.rollout import places_of
@@ -38,23 +40,33 @@ def test_places_are_compared_as_far_as_both_versions_had_time() -> None:
     assert places_of(_scores("abc")[:2], _scores("cab")) == {"a": (1, 1), "b": (2, 2)}
 
 
-def test_a_reranker_needs_a_person_and_an_encoder_goes_to_all_at_once(tmp_path: Path) -> None:
-    settings = PhotoSettings.model_validate({"var_dir": tmp_path, "release_hours": "always"})
-    registry = Registry(settings.registry_dir)
-    for component in ("encoder", "reranker"):
-        registry.publish(component, {"model": b"one"})
-        registry.publish(component, {"model": b"two"}, alias=None)
-    desk = desk_over(open_state(settings), settings)
-    reranker, encoder = (
-        desk.propose(component, "1.1.0", who="ann", why="newer", report={}) for component in ("reranker", "encoder")
-    )
-    with pytest.raises(Refused, match="approve"):
-        desk.start(reranker.id, who="ann", why="newer")
-    desk.approve(encoder.id, who="ann", why="looked at it")
+@pytest.mark.parametrize("component", ["encoder", "filter"])
+def test_what_serves_all_or_nobody_is_proposed_with_its_figures_and_a_person_lets_it_go_to_all_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, component: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("RELEASE_HOURS", "always")
+    registry = Registry(PhotoSettings().registry_dir)
+    registry.publish(component, {"model": b"one"}, metrics={"agreement": 0.98}, alias="champion")
+    registry.publish(component, {"model": b"two"}, metrics={"agreement": 0.991}, alias=None)
 
-    started = desk.start(encoder.id, who="ann", why="newer")
+    def run(*arguments: str) -> int:
+        return main(parser(), ["release", *arguments, "--who", "ann", "--why", "looked at it"])
 
-    assert (started.state, registry.resolve("encoder", "champion")) == (State.PROMOTED, "1.1.0")
+    assert run("propose", component) == 0
+    release_id = re.findall(r"^release (\w+) is proposed", capsys.readouterr().out, re.MULTILINE)[0]
+    assert run("start", release_id) == 1
+    assert f"a person has to approve {component} 1.1.0 first" in capsys.readouterr().err
+    assert run("approve", release_id) == 0
+    assert run("start", release_id) == 0
+    desk = desk_over(open_state(PhotoSettings()), PhotoSettings())
+    release = desk.store.find(release_id)
+
+    assert release is not None
+    assert release.report["reasons"] == ["agreement: 0.991 instead of 0.98"]
+    assert (release.state, registry.resolve(component, "champion")) == (State.PROMOTED, "1.1.0")
+    assert run("roll-back", release_id) == 0
+    assert registry.resolve(component, "champion") == "1.0.0"
 
 
 def _ann_last(request: dict[str, Any]) -> Any:
@@ -70,7 +82,7 @@ def _ann_last(request: dict[str, Any]) -> Any:
 
 async def test_a_challenger_that_ranks_one_photographer_down_is_taken_back_by_itself(tmp_path: Path) -> None:
     registry = Registry(tmp_path / "registry")
-    registry.publish("reranker", {"model": b"one"})
+    registry.publish("reranker", {"model": b"one"}, alias="champion")
     registry.publish("reranker", {"model": b"two"}, alias=None)
     settings = PhotoSettings.model_validate({"var_dir": tmp_path} | ALWAYS)
     desk = desk_over(open_state(settings), settings)

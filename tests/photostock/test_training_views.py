@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from photostock.catalogue import Photo
+from photostock.reranker.lists import WRONG_ANSWERS, ListMaker
 from photostock.reranker.views import interchangeable, view, views
+from tests.photostock.conftest import WordEncoder
 
 CAPTIONED = Photo(
     id="a",
@@ -40,3 +44,15 @@ def test_key_words_are_no_captions() -> None:
     assert interchangeable([CAPTIONED])
     assert not interchangeable([SEARCHED])
     assert not interchangeable([])
+
+
+def test_what_people_chose_for_the_same_query_is_never_a_wrong_answer() -> None:
+    dog, other = Photo("a", "A dog", queries=("Dog",)), Photo("b", "A dog at the sea", queries=("dog",))
+    cats = [Photo(f"c{n}", f"A cat number {n}", queries=(f"cat {n}",)) for n in range(8)]
+    lists = ListMaker([dog, other, *cats], WordEncoder())
+    for seed in range(20):
+        of_dog, of_other = lists.for_training([0, 1], np.random.default_rng(seed))
+        assert of_dog.texts[0] == dog.text
+        assert other.text not in of_dog.texts
+        assert dog.text not in of_other.texts
+        assert len(of_dog.texts) == 1 + WRONG_ANSWERS

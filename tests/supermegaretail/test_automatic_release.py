@@ -25,7 +25,7 @@ from supermegaretail.demo_data import LAST_SALES_DAY, demo_table
 from supermegaretail.ledger import Ledger
 from supermegaretail.quality.check import check
 from supermegaretail.releases import desk_over
-from supermegaretail.releasing.auto import AutomaticRelease, Ended
+from supermegaretail.releasing.auto import AutomaticRelease, Ended, report_of
 from supermegaretail.releasing.job import follow
 from supermegaretail.settings import RetailSettings
 from supermegaretail.table import save_table
@@ -107,7 +107,7 @@ def test_new_sales_are_learnt_judged_and_rolled_out_and_bad_ones_stop_everything
     assert (begun.release.id, begun.release.state) == (postponed.release.id, State.CANARY)
     assert shop.run(shop.table()).ending == "nothing to do"  # it is being rolled out
 
-    shop.desk.promote(begun.release.id, **ANN)
+    shop.desk.promote(begun.release.id, insist="whatever day it is", **ANN)
     assert shop.registry.resolve("core", "champion") == "1.1.0"
     a_fortnight_of_nothing = shop.table().with_columns(
         pl.when(pl.col("date") <= BEFORE).then(pl.col("sales")).otherwise(0)
@@ -142,7 +142,7 @@ def candidate(shop: Shop) -> Candidate:
 
 def champion(shop: Shop) -> None:
     for name in ("core", "correction"):
-        shop.registry.publish(name, {"model": b"old"})
+        shop.registry.publish(name, {"model": b"old"}, alias="champion")
 
 
 def stored(shop: Shop, ended: Ended) -> ReleaseRecord:
@@ -155,6 +155,22 @@ def stored(shop: Shop, ended: Ended) -> ReleaseRecord:
 OPEN_GATE = Finding("bias", True, "+0.1%")
 CLOSED_GATE = Finding("bias", False, "+9.0%")
 DOUBT = Finding("shift", None, "category meat")
+
+
+def test_what_waited_while_another_version_became_champion_is_judged_anew(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion(shop)
+    shop.registry.publish("core", {"model": b"new"}, alias=None)
+    waited = shop.desk.propose("core", "1.1.0", report=report_of([OPEN_GATE]), **ANN)
+    shop.registry.publish("core", {"model": b"by hand"}, alias="champion")
+    monkeypatch.setattr(AutomaticRelease, "_run", lambda *_: Ended("tried", "from the beginning"))
+
+    assert shop.run(demo_table(stores=1, products=4, days=40)).told == "from the beginning"
+
+    found = shop.desk.store.find(waited.id)
+    assert found is not None
+    assert found.state == State.REJECTED
 
 
 def test_one_closed_gate_rejects_the_candidate_freezes_the_component_and_moves_nothing(
@@ -233,5 +249,5 @@ def test_a_rollout_is_followed_to_its_end_or_until_the_time_is_over() -> None:
 
 
 def test_the_store_of_releases_is_the_one_that_the_service_reads(shop: Shop) -> None:
-    ReleaseStore(open_state(shop.settings)).freeze("core", "seen elsewhere")
+    ReleaseStore(open_state(shop.settings)).freeze("core", who="ann", why="seen elsewhere")
     assert frozen(shop) == "seen elsewhere"

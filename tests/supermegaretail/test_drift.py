@@ -284,7 +284,7 @@ async def test_a_version_without_a_reference_serves_unchecked_and_says_so(
 ) -> None:
     registry = Registry(tmp_path / "registry")
     for name in ("core", "correction"):
-        registry.publish(name, {"model.txt": b"of a time before"})
+        registry.publish(name, {"model.txt": b"of a time before"}, alias="champion")
     save_table(chain, tmp_path / "supermegaretail" / "sales.parquet")
     with json_server(sevens) as url:
         async with service(tmp_path, url) as client:

@@ -27,7 +27,7 @@ def alarm(version: str, tier: str = "correction") -> Alarm:
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     registry = Registry(tmp_path / "registry")
-    registry.publish("core", {"model": b"one"})
+    registry.publish("core", {"model": b"one"}, alias="champion")
     registry.publish("core", {"model": b"two"}, alias=None)
     return registry
 

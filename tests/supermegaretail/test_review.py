@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ import polars as pl
 import pytest
 
 from common.command_line import Failed
+from common.releases.gate import Finding
 from common.releases.proposing import SAMPLES, Proposal, candidate_of, propose
 from common.releases.review import report_of
 from common.state.database import open_state
@@ -22,6 +24,7 @@ from common.versions.registry import Registry
 from supermegaretail.evaluation.outcome import outcome
 from supermegaretail.history import SalesHistory
 from supermegaretail.releases import desk_over
+from supermegaretail.releasing import auto
 from supermegaretail.review.both import Both
 from supermegaretail.review.command import review
 from supermegaretail.review.report import reviewed, samples, seen_days
@@ -135,16 +138,23 @@ def test_without_a_champion_or_a_candidate_there_is_nothing_to_propose(tmp_path:
     registry = Registry(tmp_path / "registry")
     with pytest.raises(Failed, match="train"):
         candidate_of(registry, "core", None)
-    registry.publish("core", {"model": b"one"})
+    registry.publish("core", {"model": b"one"}, alias="champion")
     with pytest.raises(Failed, match="beside the champion"):
         candidate_of(registry, "core", None)
 
 
-def _proposed(var_dir: Path, *, who: str = "ann", why: str = "newer sales", component: str = "core") -> str:
+def _proposed(
+    var_dir: Path,
+    *,
+    who: str = "ann",
+    why: str = "newer sales",
+    component: str = "core",
+    report: Mapping[str, Any] | None = None,
+) -> str:
     """A release of a made-up pair of versions; its id."""
     settings = RetailSettings.model_validate({"var_dir": var_dir})
     registry = Registry(settings.registry_dir)
-    registry.publish("core", {"model": b"one"})
+    registry.publish("core", {"model": b"one"}, alias="champion")
     registry.publish("core", {"model": b"two"}, alias=None)
     told = report_of(
         reviewed([both(candidate_of_store_1=12.0)], champion="1.0.0", candidate="1.1.0", categories={}, facts=[ATTACK])
@@ -152,7 +162,7 @@ def _proposed(var_dir: Path, *, who: str = "ann", why: str = "newer sales", comp
     state = open_state(settings)
     release = propose(
         desk_over(state, settings),
-        Proposal(component, "1.1.0", told, ()),
+        Proposal(component, "1.1.0", report or told, ()),
         who=who,
         why=why,
         releases_dir=settings.releases_dir,
@@ -192,6 +202,23 @@ async def test_a_person_reads_the_summary_sees_the_curves_and_decides(tmp_path: 
     assert unknown.status_code == 404
 
 
+async def test_what_the_gates_of_an_automatic_release_found_is_on_its_page(tmp_path: Path) -> None:
+    findings = (
+        Finding("accuracy", True, "WAPE 0.300"),
+        Finding("bias", False, "+9 %"),
+        Finding("shift", None, "+11 %"),
+    )
+    release_id = _proposed(tmp_path, report=auto.report_of(findings))
+    async with service(tmp_path, release_hours="always") as client:
+        await _signed_in(client)
+        page = (await client.get(f"/admin/releases/{release_id}")).text
+
+    results = re.findall(r'<th scope="row">(\w+)</th><td class="\w+">(\w+)</td>', page)
+    assert results == [("accuracy", "passed"), ("bias", "failed"), ("shift", "inconclusive")]
+    assert "1 of 3 gates are open" in page
+    assert "<li>bias: +9 %</li>" in page
+
+
 async def test_at_a_bad_moment_the_objection_is_shown_and_a_reason_overrules_it(tmp_path: Path) -> None:
     release_id = _proposed(tmp_path)
     async with service(tmp_path, release_holidays=CLOSED) as client:
@@ -201,7 +228,7 @@ async def test_at_a_bad_moment_the_objection_is_shown_and_a_reason_overrules_it(
         started = await _press(client, release_id, "start", insist="the old one is broken")
         after = (await client.get(f"/admin/releases/{release_id}")).text
 
-    assert "This is no good moment to start" in page
+    assert "This is no good moment for it" in page
     assert refused.status_code == 409
     assert "a holiday" in refused.text
     assert 'name="insist"' in refused.text

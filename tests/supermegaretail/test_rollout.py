@@ -22,7 +22,13 @@ from tests.supermegaretail.conftest import ITEMS, LAST_DAY, sevens
 from tests.supermegaretail.test_api import ADMIN, service
 from tests.waiting import eventually
 
-ALWAYS = {"release_hours": "always", "release_steps": "0.5, 1", "release_step_requests": 20, "release_step_s": 0}
+ALWAYS: dict[str, Any] = {
+    "release_hours": "always",
+    "release_steps": "0.5, 1",
+    "release_step_requests": 20,
+    "release_step_comparisons": 5,
+    "release_step_s": 0,
+}
 
 
 class Models:
@@ -60,7 +66,7 @@ def _no_numbers(answer: dict[str, Any]) -> Any:
 def var_dir(tmp_path: Path, table: pl.DataFrame) -> Path:
     save_table(table, tmp_path / "supermegaretail" / "sales.parquet")
     registry = Registry(tmp_path / "registry")
-    registry.publish("core", {"model": b"one"})
+    registry.publish("core", {"model": b"one"}, alias="champion")
     registry.publish("core", {"model": b"two"}, alias=None)
     return tmp_path
 
@@ -111,6 +117,27 @@ async def test_an_answer_is_of_one_version_and_the_same_request_meets_the_same_o
     assert [answer["forecasts"] for answer in first] == [answer["forecasts"] for answer in again]
     assert [answer["versions"] for answer in first] == [answer["versions"] for answer in again]
     assert asked_for["versions"]["core"] == "1.0.0"
+
+
+async def test_while_the_models_do_not_answer_no_release_begins_but_for_a_reason(var_dir: Path) -> None:
+    release_id = _desk(var_dir).propose("core", "1.1.0", who="ann", why="newer", report={}).id
+    step = {"action": "start", "who": "ann", "why": "newer"}
+
+    async with service(var_dir, **ALWAYS) as client:  # there is no model process
+
+        async def refused() -> str | None:
+            await _asked(client, 1)
+            ready = (await client.get("/ready")).json()["parts"]["model"]
+            return None if ready["ok"] else str(ready["reason"])
+
+        why = await eventually(refused)
+        address = f"/v1/admin/releases/{release_id}"
+        first = await client.post(address, json=step, headers=ADMIN)
+        insisting = await client.post(address, json=step | {"insist": "it mends that"}, headers=ADMIN)
+
+    assert first.status_code == 409
+    assert f"model: {why}" in first.text
+    assert insisting.status_code == 200
 
 
 async def test_nobody_meets_a_challenger_before_the_model_process_has_it_in_memory(var_dir: Path) -> None:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine
 
 from common.releases.canary import CanaryPolicy
-from common.releases.desk import Refused, ReleaseDesk
+from common.releases.desk import SERVICE, Refused, ReleaseDesk
 from common.releases.policy import GoodHours, ReleasePolicy
 from common.releases.store import Conflict, ReleaseStore, State
 from common.versions.registry import Registry, UnknownVersion
 
 MONDAY_MORNING = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 FRIDAY_AFTERNOON = datetime(2026, 3, 6, 15, 0, tzinfo=UTC)
-ANN = {"who": "ann", "why": "it is better"}
+ANN: dict[str, Any] = {"who": "ann", "why": "it is better"}
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     registry = Registry(tmp_path / "registry")
-    registry.publish("ranker", {"model": b"one"})
+    registry.publish("ranker", {"model": b"one"}, alias="champion")
     registry.publish("ranker", {"model": b"two"}, alias="challenger")
     return registry
 
@@ -97,7 +98,7 @@ def test_an_old_release_does_not_take_back_a_newer_one(state: Engine, registry: 
     first = desk.propose("ranker", "1.1.0", report={}, **ANN)
     desk.start(first.id, **ANN)
     desk.promote(first.id, **ANN)
-    registry.publish("ranker", {"model": b"three"})
+    registry.publish("ranker", {"model": b"three"}, alias="champion")
 
     with pytest.raises(Conflict, match="not the champion any more"):
         desk.roll_back(first.id, **ANN)
@@ -141,11 +142,11 @@ def test_a_bad_moment_is_refused_unless_there_is_a_reason_which_is_written_down(
     assert refused.value.may_insist
 
     desk.start(release.id, insist="the old one is on fire", **ANN)
-    assert "the old one is on fire" in desk.store.events(release.id)[-1].why
+    assert desk.store.events(release.id)[-1].insist == "the old one is on fire"
 
 
 def test_nothing_begins_during_an_incident_or_beside_another_rollout(state: Engine, registry: Registry) -> None:
-    registry.publish("encoder", {"model": b"one"})
+    registry.publish("encoder", {"model": b"one"}, alias="champion")
     registry.publish("encoder", {"model": b"two"}, alias=None)
     desk = _desk(state, registry, reviewed=False)
     desk.start(desk.propose("ranker", "1.1.0", report={}, **ANN).id, **ANN)
@@ -160,17 +161,19 @@ def test_nothing_begins_during_an_incident_or_beside_another_rollout(state: Engi
 def test_a_frozen_component_stays_as_it_is_even_for_who_insists(state: Engine, registry: Registry) -> None:
     desk = _desk(state, registry, reviewed=False)
     release = desk.propose("ranker", "1.1.0", report={}, **ANN)
-    desk.store.freeze("ranker", "the last one was taken back")
+    desk.freeze("ranker", "the last one was taken back")
 
     with pytest.raises(Refused, match="frozen: the last one"):
         desk.start(release.id, insist="but I want it", **ANN)
 
-    assert desk.store.thaw("ranker")
+    assert desk.thaw("ranker", **ANN)
+    told = [(event.who, event.what, event.why) for event in desk.store.freeze_events()]
+    assert told == [("ann", "thawed", "it is better"), (SERVICE, "frozen", "the last one was taken back")]
     assert desk.start(release.id, **ANN).state == State.CANARY
 
 
 def test_a_version_made_for_another_encoder_is_not_released(state: Engine, registry: Registry) -> None:
-    registry.publish("encoder", {"model": b"one"})
+    registry.publish("encoder", {"model": b"one"}, alias="champion")
     registry.publish("ranker", {"model": b"three"}, compatible_with={"encoder": "9.9.9"}, alias=None)
     desk = _desk(state, registry, reviewed=False)
     release = desk.propose("ranker", "1.2.0", report={}, **ANN)
@@ -180,9 +183,9 @@ def test_a_version_made_for_another_encoder_is_not_released(state: Engine, regis
 
 
 def test_a_version_that_would_leave_its_dependents_behind_is_not_released(state: Engine, registry: Registry) -> None:
-    registry.publish("encoder", {"model": b"one"})
+    registry.publish("encoder", {"model": b"one"}, alias="champion")
     registry.publish("encoder", {"model": b"two"}, alias=None)
-    registry.publish("ranker", {"model": b"three"}, compatible_with={"encoder": "1.0.0"})
+    registry.publish("ranker", {"model": b"three"}, compatible_with={"encoder": "1.0.0"}, alias="champion")
     desk = _desk(state, registry)
     release = desk.propose("encoder", "1.1.0", report={}, **ANN)
 

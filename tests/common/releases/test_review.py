@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from sqlalchemy import create_engine
 
-from common.releases.compare import Floats, Pairs, compare
+from common.releases.bootstrap import Floats
+from common.releases.compare import Pairs, compare
 from common.releases.review import MOST_CASES, Reviewed, Tolerance, Words, most_changed, report_of
 from common.releases.store import MOST_REPORT_BYTES, ReleaseStore
 

@@ -15,9 +15,12 @@ from common.releases.rollout import Assigned, Rollouts
 from common.releases.store import ReleaseStore, State
 from common.versions.registry import Registry
 
-FINE = Answered(failed=False, degraded=False, latency_ms=10.0)
-FAILED = Answered(failed=True, degraded=True, latency_ms=10.0)
-POLICY = ReleasePolicy(needs_approval=False, canary=CanaryPolicy(steps=(0.5, 1.0), requests_per_step=20, step_s=60.0))
+FINE = Answered(failed=False, latency_ms=10.0)
+FAILED = Answered(failed=True, latency_ms=10.0)
+POLICY = ReleasePolicy(
+    needs_approval=False,
+    canary=CanaryPolicy(steps=(0.5, 1.0), requests_per_step=20, comparisons_per_step=20, step_s=60.0),
+)
 
 
 class Clock:
@@ -36,7 +39,7 @@ def clock() -> Clock:
 @pytest.fixture
 def desk(tmp_path: Path) -> ReleaseDesk:
     registry = Registry(tmp_path / "registry")
-    registry.publish("ranker", {"model": b"one"})
+    registry.publish("ranker", {"model": b"one"}, alias="champion")
     registry.publish("ranker", {"model": b"two"}, alias=None)
     store = ReleaseStore(create_engine(f"sqlite:///{tmp_path / 'state.sqlite3'}"))
     return ReleaseDesk(store, registry, {"ranker": POLICY}, now=lambda: datetime(2026, 3, 2, 10, tzinfo=UTC))
@@ -89,10 +92,8 @@ def test_a_refuted_challenger_gets_no_further_request_here_and_is_taken_back_and
     rollouts: Rollouts, desk: ReleaseDesk, release_id: str
 ) -> None:
     item = _item_of(rollouts, "challenger")
-    for _ in range(100):
-        rollouts.answered("ranker", "champion", FINE)
     while _assigned(rollouts, item).arm == "challenger":
-        rollouts.answered("ranker", "challenger", FAILED)
+        rollouts.both_answered("ranker", FINE, FAILED)
 
     rollouts.refresh()
 
@@ -115,14 +116,16 @@ def test_a_good_challenger_is_moved_on_after_enough_requests_and_enough_time(
         return release.share
 
     for _ in range(20):
-        rollouts.answered("ranker", "challenger", FINE)
+        rollouts.answered("ranker")
+        rollouts.both_answered("ranker", FINE, FINE)
     assert share() == 0.5  # not long enough yet
     clock.now_s = 61
     assert share() == 1.0
     clock.now_s = 200
     assert share() == 1.0
     for _ in range(20):
-        rollouts.answered("ranker", "challenger", FINE)
+        rollouts.answered("ranker")
+        rollouts.both_answered("ranker", FINE, FINE)
     clock.now_s = 300
     rollouts.refresh()
     release = desk.store.find(release_id)
@@ -130,12 +133,27 @@ def test_a_good_challenger_is_moved_on_after_enough_requests_and_enough_time(
     assert release.state == State.PROMOTED
 
 
+def test_a_challenger_that_was_compared_with_nobody_waits_and_the_rollout_says_so(
+    rollouts: Rollouts, desk: ReleaseDesk, release_id: str, clock: Clock
+) -> None:
+    for _ in range(1_000):
+        rollouts.answered("ranker")
+    clock.now_s = 1_000
+    rollouts.refresh()
+
+    release = desk.store.find(release_id)
+    assert release is not None
+    assert release.share == 0.5
+    assert rollouts.as_json()["ranker"]["missing"] == "20 more comparisons with the champion"
+
+
 def test_a_paused_rollout_keeps_its_share_but_is_still_taken_back(
     rollouts: Rollouts, desk: ReleaseDesk, release_id: str, clock: Clock
 ) -> None:
     desk.pause(release_id, who="ann", why="lunch")
     for _ in range(50):
-        rollouts.answered("ranker", "challenger", FINE)
+        rollouts.answered("ranker")
+        rollouts.both_answered("ranker", FINE, FINE)
     clock.now_s = 1_000
     rollouts.refresh()
     rollouts.refresh()

@@ -128,6 +128,24 @@ def test_the_history_is_bounded(registry: Registry, monkeypatch: pytest.MonkeyPa
     assert registry.rollback("core").version == "1.1.0"
 
 
+def test_an_alias_that_moves_often_takes_no_history_from_another(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aliases, "KEPT_MOVES", 10)
+    registry.point("core", "champion", "1.1.0")
+    for _ in range(15):
+        registry.point("core", "challenger", "1.1.0")
+        registry.point("core", "challenger", "1.0.0")
+    assert [move.version for move in registry.history("core", "champion")] == ["1.0.0", "1.1.0"]
+    assert len(registry.history("core", "challenger")) <= 20
+
+
+def test_an_alias_stays_where_it_is_unless_what_was_asked_under_the_lock_still_holds(registry: Registry) -> None:
+    assert registry.point("core", "champion", "1.1.0", only_if=lambda: registry.champion("core") == "1.2.0") is None
+    assert registry.champion("core") == "1.0.0"
+    assert registry.point("core", "champion", "1.1.0", only_if=lambda: registry.champion("core") == "1.0.0")
+
+
 def test_whoever_is_killed_while_promoting_there_is_one_champion_and_it_serves(registry: Registry) -> None:
     command = [sys.executable, "-c", PROMOTER, str(registry.root)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as promoter:

@@ -66,7 +66,7 @@ def test_what_is_collected_is_gone_and_the_rest_is_whole(registry: Registry) -> 
     assert sorted(gone["core"] + registry.versions("core")) == [f"1.{number}.0" for number in range(8)]
     assert registry.rollback("core").version == "1.2.0"
     assert collect(registry, KEEP_ONE) == {"core": []}
-    assert registry.publish("core", {"model.txt": b"new"}).version == "1.8.0"
+    assert registry.publish("core", {"model.txt": b"new"}, alias="champion").version == "1.8.0"
 
 
 def test_what_crashes_left_behind_goes_once_it_is_old(registry: Registry) -> None:

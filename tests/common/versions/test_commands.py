@@ -8,6 +8,9 @@ import pytest
 
 from common.__main__ import parser
 from common.command_line import main
+from common.releases.store import ReleaseStore
+from common.settings import ServiceSettings
+from common.state.database import open_state
 from common.versions.registry import Registry
 
 
@@ -15,7 +18,7 @@ from common.versions.registry import Registry
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     monkeypatch.setenv("VAR_DIR", str(tmp_path))
     registry = Registry(tmp_path / "registry")
-    registry.publish("core", {"model.txt": b"trees"}, why="the first")
+    registry.publish("core", {"model.txt": b"trees"}, why="the first", alias="champion")
     registry.publish("core", {"model.txt": b"better trees"}, alias="challenger")
     return registry
 
@@ -41,6 +44,35 @@ def test_a_promotion_and_a_rollback_are_in_the_history(registry: Registry, capsy
     assert run("history", "core") == 0
     told = capsys.readouterr().out
     assert [word in told for word in ("the first", "ann", "better", "rollback", "complaints")] == [True] * 5
+
+
+def test_what_has_releases_is_promoted_past_them_only_for_a_reason(
+    registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = ReleaseStore(open_state(ServiceSettings(var_dir=tmp_path)))
+    store.add("core", from_version="1.0.0", to_version="1.1.0", report={}, who="ann", why="newer")
+
+    assert run("promote", "core", "1.1.0") == 1
+    assert "--despite REASON" in capsys.readouterr().err
+    assert registry.resolve("core", "champion") == "1.0.0"
+
+    assert run("promote", "core", "1.1.0", "--despite", "the API is down") == 0
+    assert registry.history("core", "champion")[-1].why == "the API is down"
+    assert run("rollback", "core") == 0
+
+
+def test_a_version_that_waits_for_a_decision_is_not_garbage(
+    registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        registry.publish("core", {"model.txt": str(number).encode()}, alias=None)
+    store = ReleaseStore(open_state(ServiceSettings(var_dir=tmp_path)))
+    store.add("core", from_version="1.0.0", to_version="1.2.0", report={}, who="ann", why="newer")
+
+    assert run("gc", "--keep", "1", "--unused-days", "0") == 0
+
+    assert "core 1.3.0: removed" in capsys.readouterr().out
+    assert registry.versions("core") == ["1.0.0", "1.1.0", "1.2.0", "1.4.0"]
 
 
 def test_what_is_damaged_is_not_promoted(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ def release(folder: Path, **changes: Any) -> Release:
     """A published version whose probes were changed before it was published."""
     document = json.loads(probes_file(QUESTIONS, answer, libraries=["numpy"], tolerance=0.01)) | changes
     registry = Registry(folder)
-    registry.publish("core", {PROBES: json.dumps(document).encode()}, libraries={"numpy": "2.0.0"})
+    registry.publish("core", {PROBES: json.dumps(document).encode()}, libraries={"numpy": "2.0.0"}, alias="champion")
     return registry.load("core")
 
 
@@ -74,14 +74,14 @@ def test_a_question_that_makes_the_model_fail_is_a_mismatch(tmp_path: Path) -> N
 def test_another_major_version_of_a_library_is_refused(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     content = probes_file(QUESTIONS, answer, libraries=["numpy"], tolerance=0.01)
-    registry.publish("core", {PROBES: content}, libraries={"numpy": "0.9.0"})
+    registry.publish("core", {PROBES: content}, libraries={"numpy": "0.9.0"}, alias="champion")
     with pytest.raises(ArtifactError, match=r"was made with numpy 0\.9\.0; here is"):
         check_probes(registry.load("core"), answer)
 
 
 def test_a_version_from_before_there_were_probes_is_loaded(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
-    registry.publish("core", {"model.txt": b"trees"})
+    registry.publish("core", {"model.txt": b"trees"}, alias="champion")
     check_probes(registry.load("core"), a_little_more)
 
 

@@ -14,8 +14,8 @@ def registry(tmp_path: Path) -> Registry:
     return Registry(tmp_path)
 
 
-def publish(registry: Registry, content: bytes = b"trees", **details: str) -> Manifest:
-    return registry.publish("core", {"model.txt": content}, training={"seed": 1}, **details)  # type: ignore[arg-type]
+def publish(registry: Registry, content: bytes = b"trees", alias: str = "champion", **details: str) -> Manifest:
+    return registry.publish("core", {"model.txt": content}, training={"seed": 1}, alias=alias, **details)  # type: ignore[arg-type]
 
 
 def test_a_published_version_loads_with_what_was_published(registry: Registry) -> None:

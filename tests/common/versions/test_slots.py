@@ -14,7 +14,7 @@ from common.versions.slots import MAX_LOADED, ModelSlots
 def registry(tmp_path: Path) -> Registry:
     registry = Registry(tmp_path)
     for version in ("1.0.0", "2.0.0"):
-        registry.publish("core", {"model.txt": version.encode()}, version=version)
+        registry.publish("core", {"model.txt": version.encode()}, version=version, alias="champion")
     registry.point("core", "champion", "1.0.0")
     return registry
 
