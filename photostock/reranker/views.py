@@ -9,7 +9,7 @@ from statistics import median
 from photostock.catalogue import Photo
 
 TURNS = 5  # views of photos whose texts are interchangeable
-ALIKE = 0.6  # a search with so large a share of a title's words is a caption too
+ALIKE = 0.8  # a search with so large a share of a title's words is a caption too
 
 
 def interchangeable(photos: Sequence[Photo]) -> bool:
