@@ -13,6 +13,7 @@ FORECAST_TIERS = ("override", "correction", "core", "moving_average", "constant"
 SEARCH_TIERS = ("reranker", "semantic", "lexical", "popular")
 MODEL_TIERS = frozenset({"correction", "core", "reranker"})  # these need their model process alive
 NEVER_DEGRADED = frozenset({"override", "correction", "reranker"})
+NOT_NEEDED = frozenset({"confident", "other_order", "beyond_depth", "too_few", "no_query"})  # no better tier was missed
 ALWAYS_DEGRADED = frozenset({"moving_average", "constant"})
 
 
@@ -133,7 +134,8 @@ def _provenance(entry: Any, tiers: Sequence[str]) -> str:
     _demand(tier in tiers, f"served by {tier!r}, which is no tier")
     _demand(isinstance(degraded, bool), "`degraded` is neither true nor false")
     _demand(not (degraded and not reason), f"degraded to {tier} without a reason")
-    _demand(not (reason and not degraded), f"not degraded, with the reason {reason!r}")
+    needless = bool(reason) and all(one.rpartition(":")[2] in NOT_NEEDED for one in reason.split(", "))
+    _demand(degraded or not reason or needless, f"not degraded, with the reason {reason!r}")
     _demand(not (degraded and tier in NEVER_DEGRADED), f"{tier} is the best there is, and says degraded")
     _demand(degraded or tier not in ALWAYS_DEGRADED, f"{tier} served, and it does not say degraded")
     return str(tier)
