@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.openapi.changes import Change, Changes, Json, Side, narrowed, widened
@@ -188,9 +188,7 @@ def alternatives(schema: Json, document: Json, depth: int = 0) -> list[Json]:
 
 def _pairs(old: list[Json], new: list[Json]) -> list[tuple[Json | None, Json | None]]:
     pairs: list[tuple[Json | None, Json | None]] = []
-    by_title: Callable[[Json, Json], bool] = lambda left, right: left.get("title") == right.get("title")  # noqa: E731
-    anyhow: Callable[[Json, Json], bool] = lambda _left, _right: True  # noqa: E731
-    for fits in (operator.eq, by_title, anyhow):
+    for fits in (operator.eq, _same_title, _anyhow):
         for left in list(old):
             match = next((right for right in new if fits(left, right)), None)
             if match is not None:
@@ -198,6 +196,14 @@ def _pairs(old: list[Json], new: list[Json]) -> list[tuple[Json | None, Json | N
                 old.remove(left)
                 new.remove(match)
     return [*pairs, *((left, None) for left in old), *((None, right) for right in new)]
+
+
+def _same_title(left: Json, right: Json) -> bool:
+    return left.get("title") == right.get("title")
+
+
+def _anyhow(_left: Json, _right: Json) -> bool:
+    return True
 
 
 def _looked_up(reference: str, document: Json) -> Json:

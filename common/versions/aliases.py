@@ -136,7 +136,7 @@ def _move(line: bytes) -> Move | None:
     """None for a line that was torn by a crash."""
     try:
         fields: Mapping[str, str] = json.loads(line)
-        return Move(**fields)  # type: ignore[arg-type]
+        return Move(**fields)  # type: ignore[arg-type]  # `kind` is one of two words
     except (ValueError, TypeError):
         return None
 

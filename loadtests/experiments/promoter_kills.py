@@ -101,7 +101,7 @@ async def _wrong(desk: ReleaseDesk, registry: Registry, serves: Serves) -> list[
 def _promoter_killed(folder: Path, life_s: float) -> None:
     """One promoter from its first word to its end."""
     command = [sys.executable, "-m", "loadtests.experiments.promoter", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as promoter:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as promoter:  # noqa: S603  our own module
         try:
             assert promoter.stdout is not None
             if promoter.stdout.readline() != b"ready\n":
