@@ -53,19 +53,21 @@ class _Columns(NamedTuple):
 
     def first(self, size: int) -> _Columns:
         """Views of the first rows."""
-        return _Columns._make(column[:size] for column in self)
+        return _Columns._make(column[:size] for column in self.each())
 
     def grown(self, size: int) -> _Columns:
         """Copies, with room for more rows."""
         larger = _Columns.empty(size)
-        copies: tuple[npt.NDArray[Any], ...] = larger
-        for column, before in zip(copies, self, strict=True):
+        for column, before in zip(larger.each(), self.each(), strict=True):
             column[: len(before)] = before
         return larger
 
+    def each(self) -> tuple[npt.NDArray[Any], ...]:
+        """The columns as plain arrays, whatever their types."""
+        return self
+
     def write(self, row: int, facts: tuple[Any, ...]) -> None:
-        columns: tuple[npt.NDArray[Any], ...] = self
-        for column, fact in zip(columns, facts, strict=True):
+        for column, fact in zip(self.each(), facts, strict=True):
             column[row] = fact
 
 
