@@ -10,7 +10,7 @@ export VAR_DIR
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data train demo test lint format conformance bench-client bench-forecasts evaluate-peers forecast-peers evaluate-search search-peers compose-check clean
+.PHONY: load help install data train demo test lint format conformance bench-client bench-forecasts evaluate-peers forecast-peers evaluate-search search-peers compose-check clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ lint: $(READY) ## ruff, mypy --strict, and what callers were promised
 format: $(READY) ## let ruff format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+load: $(READY) train ## Locust's page at http://127.0.0.1:8089 before services of its own: choose users, a shape, and at /faults a fault
+	$(BIN)/locust -f loadtests/locustfile.py --class-picker --house own --web-host 127.0.0.1
 
 conformance: $(PEERS) ## our client and others under every fault of the menu (about 15 minutes)
 	$(BIN)/python -m loadtests conformance

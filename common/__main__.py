@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import urllib.error
 import urllib.request
-from datetime import UTC, datetime
 
 from common.command_line import Failed, command, main
+from common.daily import commands as daily
+from common.erasing import commands as erasing
+from common.incidents import commands as incidents
 from common.lifecycle import blue_green_commands as blue_green
 from common.lifecycle import commands as lifecycle
 from common.openapi import commands as openapi
-from common.state import erase_command
+from common.overrides import commands as overrides
+from common.panel import commands as panel
+from common.replay import commands as replay
 from common.versions import commands as versions
 
 HEALTH_TIMEOUT_S = 2
@@ -25,15 +28,19 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(metavar="COMMAND")
     healthy = command(commands, "healthy", _healthy, "exit code 0 if URL answers 200; for health checks of containers")
     healthy.add_argument("url")
-    overrides = command(commands, "overrides", _overrides, "list the overrides in force")
-    overrides.add_argument("scope", nargs="?", default="supermegaretail", help="whose (default: supermegaretail)")
+    overrides.add_arguments(commands.add_parser("overrides", help="what people decided over the models' heads"))
     erase = command(commands, "erase", _erase, "forget a person: their id is read from standard input")
-    erase.add_argument("service", choices=erase_command.SERVICES)
-    erase_command.add_arguments(erase)
+    erase.add_argument("service", choices=erasing.SERVICES)
+    erasing.add_arguments(erase)
     registry = commands.add_parser("registry", help="versions of models, and of everything else that shapes an answer")
     versions.add_arguments(registry)
     lifecycle.add_arguments(commands.add_parser("decommission", help="take a deprecated endpoint away"))
     blue_green.add_arguments(commands.add_parser("blue-green", help="switch to the other set of model processes"))
+    incidents.add_arguments(commands.add_parser("alerts", help="what Prometheus and Alertmanager are to be told"))
+    panel.add_audit_arguments(commands.add_parser("audit", help="what operators did, and whether that was changed"))
+    panel.add_operator_arguments(commands.add_parser("operators", help="who may read, operate or release"))
+    daily.add_arguments(commands.add_parser("report", help="what a day came to"))
+    replay.add_arguments(commands.add_parser("replay", help="an answer made again, to the same bytes"))
     openapi.add_arguments(commands.add_parser("openapi", help="what the services promise, against what was published"))
     return whole
 
@@ -46,19 +53,8 @@ def _healthy(arguments: argparse.Namespace) -> int:
         raise Failed(f"{arguments.url}: {error}") from error
 
 
-def _overrides(arguments: argparse.Namespace) -> int:
-    from common.settings import ServiceSettings
-    from common.state.database import open_state
-    from common.state.overrides import OverrideStore
-
-    store = OverrideStore(open_state(ServiceSettings()), arguments.scope)
-    for override in store.active(now=datetime.now(UTC)).values():
-        print(json.dumps(override.as_json()))
-    return 0
-
-
 def _erase(arguments: argparse.Namespace) -> int:
-    return erase_command.erase(arguments.service, arguments)
+    return erasing.erase(arguments.service, arguments)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ CALLS_VERSION = "1"
 SERVICE_VERSION = "1"
 STATE_VERSION = "1"
 LIFECYCLE_VERSION = "1"
+OVERRIDES_VERSION = "1"
+ERASING_VERSION = "1"
+LABELLING_VERSION = "1"
 REGISTRY_VERSION = "1"
 RELEASES_VERSION = "1"
 
@@ -39,6 +42,7 @@ COMPONENTS = (
         version=SERVICE_VERSION,
         entries=(
             "common.service.*",
+            "common.panel.*",
             "common.context",
             "common.contract",
             "common.errors",
@@ -49,6 +53,16 @@ COMPONENTS = (
         libraries=("fastapi", "pydantic"),
     ),
     Component(name="state", version=STATE_VERSION, entries=("common.state.*",), follow=False),
+    Component(name="erasing", version=ERASING_VERSION, entries=("common.erasing.*",), follow=False),
+    Component(name="overrides", version=OVERRIDES_VERSION, entries=("common.overrides.*",), follow=False),
+    # What people decided, as labels to learn from.
+    Component(
+        name="labelling",
+        version=LABELLING_VERSION,
+        entries=("common.labelling.*",),
+        follow=False,
+        libraries=("numpy",),
+    ),
     Component(name="lifecycle", version=LIFECYCLE_VERSION, entries=("common.lifecycle.*",), follow=False),
     # Which version of a model serves.
     Component(
@@ -76,12 +90,18 @@ HARMLESS: Mapping[str, str] = {
     "common.__main__": "the command line",
     "common.command_line": "the command line",
     "common.components": "what is declared is checked by what it declares",
+    "common.incidents.*": "tells people what goes wrong; no answer depends on it",
+    "common.daily.*": "counts what was answered",
     "common.demo": "what the load generator asks about",
     "common.logs.*": "log lines are in no answer",
     "common.metrics": "figures for operators",
     "common.openapi.*": "compares documents, serves nothing",
     "common.progress": "a bar at a terminal",
+    "common.replay.*": "makes answers again: one that comes out otherwise says so",
+    "common.write_behind": "writes down what was answered",
     "common.report.*": "how reports for people look",
+    "common.tracing": "spans are in no answer",
+    "common.tracing_sdk": "spans are in no answer",
     "common.versions.commands": "the command line",
     "common.versions.components": "what looks for changes",
     "common.versions.fingerprint": "what looks for changes",

@@ -30,10 +30,21 @@ class HttpMetrics:
             "http_request_duration_seconds", "Time to answer.", ("route",), buckets=BUCKETS_S, registry=registry
         )
         self.in_flight = Gauge("http_requests_in_flight", "Requests at work now.", registry=registry)
+        self.limit = Gauge("http_requests_limit", "Requests that may be at work; more are refused.", registry=registry)
+        self.tasks = Gauge("asyncio_tasks", "Tasks of the event loop that are not done.", registry=registry)
+        self._late = Counter(
+            "http_requests_late_total", "Requests answered after their deadline.", ("route",), registry=registry
+        )
 
-    def observe(self, *, route: str, method: str, status: int, seconds: float) -> None:
-        self._requests.labels(route, method, str(status)).inc()
+    def observe(self, *, route: str, method: str, status: int, seconds: float, late: bool = False) -> None:
+        self.count(route=route, method=method, status=status)
         self._seconds.labels(route).observe(seconds)
+        if late:
+            self._late.labels(route).inc()
+
+    def count(self, *, route: str, method: str, status: int) -> None:
+        """An answer whose time is no measure of any work."""
+        self._requests.labels(route, method, str(status)).inc()
 
 
 class ClientMetrics:

@@ -32,7 +32,14 @@ class ServiceSettings(BaseSettings):
     # Callers, `name:key,…`. A caller with an empty key is admitted without one: openness has to be written down.
     api_keys: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict, repr=False)
     max_in_flight: int = Field(64, ge=1)  # requests at work at a time; more are told to come back (429)
+    replay_log_mb: int = Field(256, ge=1, le=1_000_000)  # of what is kept to make answers again; the oldest go first
+    replay_log_days: int = Field(14, ge=1, le=3_650)
     drain_notice_ms: int = Field(500, ge=0, le=60_000)  # after SIGTERM callers are told to go elsewhere for so long
+
+    otel_exporter_otlp_endpoint: str | None = None  # of a trace collector; no tracing without one
+    tracing_share: float = Field(0.05, ge=0, le=1)  # of the traces that begin here, those that are recorded
+    report_days: int = Field(35, ge=1, le=400)  # for so long the sums of which daily reports are made are kept
+    cost_per_cpu_hour: float = Field(0.04, ge=0, le=1_000)  # in whatever currency reports are read in
 
     release_zone: str = "UTC"
     release_hours: str = "mon-thu 09:00-16:00, fri 09:00-12:00"  # when releases begin; "always" for no guard rail

@@ -14,11 +14,18 @@ from rich.console import Console
 import loadtests.bench.command as bench
 import loadtests.bench.forecasts as bench_forecasts
 import loadtests.bench.index as bench_index
+import loadtests.bench.overrides as bench_overrides
 import loadtests.bench.photos as bench_photos
 import loadtests.bench.reranker as bench_reranker
+import loadtests.bench.throughput as bench_throughput
 import loadtests.conformance.command as conformance
 import loadtests.experiments.command as experiments
-from loadtests import request_ids
+import loadtests.inside.command as inside
+import loadtests.murphy.command as murphy
+import loadtests.murphy.open_house as open_house
+import loadtests.overload.command as overload
+import loadtests.soak.command as soak
+from loadtests import alerts, hostile, request_ids
 from loadtests.demo import run_demo
 from loadtests.faults import MENU
 from loadtests.processes import ProcessError
@@ -53,10 +60,18 @@ def parser() -> argparse.ArgumentParser:
     proxy.add_argument("--fault", choices=names, metavar="NAME", help="see `faults`; without one it only forwards")
 
     _command(commands, "faults", _faults, "list the menu of faults")
+    alerts.add_arguments(_command(commands, "alerts", alerts.run, "does each fault raise its alert, and no other?"))
+    murphy.add_arguments(_command(commands, "murphy", murphy.run, "both services under load and every fault there is"))
+    soak.add_arguments(_command(commands, "soak", soak.run, "an hour's worth of traffic, and whether anything grows"))
+    open_house.add_arguments(_command(commands, "house", open_house.run, "both services, and faults by name on demand"))
+    inside.add_arguments(_command(commands, "kill-loop", inside.run, "SIGKILL at random moments, and what is lost"))
     conformance.add_arguments(_command(commands, "conformance", conformance.run, "clients under every fault"))
     bench.add_arguments(_command(commands, "bench-client", bench.run, "what a call costs on a healthy server"))
     bench_forecasts.add_arguments(
         _command(commands, "bench-forecasts", bench_forecasts.run, "the processor time that a forecast request costs")
+    )
+    bench_overrides.add_arguments(
+        _command(commands, "bench-overrides", bench_overrides.run, "what 10,000 overrides cost a forecast request")
     )
     bench_photos.add_arguments(
         _command(commands, "bench-photos", bench_photos.run, "the processor time that a search costs")
@@ -66,15 +81,20 @@ def parser() -> argparse.ArgumentParser:
             commands, "bench-reranker", bench_reranker.run, "the processor time of scoring, next to the bare model"
         )
     )
+    bench_throughput.add_arguments(
+        _command(commands, "bench-throughput", bench_throughput.run, "requests per second of a core, next to FastAPI")
+    )
     bench_index.add_arguments(
         _command(commands, "bench-index", bench_index.run, "speed, recall and memory of the vector index by size")
     )
+    overload.add_arguments(_command(commands, "overload", overload.run, "many times what one core can do"))
     experiments.add_arguments(
         _command(commands, "experiment", experiments.run, "claims of the client and the services, put to the test")
     )
     request_ids.add_arguments(
         _command(commands, "request-ids", request_ids.command, "does every log line carry the id of its own request?")
     )
+    hostile.add_arguments(_command(commands, "hostile", hostile.run, "what an attacker sends, to real processes"))
     return whole
 
 

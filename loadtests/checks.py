@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,6 +14,7 @@ MODEL_TIERS = frozenset({"correction", "core", "reranker"})  # these need their 
 NEVER_DEGRADED = frozenset({"override", "correction", "reranker"})
 NOT_NEEDED = frozenset({"confident", "other_order", "beyond_depth", "too_few", "no_query"})  # no better tier was missed
 ALWAYS_DEGRADED = frozenset({"moving_average", "constant"})
+MOST_UNITS = 1e6  # of one product a day: more is no forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ class ForecastsAsked:
         _demand(_list(entry, "dates") == days, "`dates` are not the days asked for")
         demand = _list(entry, "demand")
         _demand(len(demand) == self.horizon_days, f"{len(demand)} numbers for {self.horizon_days} days")
-        _demand(all(_is_number(value) and value >= 0 for value in demand), "`demand` is not finite and from 0 up")
+        sane = all(is_number(value) and 0 <= value <= MOST_UNITS for value in demand)
+        _demand(sane, "`demand` is not finite, from 0 up and plausible")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class SearchAsked:
         total = document.get("total")
         _demand(isinstance(total, int) and total >= len(ids), "`total` is less than what is shown")
         _demand(len(ids) == min(self.per_page, total), f"{len(ids)} results of {total} on a page of {self.per_page}")
-        _demand(all(_is_number(result.get("score")) for result in results), "a score is not a finite number")
+        _demand(all(is_number(result.get("score")) for result in results), "a score is not a finite number")
         _demand(all(self._is_wanted(result) for result in results), f"a photo is not {self.orientation}")
         tier = _provenance(document, SEARCH_TIERS)
         _check_headers(answer, (tier,), degraded=document["degraded"])
@@ -120,7 +121,7 @@ def _reading(answer: Answer, read: Callable[[Answer], Reading]) -> Reading:
 
 def _document(answer: Answer, request_id: str) -> Any:
     _demand(answer.status == 200, f"status {answer.status}")
-    document = json.loads(answer.body, parse_constant=_refuse_constant)
+    document = json.loads(answer.body, parse_constant=refuse_constant)
     _demand(document.get("request_id") == request_id, "`request_id` is not the one sent")
     _demand(answer.headers.get("x-request-id") == request_id, "X-Request-ID is not the one sent")
     versions = document.get("versions")
@@ -164,9 +165,11 @@ def _text(document: Any, name: str) -> str:
     return str(value)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def is_number(value: Any) -> bool:
+    """A finite JSON number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
-def _refuse_constant(name: str) -> None:
+def refuse_constant(name: str) -> None:
+    """For `json.loads`, which takes NaN and Infinity."""
     raise MalformedAnswer(f"{name} is not JSON")

@@ -23,11 +23,16 @@ class Sample:
     took_ms: float
     stalled_ms: float  # the part of it in which the machine stood still, see `StallWatch`
     reading: Reading
+    kind: str = ""  # of the request, as a report calls it
 
     @property
     def waited_ms(self) -> float:
         """How long the service can have taken; a pause of the machine is not the service's."""
         return self.took_ms - self.stalled_ms
+
+    @property
+    def arrived_at(self) -> float:
+        return self.sent_at + self.took_ms / 1e3
 
     @property
     def well_formed(self) -> bool:

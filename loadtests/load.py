@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -34,8 +34,9 @@ class Lane:
 class Load:
     """Sends the requests of all lanes, and keeps a sample of each under the phase in which it was sent."""
 
-    def __init__(self, lanes: Sequence[Lane]) -> None:
+    def __init__(self, lanes: Sequence[Lane], *, times: Callable[[], float] = lambda: 1.0) -> None:
         self.phase = ""
+        self._times = times  # the steady rates
         self.samples: list[Sample] = []
         self._lanes = lanes
         self._stalls = StallWatch()
@@ -70,7 +71,7 @@ class Load:
         loop, dice = asyncio.get_running_loop(), random.Random(lane.seed)  # noqa: S311 - jitter, not cryptography
         due = loop.time()
         for ask in lane.asks:
-            due += dice.uniform(0.5, 1.5) / lane.per_second
+            due += dice.uniform(0.5, 1.5) / (lane.per_second * self._times())
             await asyncio.sleep(max(0.0, due - loop.time()))
             if self._over:
                 break
@@ -82,15 +83,16 @@ class Load:
     async def _sample(self, lane: Lane, ask: Ask, session: aiohttp.ClientSession, phase: str) -> None:
         clock = asyncio.get_running_loop().time
         sent_at = clock()
-        answer = await _answer(lane.url + ask.path, ask, session)
+        answer = await answer_to(lane.url + ask.path, ask, session)
         arrived_at = clock()
         reading = ask.check(answer) if isinstance(answer, Answer) else Reading(problem=answer)
         await self._stalls.booked()
         stalled_ms = 1e3 * self._stalls.seconds_between(sent_at, arrived_at)
-        self.samples.append(Sample(lane.service, phase, sent_at, 1e3 * (arrived_at - sent_at), stalled_ms, reading))
+        took_ms = 1e3 * (arrived_at - sent_at)
+        self.samples.append(Sample(lane.service, phase, sent_at, took_ms, stalled_ms, reading, ask.kind))
 
 
-async def _answer(url: str, ask: Ask, session: aiohttp.ClientSession) -> Answer | str:
+async def answer_to(url: str, ask: Ask, session: aiohttp.ClientSession) -> Answer | str:
     """The answer, or in words why there is none."""
     try:
         async with session.request(
@@ -100,6 +102,6 @@ async def _answer(url: str, ask: Ask, session: aiohttp.ClientSession) -> Answer 
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, headers, body)
     except TimeoutError:
-        return f"{SILENCE} within {PATIENCE_SECONDS:.0f} s"
+        return f"{SILENCE} within {session.timeout.total or 0:.0f} s"
     except (aiohttp.ClientError, OSError) as error:
         return f"{SILENCE}: {type(error).__name__}"

@@ -1,96 +1,105 @@
-"""Locust users that read what the answers mean, and a gate: the exit code is not 0 when a threshold is broken.
+"""Locust's entry: users who read what the answers mean, shapes of load, and a gate that sets the exit code.
 
     locust -f loadtests/locustfile.py --headless --users 40 --run-time 60s
+    locust -f loadtests/locustfile.py --headless --users 40 --shape spike --shape-seconds 60
 
-Degraded answers are successes with rows of their own, "... (degraded)", so that their share and speed can be seen.
+Degraded answers are successes with rows of their own, "... (degraded)", so that their share and speed can be seen;
+those of a fault brought on at /faults (`--house own`) have others.
 Where the services are: SUPERMEGARETAIL_URL, PHOTOSTOCK_URL; with which key: LOADTEST_API_KEY; what to ask about:
 LOADTEST_SUBJECTS, by default VAR_DIR/demo.json.
 """
 
 from __future__ import annotations
 
-import os
-import random
-import time
+import atexit
+import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from locust import FastHttpUser, constant_throughput, events, task
-from locust.runners import WorkerRunner
+import gevent
+from locust import events
+from locust.runners import DistributedRunner, WorkerRunner
 
-from loadtests.checks import Answer, Reading
-from loadtests.figures import SILENCE, Figures
-from loadtests.promises import Thresholds, broken_answers, too_few
-from loadtests.services import api_key, var_dir
-from loadtests.traffic import Ask, Caller, Subjects, forecasts, read_subjects, searches
+from loadtests.gate import THRESHOLDS_FILE, Row, broken, read_gate
+from loadtests.locust_faults import add_faults_page
+from loadtests.locust_house import HouseDesk, HouseError
+from loadtests.locust_shapes import SHAPES
+from loadtests.locust_users import (
+    BY_FAULT,
+    DEGRADED,
+    ClosedUser,
+    GarbageUser,
+    LeavingUser,
+    LoopingUser,
+    PhotoStockUser,
+    SupermegaretailUser,
+)
+from loadtests.murphy.house import PROXY_PORTS
 
-DEGRADED = " (degraded)"
-THRESHOLDS = Thresholds()
+__all__ = ["ClosedUser", "GarbageUser", "LeavingUser", "LoopingUser", "PhotoStockUser", "SupermegaretailUser"]
 
-
-class MeaningfulUser(FastHttpUser):  # type: ignore[misc]  # locust is not typed
-    """A caller with two requests a second, however long the answers take, who reads what comes back."""
-
-    abstract = True
-    wait_time = constant_throughput(2)
-    connection_timeout = network_timeout = 2.0
-
-    def on_start(self) -> None:
-        """Every user asks for other things in another order."""
-        subjects = read_subjects(Path(os.environ.get("LOADTEST_SUBJECTS") or var_dir(os.environ) / "demo.json"))
-        seed = random.getrandbits(32)
-        caller = Caller(f"locust-{seed:08x}", round(THRESHOLDS.budget_ms), api_key(os.environ))
-        self._asks = self.asks(subjects, caller, seed)
-        time.sleep(random.random())  # noqa: S311 - else all users knock at the same moments
-
-    def asks(self, subjects: Subjects, caller: Caller, seed: int) -> Iterator[Ask]:
-        """What this kind of user asks for."""
-        raise NotImplementedError
-
-    @task  # type: ignore[untyped-decorator]  # locust is not typed
-    def ask(self) -> None:
-        """One request, judged by its meaning."""
-        ask = next(self._asks)
-        with self.client.request(
-            ask.method, ask.path, name=ask.kind, data=ask.body, headers=dict(ask.headers), catch_response=True
-        ) as response:
-            headers = {name.lower(): value for name, value in (response.headers or {}).items()}
-            answer = Answer(response.status_code, headers, response.content or b"")
-            reading = ask.check(answer) if answer.status else Reading(problem=SILENCE)
-            if reading.degraded:
-                response.request_meta["name"] += DEGRADED
-            if reading.problem is None:
-                response.success()
-            else:
-                response.failure(reading.problem)
-
-
-class SupermegaretailUser(MeaningfulUser):
-    """Asks for forecasts, one by one and in bulk."""
-
-    host = os.environ.get("SUPERMEGARETAIL_URL", "http://127.0.0.1:8001")
-
-    def asks(self, subjects: Subjects, caller: Caller, seed: int) -> Iterator[Ask]:
-        """Forecasts."""
-        return forecasts(subjects.items, caller=caller, seed=seed)
-
-
-class PhotoStockUser(MeaningfulUser):
-    """Searches for photos."""
-
-    host = os.environ.get("PHOTOSTOCK_URL", "http://127.0.0.1:8003")
-
-    def asks(self, subjects: Subjects, caller: Caller, seed: int) -> Iterator[Ask]:
-        """Searches."""
-        return searches(subjects.queries, caller=caller, seed=seed)
+if any(one.split("=")[0] in ("--shape", "--class-picker") for one in sys.argv):  # Locust obeys any shape it sees
+    from loadtests.locust_shapes import ChosenShape as ChosenShape
 
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]  # locust is not typed
-def _defaults(parser: ArgumentParser) -> None:
+def _options(parser: ArgumentParser) -> None:
     """So that `--headless` alone ends by itself."""
     parser.set_defaults(num_users=20, spawn_rate=10, run_time="30s")
+    parser.add_argument("--shape", choices=sorted(SHAPES), default="steady", help="of the load")
+    parser.add_argument("--shape-seconds", type=float, default=60.0, help="length of the whole shape")
+    parser.add_argument(
+        "--house",
+        choices=("own", "running"),
+        default=None,
+        include_in_web_ui=False,
+        help="open one for the page /faults: services of its own on a copy of VAR_DIR, or those that run already",
+    )
+    parser.add_argument(
+        "--house-ports",
+        type=int,
+        nargs=2,
+        default=PROXY_PORTS,
+        include_in_web_ui=False,
+        help="where running services look for their models, and the proxies are to listen",
+    )
+    parser.add_argument("--thresholds", default=str(THRESHOLDS_FILE), help="the file of the gate")
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]  # locust is not typed
+def _tell_the_time(**_: Any) -> None:
+    """gevent counts `--run-time` from when its loop last looked at the clock, which was before all imports."""
+    gevent.get_hub().loop.update_now()
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]  # locust is not typed
+def _open_house(environment: Any, web_ui: Any = None, **_: Any) -> None:
+    """With `--house`, and before anybody asks for anything."""
+    if environment.parsed_options.house is None:
+        return
+    if isinstance(environment.runner, DistributedRunner):
+        sys.exit("--house is for a run in one process: workers would not know where its services are")
+    environment.house = desk = HouseDesk(*_house_options(environment.parsed_options))
+    atexit.register(desk.close)
+    try:
+        desk.open()
+    except HouseError as error:
+        sys.exit(str(error))
+    SupermegaretailUser.host = GarbageUser.host = desk.urls["supermegaretail"]
+    PhotoStockUser.host = desk.urls["photostock"]
+    if web_ui is not None:
+        add_faults_page(web_ui, desk)
+        print(f"faults: http://127.0.0.1:{environment.parsed_options.web_port}/faults")
+
+
+def _house_options(options: Any) -> list[str]:
+    """For `python -m loadtests house`."""
+    if options.house == "own":
+        return []
+    return ["--running", "--proxy-ports", *map(str, options.house_ports)]
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]  # locust is not typed
@@ -98,28 +107,35 @@ def _gate(environment: Any, **_: Any) -> None:
     """Judges the whole run; with distributed workers only their master does."""
     if isinstance(environment.runner, WorkerRunner):
         return
-    figures = _figures(environment.stats)
-    broken = too_few(figures, THRESHOLDS) + broken_answers(figures, THRESHOLDS)
-    missing = figures.requests - figures.well_formed
-    print(f"{figures.requests:,} requests, {missing:,} missing or malformed, {figures.degraded:,} degraded")
-    for sentence in broken:
+    gate = read_gate(Path(environment.parsed_options.thresholds))
+    entries = list(environment.stats.entries.values())
+    whole = _row("all", entries)
+    names = sorted({_endpoint(entry) for entry in entries})
+    rows = [_row(name, (one for one in entries if _endpoint(one) == name)) for name in names]
+    print(f"{whole.requests:,} requests, {whole.errors:,} missing or malformed, {whole.degraded:,} degraded")
+    sentences = broken(gate, whole, rows)
+    for sentence in sentences:
         print(f"threshold broken: {sentence}")
-    if broken:
+    if sentences:
         environment.process_exit_code = 1
 
 
-def _figures(stats: Any) -> Figures:
-    """Locust's totals in our terms; it keeps times rounded to two digits, so that 304 ms count as 300."""
-    total = stats.total
-    well_formed = total.num_requests - total.num_failures
-    return Figures(
-        requests=total.num_requests,
-        well_formed=well_formed,
-        in_budget=well_formed - _slower(total.response_times, THRESHOLDS.budget_ms),
-        beyond_limit=_slower(total.response_times, THRESHOLDS.limit_ms),
-        degraded=sum(row.num_requests for row in stats.entries.values() if row.name.endswith(DEGRADED)),
-    )
+def _endpoint(entry: Any) -> str:
+    """Whose row this is, however well it was answered."""
+    name: str = entry.name
+    return name.removesuffix(DEGRADED).removesuffix(BY_FAULT)
 
 
-def _slower(counts_by_ms: Mapping[int, int], limit_ms: float) -> int:
-    return sum(count for took_ms, count in counts_by_ms.items() if took_ms > limit_ms)
+def _row(name: str, entries: Iterable[Any]) -> Row:
+    """Locust's entries as one row; degraded by a fault is not counted as degraded.
+
+    Locust keeps times rounded to two digits, so that 304 ms count as 300.
+    """
+    requests = errors = degraded = 0
+    counts: Counter[int] = Counter()
+    for entry in entries:
+        requests += entry.num_requests
+        errors += entry.num_failures
+        degraded += entry.num_requests if entry.name.endswith(DEGRADED) else 0
+        counts.update(entry.response_times)
+    return Row(name, requests, errors, degraded, counts)

@@ -87,12 +87,14 @@ class Fleet:
             self._running[program.name] = _spawn(program, log)
         self._started.add(program.name)
 
-    async def ready(self, program: Program, *, path: str = "/ready", within_seconds: float = 60.0) -> None:
-        """Wait until it answers 200 on `path` and no part is unwell; else `ProcessError` with its last words."""
+    async def ready(
+        self, program: Program, *, path: str = "/ready", within_seconds: float = 60.0, wholly: bool = True
+    ) -> None:
+        """Wait for 200 on `path` and (`wholly`) no part that is unwell; else `ProcessError` with its last words."""
         until = time.monotonic() + within_seconds
         timeout = aiohttp.ClientTimeout(total=1.0)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            while (trouble := await _trouble(session, program.url + path)) is not None:
+            while (trouble := await _trouble(session, program.url + path, wholly=wholly)) is not None:
                 self._require_alive(program.name)
                 if time.monotonic() > until:
                     raise self._error(program.name, f"is not ready after {within_seconds:.0f} s ({trouble})")
@@ -192,13 +194,13 @@ def _signal_group(group: int, which: signal.Signals) -> None:
         os.killpg(group, which)
 
 
-async def _trouble(session: aiohttp.ClientSession, url: str) -> str | None:
-    """Why it can't be called wholly ready yet."""
+async def _trouble(session: aiohttp.ClientSession, url: str, *, wholly: bool) -> str | None:
+    """Why it can't be called ready yet; `wholly`: with every part of it."""
     try:
         async with session.get(url) as response:
             told = await response.json(content_type=None)
             unwell = [f"{name}: {part['reason']}" for name, part in told.get("parts", {}).items() if part["reason"]]
-            return "; ".join(unwell) or (None if response.status == 200 else f"status {response.status}")
+            return (wholly and "; ".join(unwell)) or (None if response.status == 200 else f"status {response.status}")
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         return type(error).__name__
     except (ValueError, AttributeError, KeyError, TypeError):

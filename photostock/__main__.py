@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.command_line import Failed, command, main
+from common.erasing import commands as erasing
 from common.progress import progress
-from common.state import erase_command
 from photostock.settings import PhotoSettings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     feedback.add_argument("--first-day", type=date.fromisoformat, metavar="YYYY-MM-DD")
     feedback.add_argument("--last-day", type=date.fromisoformat, metavar="YYYY-MM-DD")
     erase = command(commands, "erase", _erase, "forget a person: their id is read from standard input")
-    erase_command.add_arguments(erase)
+    erasing.add_arguments(erase)
     catalogue = command(commands, "catalogue", lambda _: _usage(catalogue), "make or import photos")
     kinds = catalogue.add_subparsers(metavar="KIND")
     demo = command(kinds, "demo", _demo, "make some thousands of drawn photos")
@@ -159,6 +159,8 @@ def _with_pictures(imported: PhotoImport) -> list[Photo]:
 
 def _keep(photos: Sequence[Photo]) -> None:
     catalogue = _catalogue()
+    if erased := len(photos) - len(photos := catalogue.without_erased(photos)):
+        print(f"{erased:,} photos stay away: they were erased with the people whom they belonged to")
     with progress(f"adding {len(photos)} photos", len(photos)) as report:
         for start in range(0, len(photos), BATCH):
             catalogue.add(photos[start : start + BATCH])
@@ -167,10 +169,14 @@ def _keep(photos: Sequence[Photo]) -> None:
 
 
 def _catalogue() -> Catalogue:
+    from common.erasing.second_copy import SecondCopy
     from common.state.database import open_state
     from photostock.catalogue import Catalogue
 
-    return Catalogue(open_state(PhotoSettings()))
+    settings = PhotoSettings()
+    state = open_state(settings)
+    SecondCopy(settings.var_dir, "photostock").adopt_key(state)
+    return Catalogue(state)
 
 
 def _photos() -> list[Photo]:
@@ -188,7 +194,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _feedback(arguments: argparse.Namespace) -> int:
-    from photostock.feedback.erasing import feedback_store
+    from photostock.erasing import feedback_store
     from photostock.feedback.report import feedback_report
     from photostock.feedback.terminal import render
 
@@ -197,7 +203,7 @@ def _feedback(arguments: argparse.Namespace) -> int:
 
 
 def _erase(arguments: argparse.Namespace) -> int:
-    return erase_command.erase("photostock", arguments)
+    return erasing.erase("photostock", arguments)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from common.deadline import Deadline
-from common.service.problems import Problem
+from common.service.problems import Problem, not_now, too_many
 from common.state.writes import Writes
 from photostock.contract import MAX_PHOTOS
 from photostock.photo import Photo
@@ -57,7 +57,7 @@ class Adding(Generic[Prepared]):
     async def add(self, photos: Sequence[Photo], *, deadline: Deadline) -> None:
         """Returns once they are durable and found by the next search.
 
-        `Problem` 503: nothing is promised, and it may be sent again.
+        `Problem` 429 or 503: nothing is promised, and it may be sent again.
         """
         self._refuse_in_vain(len(photos), deadline)
         one = _Waiting(photos, deadline, asyncio.get_running_loop().create_future())
@@ -69,22 +69,19 @@ class Adding(Generic[Prepared]):
             async with asyncio.timeout(deadline.remaining_ms / 1000):
                 await one.stored
         except TimeoutError as error:
-            detail = "it could not be stored in time; sending it again is safe"
-            raise Problem(503, detail, headers={"Retry-After": "1"}) from error
+            raise not_now(error, "it could not be stored in time; sending it again is safe") from error
 
     def _refuse_in_vain(self, count: int, deadline: Deadline) -> None:
         if self._inside + count > MOST_WAITING:
-            raise Problem(503, "too many photos are being stored", headers={"Retry-After": "1"})
+            raise too_many("too many photos are being stored")
         if self._inside == 0 and count <= ALWAYS_TRIED:
             return
         needed_ms = (self._inside + count) * self._photo_ms
         if needed_ms > deadline.remaining_ms:
             fitting = max(1, int(deadline.remaining_ms / self._photo_ms) - self._inside)
-            raise Problem(
-                503,
+            raise too_many(
                 f"to store {count} photos now takes about {needed_ms / 1000:.1f} s, and there are "
-                f"{deadline.remaining_ms / 1000:.1f} s: send {min(fitting, count)} at a time, or allow more time",
-                headers={"Retry-After": "1"},
+                f"{deadline.remaining_ms / 1000:.1f} s: send {min(fitting, count)} at a time, or allow more time"
             )
 
     async def _store_all(self) -> None:

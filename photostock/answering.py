@@ -2,45 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from sys import getsizeof
 from typing import cast
 
 import numpy as np
 
+from common.chain.story import Served
 from common.errors import PoolFull
+from common.overrides.uses import Count
 from common.service.gateway import Call
-from common.service.problems import Problem
+from common.service.problems import Problem, not_now
+from photostock.answer_story import remember
 from photostock.contract import SearchAnswer, SearchesAnswer, SearchFields, Tier, ZeroResults
 from photostock.engine import Engine
 from photostock.filter.diversity import spread
 from photostock.finding import Found, Wanted
 from photostock.library import Library
+from photostock.overriding import PhotoOverrides
 from photostock.photo import Photo
 from photostock.ranking import RERANK_DEPTH
 from photostock.search import Searched
+from photostock.shaping import Applied, shaped
 from photostock.shown import SCORE_DECIMALS, Place, ShownPhotos, result_of
 from photostock.zero_results import why_empty
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """One answer before it takes a form."""
+@dataclass(slots=True)
+class Answer:
+    """One answer but for its request id; the same for all who ask the same while nothing changes."""
 
     rest: SearchAnswer  # without its results
     places: list[Place]  # of its results, best first
+    weighed: Callable[[Answer, int], None] = lambda _answer, _bytes: None  # told once, when the text is made
+    _halves: tuple[str, str] | None = None
+
+    def halves(self, photos: ShownPhotos) -> tuple[str, str]:
+        """Its JSON up to the request id, and after it."""
+        if self._halves is None:
+            before, name, after = self.rest.model_dump_json().partition('"request_id":"')
+            self._halves = _with_list("results", map(photos.json, self.places), before) + name, after
+            self.weighed(self, sum(map(getsizeof, self._halves)))
+        return self._halves
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answer to one request, before it takes a form."""
+
+    answer: Answer
+    request_id: str
+    wanted: Wanted
+    first: Found  # of the first stage that found something, before anybody changed its order
+    served: Served[Found]
+    overrides: PhotoOverrides
+
+    @property
+    def served_by(self) -> Tier:
+        return self.answer.rest.served_by
+
+    @property
+    def degraded(self) -> bool:
+        return self.answer.rest.degraded
 
     def model(self, library: Library) -> SearchAnswer:
         results = [
             result_of(library.photo(row), score=score, scores=scores, ranks=ranks)
-            for row, score, scores, ranks in self.places
+            for row, score, scores, ranks in self.answer.places
         ]
-        return self.rest.model_copy(update={"results": results})
+        return self.answer.rest.model_copy(update={"results": results, "request_id": self.request_id})
 
     def json(self, photos: ShownPhotos) -> str:
         """The same as the model's."""
-        return _with_list("results", map(photos.json, self.places), self.rest.model_dump_json())
+        before, after = self.answer.halves(photos)
+        return f"{before}{self.request_id}{after}"
 
 
 async def answered(engine: Engine, searches: Sequence[SearchFields], call: Call) -> list[Answered]:
@@ -55,9 +92,10 @@ async def answered(engine: Engine, searches: Sequence[SearchFields], call: Call)
         made = await engine.searcher.search(searches, version=version, deadline=call.deadline)
     except (PoolFull, TimeoutError) as error:
         detail = "there is no time to find out which photos fit these conditions"
-        raise Problem(503, detail, headers={"Retry-After": "1"}) from error
+        raise not_now(error, detail) from error
     watch(made)
-    return [await _answered(engine, made, place, call) for place in range(len(searches))]
+    remember(engine.answers, searches, made, engine.own_versions(), call)
+    return [await in_form_of(engine, made, place, call) for place in range(len(searches))]
 
 
 async def answers(engine: Engine, searches: Sequence[SearchFields], call: Call) -> list[SearchAnswer]:
@@ -73,14 +111,19 @@ async def similar_to(engine: Engine, photo: Photo, call: Call, *, per_page: int)
     if (row := engine.library.row_of(photo.id)) is None:
         raise Problem(404, f"there is no photo {photo.id!r}")
     made = await engine.searcher.like(row, per_page=per_page, deadline=call.deadline)
-    answer = (await _answered(engine, made, 0, call)).model(engine.library)
+    answer = (await in_form_of(engine, made, 0, call)).model(engine.library)
     return answer.model_copy(update={"zero_results": None})  # no search of a person's could be changed
 
 
 def bulk_json(made: Sequence[Answered], photos: ShownPhotos, *, degraded: bool, request_id: str) -> str:
     """A `SearchesAnswer`."""
+    return bulk_of((one.json(photos) for one in made), degraded=degraded, request_id=request_id)
+
+
+def bulk_of(answers: Iterable[str], *, degraded: bool, request_id: str) -> str:
+    """The same from the JSON of its answers."""
     rest = SearchesAnswer.model_construct(searches=[], degraded=degraded, request_id=request_id)
-    return _with_list("searches", (one.json(photos) for one in made), rest.model_dump_json())
+    return _with_list("searches", answers, rest.model_dump_json())
 
 
 def _with_list(field: str, elements: Iterable[str], rest: str) -> str:
@@ -91,16 +134,63 @@ def _with_list(field: str, elements: Iterable[str], rest: str) -> str:
     return f"{beginning}{','.join(elements)}{rest[len(beginning) :]}"
 
 
-async def _answered(engine: Engine, made: Searched, place: int, call: Call) -> Answered:
+async def in_form_of(engine: Engine, made: Searched, place: int, call: Call, *, counted: bool = True) -> Answered:
+    """One of the answers of a request; uses of overrides are `counted` where somebody gets to see it."""
     wanted, served = made.wanted[place], made.served[place]
     fields, found = wanted.fields, served.value
     assert found is not None
-    found = _in_order(engine, found, wanted)
-    window = slice((fields.page - 1) * fields.per_page, fields.page * fields.per_page)
-    rows, scores = found.rows[window].tolist(), found.scores[window].tolist()
+    overrides, kept = engine.searcher.overrides(), engine.searcher.kept
     versions = {**engine.own_versions(), **made.versions}
     if served.served_by != "reranker":
         versions.pop("reranker", None)
+    # An explanation was measured, an override that shapes is counted, and why there is nothing may change.
+    lasting = not (fields.explain or wanted.decisions)
+    told = (served.served_by, served.degraded, served.reason, versions)
+    answer = kept.answer(wanted, found, told) if lasting else None
+    if not isinstance(answer, Answer):
+        answer = await _made(engine, made, place, versions, overrides, call, counted=counted)
+        if lasting and answer.places and answer.rest.overrides is None:
+            kept.keep_answer(wanted, found, told, answer)
+            answer.weighed = partial(kept.weigh, wanted)
+    first = made.before.get(id(wanted), found) if served.served_by == "reranker" else found
+    return Answered(answer, call.request_id, wanted, first, served, overrides)
+
+
+async def _made(
+    engine: Engine,
+    made: Searched,
+    place: int,
+    versions: dict[str, str],
+    overrides: PhotoOverrides,
+    call: Call,
+    *,
+    counted: bool,
+) -> Answer:
+    wanted, served = made.wanted[place], made.served[place]
+    answer, applied, found = answer_of(
+        engine.library, wanted, served, versions, overrides, stages_ms=made.stages_ms if wanted.fields.explain else None
+    )
+    if not answer.places:
+        answer.rest = answer.rest.model_copy(update={"zero_results": await _why_empty(engine, wanted, found, call)})
+    if counted:
+        _note(engine, applied, _window(wanted.fields))
+    return answer
+
+
+def answer_of(
+    library: Library,
+    wanted: Wanted,
+    served: Served[Found],
+    versions: dict[str, str],
+    overrides: PhotoOverrides,
+    *,
+    stages_ms: dict[str, float] | None,
+) -> tuple[Answer, list[Applied], int]:
+    """An answer, but why there is nothing in it; what editors did to it; and how many photos there are in all."""
+    assert served.value is not None
+    fields, window = wanted.fields, _window(wanted.fields)
+    found, applied = ordered(library, served.value, wanted, overrides)
+    rows, scores = found.rows[window].tolist(), found.scores[window].tolist()
     rest = SearchAnswer.model_construct(
         results=[],
         total=_total(wanted, found),
@@ -110,16 +200,21 @@ async def _answered(engine: Engine, made: Searched, place: int, call: Call) -> A
         degraded=served.degraded,
         reason=served.reason,
         versions=versions,
-        request_id=call.request_id,
+        request_id="",
         reranked=_reranked(found),
         corrected=_corrected(wanted),
-        zero_results=None if rows else await _why_empty(engine, wanted, len(found.rows), call),
+        zero_results=None,
         searched_for=wanted.text if fields.explain else None,
         hints=wanted.rewritten.shown() if fields.explain else None,
-        stages_ms=made.stages_ms if fields.explain else None,
+        stages_ms=stages_ms,
+        overrides=_told(applied, window),
     )
     stages = found.stages if fields.explain else None
-    return Answered(rest, _places(stages, rows, scores))
+    return Answer(rest, _places(stages, rows, scores)), applied, len(found.rows)
+
+
+def _window(fields: SearchFields) -> slice:
+    return slice((fields.page - 1) * fields.per_page, fields.page * fields.per_page)
 
 
 async def _why_empty(engine: Engine, wanted: Wanted, found: int, call: Call) -> ZeroResults:
@@ -136,22 +231,48 @@ def _reranked(found: Found) -> int | None:
     return scored if 0 < scored < min(RERANK_DEPTH, len(found.rows)) else None
 
 
+def _told(applied: Sequence[Applied], window: slice) -> list[dict[str, str]] | None:
+    """Those that shaped this page. Of a ban the photo is not told: it is not to be found."""
+    told = [
+        {"id": one.decision.id, "effect": one.decision.effect}
+        | ({"photo_id": one.decision.photo_id} if one.after else {})
+        for one in applied
+        if one.on(window)
+    ]
+    return told or None
+
+
+def _note(engine: Engine, applied: Sequence[Applied], window: slice) -> None:
+    """Counts uses, and how many places each moved its photo, where the photo had one."""
+    for one in applied:
+        if one.on(window):
+            moved = None if one.before is None or one.after is None else float(one.before - one.after)
+            count = Count(1) if moved is None else Count(1, 1, moved, abs(moved))
+            engine.overrides.uses.note(one.decision.id, count)
+
+
 def _corrected(wanted: Wanted) -> dict[str, str] | None:
     corrected = wanted.rewritten.corrected
     return None if corrected is None else {"from": wanted.fields.query, "to": corrected}
 
 
-def _in_order(engine: Engine, found: Found, wanted: Wanted) -> Found:
+def ordered(library: Library, found: Found, wanted: Wanted, overrides: PhotoOverrides) -> tuple[Found, list[Applied]]:
+    """The order in which results are shown, and what editors did to it."""
+    found = _in_order(library, found, wanted)
+    return shaped(found, wanted, overrides, id_of=lambda row: library.photo(row).id, row_of=library.row_of)
+
+
+def _in_order(library: Library, found: Found, wanted: Wanted) -> Found:
     """What was found, by date or fame if the caller asked for that; equal ones stay in the order of relevance.
 
     In the order of relevance no photographer fills a page; a photo that steps back has the score of its new place.
     """
     if wanted.fields.order_by == "relevance":
-        places = None if wanted.fields.diversity == "off" else spread(engine.library.photographers(found.rows))
+        places = None if wanted.fields.diversity == "off" else spread(library.photographers(found.rows))
         if places is None:
             return found
         return replace(found, rows=found.rows[places], scores=np.minimum.accumulate(found.scores[places]))
-    photos = [engine.library.photo(row) for row in found.rows.tolist()]
+    photos = [library.photo(row) for row in found.rows.tolist()]
     keys = [photo.created if wanted.fields.order_by == "latest" else photo.popularity for photo in photos]
     order = sorted(range(len(keys)), key=keys.__getitem__, reverse=True)
     return replace(found, rows=found.rows[order], scores=found.scores[order])

@@ -11,11 +11,11 @@ from fastapi import Query, Request, Response
 from common.errors import PoolFull
 from common.service.app import CurrentCall, body_of, documented, json_response, provenance_headers
 from common.service.gateway import Call
-from common.service.problems import Problem
+from common.service.problems import Problem, not_now
 from common.service.routes import Routes
 from photostock.adding import Adding
 from photostock.answering import answered, bulk_json, similar_to
-from photostock.catalogue import Photo
+from photostock.catalogue import ErasedPhoto, Photo
 from photostock.contract import (
     TIERS,
     Accepted,
@@ -30,6 +30,7 @@ from photostock.contract import (
 from photostock.engine import Engine
 from photostock.own_pictures.reading import TooManyPixels, UnreadablePicture
 from photostock.photo import problem_of
+from photostock.replay_notes import note
 from photostock.shown import FULL_WIDTH_PX, ShownPhotos, result_of
 
 PICTURE_BODY = {
@@ -57,8 +58,10 @@ def router(engine: Engine) -> Routes:
         """Photos for one text query."""
         engine.recent_queries.note(query.query)
         [made] = await answered(engine, [query], call)
-        headers = provenance_headers([made.rest.served_by], degraded=made.rest.degraded)
-        return Response(made.json(shown), headers=headers, media_type=JSON)
+        headers = provenance_headers([made.served_by], degraded=made.degraded)
+        response = Response(made.json(shown), headers=headers, media_type=JSON)
+        note(engine, call, [made], response, endpoint="/v1/search")
+        return response
 
     @routes.json_post("/v1/searches", Searches, answer=SearchesAnswer)
     async def searches(call: Call, request: Searches) -> Response:
@@ -66,11 +69,13 @@ def router(engine: Engine) -> Routes:
         for query in request.queries:
             engine.recent_queries.note(query.query)
         made = await answered(engine, request.queries, call)
-        tiers = {one.rest.served_by for one in made}
-        degraded = any(one.rest.degraded for one in made)
+        tiers = {one.served_by for one in made}
+        degraded = any(one.degraded for one in made)
         whole = bulk_json(made, shown, degraded=degraded, request_id=call.request_id)
         headers = provenance_headers([tier for tier in TIERS if tier in tiers], degraded=degraded)
-        return Response(whole, headers=headers, media_type=JSON)
+        response = Response(whole, headers=headers, media_type=JSON)
+        note(engine, call, made, response, endpoint="/v1/searches")
+        return response
 
     @routes.post("/v1/photos", response_model=Accepted, status_code=201, openapi_extra=documented(NewPhotos))
     async def add(call: CurrentCall, request: Annotated[NewPhotos, body_of(NewPhotos)]) -> Response:
@@ -80,7 +85,10 @@ def router(engine: Engine) -> Routes:
             if (problem := problem_of(photo)) is not None:
                 where = f"photos.{place}"
                 raise Problem(422, f"{where}: {problem}", errors=[{"where": where, "what": problem}])
-        await adding.add(photos, deadline=call.deadline)
+        try:
+            await adding.add(photos, deadline=call.deadline)
+        except ErasedPhoto as error:
+            raise Problem(409, str(error)) from error
         return json_response(Accepted(accepted=len(photos), request_id=call.request_id), 201)
 
     @routes.get("/v1/photos/{photo_id}", response_model=Result)
@@ -94,6 +102,7 @@ def router(engine: Engine) -> Routes:
         if not await engine.writes.run(partial(engine.own_pictures.delete, photo_id), deadline=call.deadline):
             raise _unknown(photo_id)
         engine.pictures.forget(photo_id)
+        engine.replays.log.forget(photo_id)
         return Response(status_code=204)
 
     @routes.get("/v1/photos/{photo_id}/image", response_class=Response, responses=PICTURE_ANSWERS)
@@ -102,7 +111,7 @@ def router(engine: Engine) -> Routes:
         try:
             picture = await engine.pictures.jpeg(known_photo(engine, photo_id), width_px=width, deadline=call.deadline)
         except (PoolFull, TimeoutError) as error:
-            raise Problem(503, "too many pictures are being drawn", headers={"Retry-After": "1"}) from error
+            raise not_now(error, "too many pictures are being drawn") from error
         headers = {"Cache-Control": "private, no-cache", "ETag": _tag_of(picture)}
         if headers["ETag"] in request.headers.get("If-None-Match", ""):
             return Response(status_code=304, headers=headers)
@@ -123,7 +132,7 @@ def router(engine: Engine) -> Routes:
         except UnreadablePicture as error:
             raise Problem(413 if isinstance(error, TooManyPixels) else 422, f"body: {error}") from error
         except (PoolFull, TimeoutError) as error:
-            raise Problem(503, "too many pictures are being read", headers={"Retry-After": "1"}) from error
+            raise not_now(error, "too many pictures are being read") from error
         put = partial(engine.own_pictures.put, photo_id, picture)
         if (photo := await engine.writes.run(put, deadline=call.deadline)) is None:
             raise _unknown(photo_id)

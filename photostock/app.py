@@ -11,31 +11,53 @@ from fastapi import FastAPI
 
 from common.calls.client import low_timeout
 from common.calls.upstream import Upstream
+from common.daily.pages import add_report_pages
+from common.daily.service import daily_of
+from common.erasing.background import Finishing
+from common.erasing.following import Following
+from common.erasing.pages import add_erasure_pages
+from common.erasing.second_copy import SecondCopy
+from common.incidents.pages import add_incident_pages
+from common.incidents.service import incidents_of
 from common.lifecycle.blue_green import BlueGreen
 from common.lifecycle.pages import add_callers_page
 from common.lifecycle.service import lifecycle_of
+from common.overrides.desk import OverrideDesk
+from common.overrides.gauges import OverrideGauges
+from common.overrides.live import LOOK_EVERY_MS, LiveOverrides
+from common.overrides.uses import OverrideUses
+from common.panel.answers import RecentAnswers
+from common.panel.answers_page import add_answers_page
+from common.panel.health import add_health
+from common.panel.pages import add_audit_page
+from common.panel.service import panel_of
+from common.panel.serving import Serving
 from common.releases.admin import MOST_STEPS
 from common.releases.metrics import ReleaseMetrics
 from common.releases.pages import add_release_pages
 from common.releases.pairs import Pairs
 from common.releases.rollout import Rollouts
+from common.replay.holder import replays_of
 from common.service.admin_pages import AdminPages
 from common.service.app import Part, Service
 from common.service.loading import LoadedElsewhere
 from common.service.shadowing import shadow_of
 from common.state.controls import Controls
 from common.state.database import open_state
+from common.state.overrides import OverrideStore
 from common.state.snapshot import Snapshot, kept_fresh
+from common.state.switches_page import add_switches_page
 from common.state.writes import Writes
 from common.versions.known_versions import KnownVersions
 from common.versions.registry import Registry
 from common.versions.slots import CHAMPION, ModelSlots
 from common.workers import WorkerPool
-from photostock import admin, api, pages, releases
+from photostock import admin, api, pages, releases, reporting
 from photostock.catalogue import Catalogue
 from photostock.contract import TIERS
 from photostock.end_of_life import DEPRECATED
 from photostock.engine import Engine
+from photostock.erasing import SCOPE, again, erasing_of
 from photostock.feedback.store import FeedbackStore
 from photostock.filter.relevance import Relevance
 from photostock.hints import Hints, HintStore
@@ -48,9 +70,13 @@ from photostock.index.graph_files import GraphFiles
 from photostock.index.upkeep import Upkeep
 from photostock.index.vectors import INDEX_VERSION
 from photostock.library import Library
+from photostock.override_page import add_photo_override_page
+from photostock.override_rules import PhotoRules
+from photostock.overriding import PhotoOverrides
 from photostock.own_pictures.keeping import OwnPictures
 from photostock.own_pictures.store import PictureStore
 from photostock.picture_cache import PictureCache
+from photostock.replaying import PhotoReplays
 from photostock.reranker.released import Released, reader
 from photostock.reranker.trust import Trust
 from photostock.reranker_contract import NO_RANKINGS, Rankings, as_champion, difference
@@ -59,20 +85,27 @@ from photostock.rollout import RerankerRollout
 from photostock.search import Searcher, filter_version
 from photostock.settings import PhotoSettings
 
+FLUSHED_WITHIN_S = 2.0  # answers that wait to be kept, before those about an erased person are looked for
+
 
 def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     """The API over `settings`; `raise_bugs` is for tests."""
     api_version = version("murphy-ml-integration")
     service = Service("photostock api", version=api_version, settings=settings, pages=pages.photo_pages())
     state = open_state(settings)
+    SecondCopy(settings.var_dir, SCOPE).adopt_key(state)
     lifecycle = lifecycle_of(service, state, "photostock", DEPRECATED)
+    panel = panel_of(service, state, "photostock")
+    daily = daily_of(service, state, reporting.sources())
+    recent = Serving(service.registry, budget_ms=settings.high_timeout_ms)
     pool = WorkerPool("search", threads=2, queue=settings.max_in_flight)
     fallback_pool = WorkerPool("fallback", threads=1, queue=settings.max_in_flight)
     writes = Writes(queue=settings.max_in_flight)
     steps = Writes(queue=MOST_STEPS)
     reports = WorkerPool("reports", threads=1, queue=4)
     versions = KnownVersions(settings.registry_dir, ["encoder", "reranker"])
-    library = Library(Catalogue(state), GraphFiles(settings.index_dir))
+    catalogue = Catalogue(state)
+    library = Library(catalogue, GraphFiles(settings.index_dir))
     registry = Registry(settings.registry_dir)
     picture_store = PictureStore(settings.pictures_dir)
 
@@ -82,6 +115,11 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     encoders = ModelSlots("encoder", registry, load_encoder)
     filters = ModelSlots("filter", registry, lambda number: Relevance.load(registry.load("filter", number)))
     rerankers = Snapshot[Mapping[str, Released]]("reranker releases", reader(registry), first={})
+    overrides = LiveOverrides(OverrideStore(state, "photostock"), PhotoOverrides.of)
+    override_uses = OverrideUses(overrides.store)
+    override_desk = OverrideDesk(overrides, override_uses, PhotoRules())
+    OverrideGauges(service.registry, override_desk)
+    library.banned = lambda: overrides.value.banned
     hints = HintStore(state)
     active_hints = Snapshot("hints", hints.all, first=Hints())
     dictionary = Snapshot[frozenset[str]]("dictionary", english_words, first=frozenset())
@@ -135,6 +173,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     )
     release_metrics = ReleaseMetrics(service.registry)
     desk = releases.desk_over(state, settings, incident=lambda: service.unwell("catalogue", "tiers", "reranker"))
+    incidents = incidents_of(service, state, "photostock", tuple(desk.policies))
     comparing, loading = (
         Upstream(
             name,
@@ -155,6 +194,26 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     compared = low_timeout(comparing, timeout_ms=settings.low_timeout_ms).endpoint(
         "/v1/rankings", answer=Rankings, default=NO_RANKINGS
     )
+    recent_queries, answers = RecentQueries(), RecentAnswers()
+    feedback = FeedbackStore(state, keep_days=settings.feedback_days, keep_rows=settings.feedback_rows)
+
+    def forget_on_loop() -> None:
+        recent_queries.forget()
+        answers.forget()
+        pictures.forget_all()
+
+    def forget_in_thread() -> None:
+        library.recheck()
+        engine.replays.log.flush(FLUSHED_WITHIN_S)
+
+    erasing = erasing_of(settings, state, catalogue, lambda: forgetting.forget())
+    forgetting = Following(
+        erasing.store,
+        at_start=lambda: erasing.restore(again(erasing.store)),
+        in_thread=forget_in_thread,
+        on_loop=forget_on_loop,
+    )
+    erasures = Finishing(erasing, writes, reports)
     pairs, trust = Pairs("reranker", upstream, release_metrics), Trust(released)
     engine = Engine(
         searcher=Searcher(
@@ -165,6 +224,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
             trust=trust,
             released=released,
             hints=lambda: active_hints.value,
+            overrides=lambda: overrides.value,
             speller=Speller(library.lexical.vocabulary, lambda: dictionary.value),
             relevance=relevance,
             pool=pool,
@@ -177,21 +237,28 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         versions=versions,
         hints=hints,
         active_hints=active_hints,
-        recent_queries=RecentQueries(),
+        recent_queries=recent_queries,
+        overrides=override_desk,
         controls=controls,
         shadow=shadow,
         desk=desk,
         rollout=RerankerRollout(rollouts, pairs, compared, trust, library),
-        feedback=FeedbackStore(state, keep_days=settings.feedback_days, keep_rows=settings.feedback_rows),
+        feedback=feedback,
+        erasures=erasures,
         pictures=pictures,
         own_pictures=OwnPictures(library, picture_store),
         lifecycle=lifecycle,
+        answers=answers,
+        replays=replays_of(service, "photostock", "reranker", settings.replays_dir, gone=library.gone),
+        incidents=incidents,
+        daily=daily,
         blue_green=blue_green,
         writes=writes,
         steps=steps,
         reports=reports,
         own_versions=own_versions,
     )
+    engine.replays.replays = PhotoReplays(engine, registry)
     service.components = lambda: {
         **own_versions(),
         **({"reranker": champion} if (champion := versions.champion("reranker")) else {}),
@@ -204,6 +271,8 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         Part("catalogue", lambda: library.trouble),
         Part("encoder", encoder_trouble),
         Part("hints", lambda: active_hints.trouble),
+        Part("replays", lambda: engine.replays.log.trouble),
+        Part("overrides", lambda: overrides.trouble or override_uses.trouble),
         Part("switches", lambda: controls.trouble),
         Part("blue_green", lambda: blue_green.trouble),
         Part("tiers", lambda: controls.standing.trouble),
@@ -215,6 +284,9 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     ]
 
     def refresh() -> None:
+        forgetting.refresh()  # first: whom an old copy of the database brings back, nobody is shown
+        panel.refresh()
+        recent.refresh()
         lifecycle.end_of_life.refresh()
         blue_green.refresh()
         active_hints.refresh()
@@ -235,17 +307,28 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        forgetting.begin()
         await asyncio.to_thread(refresh)
+        await asyncio.to_thread(overrides.refresh)
         await asyncio.to_thread(rollouts.refresh)
         if library.trouble is None:  # else it does not know which pictures its photos have
             await asyncio.to_thread(picture_store.sweep, library.pictures())
         await upstream.warm_up()
         lifecycle.usage.start()
+        engine.replays.log.start()
+        override_uses.start()
         try:
             with Upkeep(library.tidy):
-                async with kept_fresh(refresh_all), kept_fresh(rollouts.refresh):
+                async with (
+                    kept_fresh(refresh_all),
+                    kept_fresh(overrides.refresh, every_ms=LOOK_EVERY_MS),
+                    kept_fresh(rollouts.refresh),
+                    kept_fresh(incidents.refresh),
+                    daily.counting(),
+                ):
                     yield
         finally:
+            await erasures.aclose()
             if shadow is not None:
                 await shadow.drain()
             await pairs.aclose()
@@ -256,19 +339,33 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
             fallback_pool.close()
             writes.close()
             steps.close()
+            panel.close()
+            incidents.close()
+            daily.close()
             reports.close()
             pictures.close()
+            await asyncio.to_thread(engine.replays.close)
             await asyncio.to_thread(lifecycle.usage.close)
+            override_desk.close()
+            await asyncio.to_thread(override_uses.close)
             state.dispose()
 
-    operators = AdminPages(service)
+    operators = AdminPages(service, panel)
+    add_health(operators, service, recent=recent, controls=controls, rollouts=rollouts)
+    add_switches_page(operators, controls, writes)
     add_hint_pages(operators, engine)
+    add_photo_override_page(operators, engine)
     add_callers_page(operators, lifecycle, writes)
     add_release_pages(operators, desk, rollouts, steps, draw=draw)
+    add_incident_pages(operators, incidents)
+    add_report_pages(operators, daily)
+    add_erasure_pages(operators, erasures)
+    add_answers_page(operators, engine.answers)
+    add_audit_page(operators)
     routers = [
         api.router(engine),
         pages.router(engine, operators.pages),
-        admin.router(engine, settings),
+        admin.router(engine, panel),
         operators.router(),
     ]
     app = service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)

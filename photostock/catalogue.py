@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Column, Connection, Engine, Row, Select, delete, func, select, update
 
 from common.state.database import add_missing_columns, create_tables, upsert
+from common.state.erasures import ErasureStore
+from common.state.preparing import prepare
 from photostock.photo import Orientation, Photo, problem_of
 from photostock.tables import FIELDS, PHOTOS, REVISION, TABLES, TOMBSTONES, VECTORS
 
@@ -22,6 +24,10 @@ PAGE_ROWS = 1000  # of a streaming read: no transaction stays open between two p
 
 class InvalidPhoto(ValueError):
     """A photo that may not enter the catalogue, and why."""
+
+
+class ErasedPhoto(ValueError):
+    """A photo that was erased together with the person whom it belonged to, and may not come back."""
 
 
 class Changes(NamedTuple):
@@ -36,17 +42,17 @@ class Catalogue:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._erasures = ErasureStore(engine, "photostock")
         create_tables(engine, TABLES)
         add_missing_columns(engine, TABLES)
-        with engine.begin() as connection:
-            connection.execute(upsert(engine, REVISION).values(id=1, value=0).on_conflict_do_nothing())
+        prepare(engine, _begin_revisions)
 
     def add(
         self, photos: Sequence[Photo], *, encoder_version: str = "", vectors: Mapping[str, bytes] | None = None
     ) -> list[Photo]:
         """Adds or replaces all of these photos or none; a photo that is already there unchanged stays untouched.
 
-        Returns them as they are stored: one that names no picture keeps the picture that it has.
+        Returns them as they are stored: one that names no picture keeps the picture that it has. Raises `ErasedPhoto`.
 
         Args:
             vectors: of these photos by id, made by the encoder of this version; kept by the same transaction, except
@@ -58,6 +64,9 @@ class Catalogue:
         if not rows:
             return []
         with self._writing() as connection:
+            if erased := self._erasures.erased_things(connection, sorted(rows)):
+                place = next(place for place, photo in enumerate(photos) if photo.id in erased)
+                raise ErasedPhoto(f"photos.{place}: it was erased with the person whom it belonged to")
             for held in self._with_picture(connection, sorted(rows)):
                 if (kept := keeping_picture(stored[held.id], held)) != stored[held.id]:
                     stored[held.id], rows[held.id] = kept, _row(kept)
@@ -71,6 +80,12 @@ class Catalogue:
                 fitting = {i: vectors[i] for i in sorted(vectors) if i in rows and i not in otherwise}
                 self._upsert_vectors(connection, encoder_version, fitting)
         return list(stored.values())
+
+    def without_erased(self, photos: Sequence[Photo]) -> list[Photo]:
+        """Those that `add` takes."""
+        with self._engine.connect() as connection:
+            erased = self._erasures.erased_things(connection, [photo.id for photo in photos])
+        return [photo for photo in photos if photo.id not in erased]
 
     def delete(self, photo_id: str) -> Photo | None:
         """Removes a photo with its vectors and keeps a tombstone; the photo as it was, None if there was none."""
@@ -186,6 +201,11 @@ def _present(connection: Connection, page: Sequence[str], as_of: int | None) -> 
 def _pages_of(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(ids), PAGE_ROWS):
         yield ids[start : start + PAGE_ROWS]
+
+
+def _begin_revisions(connection: Connection) -> None:
+    if connection.execute(select(REVISION.c.id)).first() is None:  # a write would wait for other writers
+        connection.execute(upsert(connection.engine, REVISION).values(id=1, value=0).on_conflict_do_nothing())
 
 
 def _next_revision(connection: Connection) -> int:

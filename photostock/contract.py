@@ -18,8 +18,11 @@ from pydantic import (
 )
 
 from common.contract import AnswerModel, RequestModel, Text
+from common.overrides.contract import NewDecision
+from common.panel.owner import Owner
 from photostock.filter.colours import NAMES
 from photostock.hints.rules import HintKind
+from photostock.overriding import MOST_PLACES
 from photostock.photo import (
     DEFAULT_COLOR,
     DEFAULT_HEIGHT,
@@ -71,6 +74,8 @@ QueryText = Annotated[str, StringConstraints(min_length=1, max_length=300), Afte
 
 class SearchFields(BaseModel):
     """What one search asks for. `as_of` hides photos that are newer; no result scores less than `min_score`."""
+
+    model_config = ConfigDict(frozen=True)
 
     query: QueryText
     page: Annotated[int, Field(ge=1, le=MAX_WINDOW)] = 1
@@ -165,6 +170,7 @@ class SearchAnswer(AnswerModel):
     zero_results: ZeroResults | None = None  # where there are no results
     searched_for: str | None = None  # with `explain`: the text that hints and spelling made of the query
     hints: list[dict[str, str]] | None = None  # with `explain`: what was changed in the query, and by which hint
+    overrides: list[dict[str, str]] | None = None  # that shaped this page: `id`, `effect`, and the `photo_id` if shown
     stages_ms: dict[str, float] | None = None  # with `explain`: measured, so the one field that differs every time
 
 
@@ -222,14 +228,6 @@ class Event(RequestModel):
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")] | None = None
 
 
-class NewErasure(RequestModel):
-    """A person to be forgotten, on whose wish, and why."""
-
-    user_id: Text
-    owner: Text
-    reason: Annotated[str, StringConstraints(min_length=3, max_length=2_000)]
-
-
 class Feedback(RequestModel):
     events: Annotated[list[Event], Field(min_length=1, max_length=1_000)]
 
@@ -244,7 +242,7 @@ class NewHint(RequestModel):
     when: Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_words)]
     then: Annotated[str, StringConstraints(max_length=200)] = Field("", validate_default=True)
     both_ways: bool = False
-    owner: Text
+    owner: Owner
     reason: Annotated[str, StringConstraints(min_length=3, max_length=2_000)]
     ends_at: Annotated[datetime, AfterValidator(_storable)] | None = None
 
@@ -275,4 +273,36 @@ class HintPreview(RequestModel):
     """A hint that is not saved, and queries on which to try it, beside those of the last searches."""
 
     hint: NewHint
+    queries: Annotated[list[QueryText], Field(max_length=20)] = Field(default_factory=list)
+
+
+class NewPhotoOverride(NewDecision):
+    """What an editor knows better than the ranking, for one photo and a query, or for all queries, until `ends_at`.
+
+    A pin has a query and a `position` from 1; a promotion the number of places that it is worth, `boost`.
+    """
+
+    effect: Literal["pin", "ban", "promote"]
+    photo_id: PhotoId
+    query: QueryText | None = None
+    position: Annotated[int, Field(ge=1, le=MOST_PLACES)] | None = None
+    boost: Annotated[int, Field(ge=1, le=MOST_PLACES)] | None = None
+
+    @model_validator(mode="after")
+    def _decides_one_thing(self) -> NewPhotoOverride:
+        if self.effect == "pin" and self.query is None:
+            raise ValueError("a pin needs a query")
+        for name, effect in (("position", "pin"), ("boost", "promote")):
+            if (getattr(self, name) is None) == (self.effect == effect):
+                needs = f"a {effect} needs a {name}"
+                raise ValueError(needs if self.effect == effect else f"a {self.effect} has no {name}")
+        if self.query is not None and not words_of(self.query):
+            raise ValueError("the query has no words")
+        return self
+
+
+class PhotoOverridePreview(RequestModel):
+    """An override that is not saved, and queries on which to try it, beside those of the last searches."""
+
+    override: NewPhotoOverride
     queries: Annotated[list[QueryText], Field(max_length=20)] = Field(default_factory=list)

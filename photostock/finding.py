@@ -19,6 +19,7 @@ from photostock.filter.relevance import Candidates, Relevance, by_meaning, by_wo
 from photostock.hints.rewriting import Rewritten
 from photostock.index.semantic import Semantic
 from photostock.library import Library
+from photostock.overriding import Decision
 
 Rows: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -44,6 +45,8 @@ class Wanted:
     rewritten: Rewritten
     allowed: npt.NDArray[np.bool_]
     like: int | None = None  # a row: photos like this one are wanted, and `text` is what is written about it
+    decisions: tuple[Decision, ...] = ()  # of editors about this query
+    reach: int = 0  # how many more results have to be found for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def semantic_tier(
             text=one.text,
             vector=vector,
             allowed=one.allowed,
-            limit=_limit(one.fields),
+            limit=_limit(one.fields) + one.reach,
             relevance=relevance if one.like is None else None,  # it is learnt from queries
         )
         answers.append(_found(one.fields, found, semantic=found.cosines, words=found.bm25))
@@ -92,7 +95,7 @@ def lexical_tier(
         if deadline.expired:
             answers.append(Refused(Reason.NO_TIME))
             continue
-        limit = _limit(one.fields)
+        limit = _limit(one.fields) + one.reach
         found = by_words(library.lexical, text=one.text, allowed=one.allowed, limit=limit, relevance=relevance)
         answers.append(
             _found(one.fields, found, lexical=found.bm25) if len(found.rows) else Refused(PhotoReason.NO_MATCH)
@@ -101,7 +104,7 @@ def lexical_tier(
 
 
 def popular_tier(library: Library, one: Wanted) -> Found:
-    rows = library.most_popular(one.allowed, limit=_limit(one.fields))
+    rows = library.most_popular(one.allowed, limit=_limit(one.fields) + one.reach)
     nothing_known = np.zeros(len(rows))  # of what they have to do with the query
     return _found(one.fields, Candidates(rows, nothing_known), popular=library.popularity(rows))
 

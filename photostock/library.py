@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -25,6 +25,7 @@ from photostock.index.segment import Stop
 from photostock.index.semantic import Filling, Semantic, as_bytes, encoded, keys_of
 from photostock.index.vectors import GRAPH_FROM, VectorIndex
 from photostock.lexical import LexicalIndex
+from photostock.overriding import BannedRows
 from photostock.popular import PopularityOrder
 
 Vector: TypeAlias = npt.NDArray[np.float32]
@@ -56,9 +57,12 @@ class Library:
         graph_from: int = GRAPH_FROM,
         kept_for_s: float = KEPT_FOR_S,
     ) -> None:
+        self.generation = 0  # grows with every change that a search can see
         self.semantic: Semantic | None = None  # None until `use_encoder`: then search has words only
         self.lexical = LexicalIndex()
         self.trouble: str | None = "not read yet"  # why changes by other processes may be missing
+        self.banned: Callable[[], Collection[str]] = tuple  # ids that editors want nobody to find; never changed
+        self._bans = BannedRows()
         self._catalogue, self._files, self._graph_from = catalogue, files, graph_from
         self._filling: Filling | None = None
         self._filter = PhotoFilter()
@@ -99,13 +103,25 @@ class Library:
         row = self._row_of.get(photo_id)
         return self._photos[row] if row is not None and self._photos[row].safe else None
 
+    def gone(self, photo_ids: Sequence[str]) -> list[str]:
+        """Those of these that `find` does not find; none while the catalogue can't be read."""
+        return [one for one in photo_ids if self.find(one) is None] if self.trouble is None else []
+
     def row_of(self, photo_id: str) -> int | None:
         """The row of the photo that `find` finds."""
         return self._row_of.get(photo_id) if self.find(photo_id) is not None else None
 
-    def allowed(self, conditions: Conditions) -> Mask:
-        """By row: may this photo be shown? The one place where licence, safety and erasure are decided."""
-        return self._filter.allowed(conditions)
+    def allowed(self, conditions: Conditions, *, banned: Collection[str] | None = None) -> Mask:
+        """By row: may this photo be shown? The one place where licence, safety, erasure and bans are decided.
+
+        Args:
+            banned: other ids than those that are banned now: to know what it would be like.
+        """
+        allowed = self._filter.allowed(conditions)
+        if banned := self.banned() if banned is None else banned:
+            rows = self._bans.rows(banned, self._row_of, generation=self.generation)
+            allowed[rows[: int(np.searchsorted(rows, len(allowed)))]] = False
+        return allowed
 
     def pictures(self) -> set[str]:
         """Digests of the pictures that photos have of their own."""
@@ -170,6 +186,13 @@ class Library:
             self.trouble = f"can't be read: {type(error).__name__}"
         else:
             self.trouble = None
+
+    def recheck(self) -> None:
+        """Drops every photo that the catalogue has no more, also one that left no trace there."""
+        held = list(self._row_of)
+        with self._writer:
+            for photo_id in set(held) - self._catalogue.present(held):
+                self._drop(photo_id)
 
     def _follow(self) -> None:
         revision = self._catalogue.revision()
@@ -255,6 +278,7 @@ class Library:
         self._filter.replace(dict(zip(rows, photos, strict=True)), gone=old)
         self._row_of.update({photo.id: row for row, photo in zip(rows, photos, strict=True)})
         self._past.extend((time.monotonic(), row) for row in old)
+        self.generation += 1
 
     def _drop(self, photo_id: str) -> None:
         row = self._row_of.pop(photo_id, None)
@@ -262,6 +286,7 @@ class Library:
             self._filter.remove(row)
             self._take_out([row])
             self._past.append((time.monotonic(), row))
+            self.generation += 1
 
     def _take_out(self, rows: Sequence[int]) -> None:
         for row in rows:

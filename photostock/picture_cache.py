@@ -53,6 +53,11 @@ class PictureCache:
         for width_px in WIDTHS_PX:
             self._drop((photo_id, width_px))
 
+    def forget_all(self) -> None:
+        """Drops every picture."""
+        self._pictures.clear()
+        self._bytes = 0
+
     def close(self) -> None:
         self._pool.close()
         self._reading.close()

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
+from common.incidents.store import in_the_way
 from common.releases.desk import ReleaseDesk
 from common.releases.policy import ReleasePolicy
 from common.releases.store import ReleaseStore
@@ -34,10 +35,11 @@ def desk_over(
     state: Engine, settings: PhotoSettings, *, incident: Callable[[], str | None] = lambda: None
 ) -> ReleaseDesk:
     """The desk of a process that has the state database open; `incident` tells what it sees going wrong just now."""
+    incident = in_the_way(state, "photostock", incident)
     return ReleaseDesk(ReleaseStore(state), Registry(settings.registry_dir), policies(settings), incident=incident)
 
 
 def open_desk() -> ReleaseDesk:
-    """The desk of the command line, which sees no traffic and so no incident."""
+    """The desk of the command line, which sees no traffic, only incidents that are open."""
     settings = PhotoSettings()
     return desk_over(open_state(settings), settings)

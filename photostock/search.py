@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from common.calls.client import Endpoint
 from common.chain.demotion import DemotionPolicy
-from common.chain.fallback import FallbackChain, NotNeeded, OptionalStage, Refused, Served, Substitute
+from common.chain.fallback import FallbackChain, OptionalStage, Refused, Served, Substitute
 from common.chain.standing import Standing
 from common.deadline import Deadline
 from common.errors import PoolFull, TierFailed
@@ -29,21 +29,23 @@ from photostock import finding
 from photostock.contract import SearchFields
 from photostock.filter.filter import FILTER_VERSION, Conditions
 from photostock.filter.relevance import Relevance
-from photostock.finding import Answers, Floats, Found, PhotoReason, Wanted
+from photostock.finding import Answers, Floats, Found, Wanted
 from photostock.hints import Hints
 from photostock.hints.rewriting import Rewritten
 from photostock.hints.spelling import Speller
+from photostock.kept import KeptSearches, epoch_of
 from photostock.library import Library
-from photostock.ranking import RERANK_DEPTH
-from photostock.reranker.released import Released, gap_of
+from photostock.overriding import PhotoOverrides
+from photostock.reordering import documents, needless, reordered
+from photostock.reranker.released import Released
 from photostock.reranker.trust import Trust
-from photostock.reranker_contract import LONGEST_QUERY, Document, Ranking, RankingRequest, Rankings
+from photostock.reranker_contract import LONGEST_QUERY, Ranking, RankingRequest, Rankings
 from photostock.wanting import all_wanted, decided_quickly
 
 # Pauses are short because every answer is checked anyway: a demoted model costs quality for longer than it was unwell.
-DEMOTION = DemotionPolicy(pause_s=1, longest_pause_s=8, probation_one_in=5, good_in_a_row=3)
+# Even at three requests a second a tier that is well again serves within five seconds.
+DEMOTION = DemotionPolicy(pause_s=1, longest_pause_s=2, probation_one_in=3, good_in_a_row=2)
 MOST_ON_THE_LOOP = 4  # searches whose words are read on the event loop: 0.3 ms each, 3 ms the longest of 1,300
-SENT_CHARS = 2_000  # of a photo's text: more than the 128 tokens that the reranker reads
 
 Chain: TypeAlias = FallbackChain[Wanted, Found]
 T = TypeVar("T")
@@ -68,6 +70,7 @@ class Searched:
     versions: dict[str, str]  # of what they were made with
     stages_ms: dict[str, float]
     reranked: Reranked | None = None  # None where it was not asked
+    before: dict[int, Found] = field(default_factory=dict)  # by `id()` of what was wanted: as the reranker was shown it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,7 @@ class Searcher:
     trust: Trust  # in what the reranker says
     released: Callable[[str], Released | None] = lambda _version: None  # what a version of it says of itself
     hints: Callable[[], Hints]
+    overrides: Callable[[], PhotoOverrides] = PhotoOverrides
     speller: Speller | None = None
     pool: WorkerPool  # encoding and index: the dear part
     fallback_pool: WorkerPool  # the lexical search's own, so that it never waits behind the encoder
@@ -86,6 +90,7 @@ class Searcher:
     standing: Standing | None = None
     metrics: ChainMetrics | None = None
     raise_bugs: bool = False
+    kept: KeptSearches = field(default_factory=KeptSearches)
 
     def chain(self, run: Run) -> Chain:
         return FallbackChain(
@@ -107,7 +112,10 @@ class Searcher:
         where it had no time for dear conditions among many photos.
         """
         run = Run(self, version)
-        wanted = await self._wanted(searches, run.hints, deadline)
+        kept = [self.kept.wanted(run.epoch, fields) for fields in searches]
+        missing = [fields for fields, one in zip(searches, kept, strict=True) if one is None]
+        new = iter(await self._wanted(missing, run.hints, deadline) if missing else ())
+        wanted = [next(new) if one is None else one for one in kept]
         return await self._searched(run, wanted, deadline)
 
     async def like(self, row: int, *, per_page: int, deadline: Deadline) -> Searched:
@@ -128,21 +136,21 @@ class Searcher:
     async def _searched(self, run: Run, wanted: list[Wanted], deadline: Deadline) -> Searched:
         run.lap("filter")
         served = await self.chain(run).answer(wanted, deadline)
-        return Searched(wanted, served, run.versions, run.stages_ms, run.asked)
+        return Searched(wanted, served, run.versions, run.stages_ms, run.asked, run.before)
 
     async def _wanted(self, searches: Sequence[SearchFields], hints: Hints, deadline: Deadline) -> list[Wanted]:
         """A few here, many or dear ones on a thread; where none is free, many without spelling, which takes longest."""
-        quick = decided_quickly(searches, self.library)
+        quick, overrides = decided_quickly(searches, self.library), self.overrides()
         if quick and len(searches) <= MOST_ON_THE_LOOP:
-            return all_wanted(searches, hints, self.speller, self.library)
+            return all_wanted(searches, hints, self.speller, self.library, overrides)
         try:
             return await self.fallback_pool.run(
-                all_wanted, searches, hints, self.speller, self.library, deadline, deadline=deadline
+                all_wanted, searches, hints, self.speller, self.library, overrides, deadline, deadline=deadline
             )
         except (PoolFull, TimeoutError):
             if not quick:
                 raise
-            return all_wanted(searches, hints, None, self.library)
+            return all_wanted(searches, hints, None, self.library, overrides)
 
 
 class Run:
@@ -157,7 +165,16 @@ class Run:
         self._lap_started_s = time.monotonic()
         self.reranker_version: str | None = None
         self.asked: Reranked | None = None
+        self.before: dict[int, Found] = {}
         self.stages_ms: dict[str, float] = {}
+        self.epoch = epoch_of(
+            searcher.library,
+            self._serving,
+            searcher.speller,
+            self._relevance,
+            self.hints.version,
+            searcher.overrides(),
+        )
 
     @property
     def versions(self) -> dict[str, str]:
@@ -183,11 +200,23 @@ class Run:
     async def semantic(self, wanted: Sequence[Wanted], deadline: Deadline) -> Answers:
         if self._serving is None:
             raise TierFailed(Reason.NOT_LOADED)
+        kept = self._searcher.kept
+        known = [kept.found(one) for one in wanted]
+        missing = [one for one, found in zip(wanted, known, strict=True) if found is None]
+        new = iter(await self._found(missing, deadline) if missing else ())
+        self.lap("semantic")
+        return [next(new) if found is None else found for found in known]
+
+    async def _found(self, wanted: Sequence[Wanted], deadline: Deadline) -> Answers:
+        """What the index finds, in a thread."""
+        assert self._serving is not None
         library = self._searcher.library
         answers = await self._searcher.pool.run(
             finding.semantic_tier, library, self._serving, self._relevance, wanted, deadline, deadline=deadline
         )
-        self.lap("semantic")
+        for one, found in zip(wanted, answers, strict=True):
+            if isinstance(found, Found):
+                self._searcher.kept.keep(self.epoch, one, found)
         return answers
 
     async def lexical(self, wanted: Sequence[Wanted], deadline: Deadline) -> Answers:
@@ -205,10 +234,11 @@ class Run:
 
     async def reranked(self, wanted: Sequence[Wanted], found: Sequence[Found], deadline: Deadline) -> Answers:
         """The best candidates in the reranker's order, the others after them as they were."""
+        self.before = {id(one): result for one, result in zip(wanted, found, strict=True)}
         released = self._searcher.released(self._version)
         confident_gap = None if released is None else released.confident_gap
         answers: Answers = [
-            _needless(one, result, confident_gap) or Refused(Reason.NO_TIME)
+            needless(one, result, confident_gap) or Refused(Reason.NO_TIME)
             for one, result in zip(wanted, found, strict=True)
         ]
         places = [place for place, answer in enumerate(answers) if isinstance(answer, Refused)]
@@ -219,7 +249,7 @@ class Run:
         scores = await self._ask_reranker([wanted[i] for i in places], [found[i] for i in places], deadline)
         for place, fused in zip(places, scores, strict=True):
             if fused is not None:
-                answers[place] = _reordered(found[place], fused)
+                answers[place] = reordered(found[place], fused)
         self.lap("reranker")
         return answers
 
@@ -231,7 +261,7 @@ class Run:
             version=self._version,
             encoder=self.versions["encoder"],
             rankings=[
-                Ranking(query=one.text[:LONGEST_QUERY], documents=_documents(library, result))
+                Ranking(query=one.text[:LONGEST_QUERY], documents=documents(library, result))
                 for one, result in zip(wanted, found, strict=True)
             ],
         )
@@ -253,42 +283,3 @@ class Run:
 def filter_version(relevance: Relevance | None) -> str:
     """Of the conditions' meaning and, if there are any, of the weights."""
     return FILTER_VERSION if relevance is None else f"{FILTER_VERSION}+{relevance.version}"
-
-
-def _needless(one: Wanted, found: Found, confident_gap: float | None) -> NotNeeded | None:
-    if one.like is not None:
-        return NotNeeded(PhotoReason.NO_QUERY)
-    if one.fields.order_by != "relevance":
-        return NotNeeded(PhotoReason.OTHER_ORDER)
-    if (one.fields.page - 1) * one.fields.per_page >= RERANK_DEPTH:
-        return NotNeeded(PhotoReason.BEYOND_DEPTH)
-    if len(found.rows) < 2:
-        return NotNeeded(PhotoReason.TOO_FEW)
-    if confident_gap is not None and found.cosines is not None:
-        return NotNeeded(PhotoReason.CONFIDENT) if gap_of(found.cosines[:RERANK_DEPTH]) >= confident_gap else None
-    return None
-
-
-def _documents(library: Library, found: Found) -> list[Document]:
-    scores = found.scores if found.retrieval is None else found.retrieval
-    best = zip(found.rows[:RERANK_DEPTH].tolist(), scores[:RERANK_DEPTH].tolist(), strict=True)
-    photos = ((library.photo(row), score) for row, score in best)
-    return [
-        Document.model_construct(id=photo.id, text=photo.text[:SENT_CHARS], retrieval_score=score)
-        for photo, score in photos
-    ]
-
-
-def _reordered(found: Found, fused: Floats) -> Found:
-    """The reranked block first. Its fused scores are put on the scale of the block's own, so that scores of all
-    results keep falling and mean about the same with and without the reranker."""
-    block, rest = found.rows[: len(fused)], found.rows[len(fused) :]
-    first = found.scores[: len(fused)]
-    spread = float(fused.max() - fused.min()) or 1.0
-    scores = first.min() + (fused - fused.min()) / spread * (first.max() - first.min())
-    order = np.argsort(-fused, kind="stable")  # equal scores leave the first stage's order
-    return Found(
-        np.concatenate([block[order], rest]),
-        np.concatenate([scores[order], found.scores[len(fused) :]]),
-        {**found.stages, "reranker": dict(zip(block.tolist(), fused.tolist(), strict=True))},
-    )

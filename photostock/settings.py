@@ -26,10 +26,16 @@ class PhotoSettings(ServiceSettings):
     feedback_days: int = Field(180, ge=1, le=3_650)  # how long impressions, clicks and downloads are kept
     feedback_rows: int = Field(1_000_000, ge=1_000, le=50_000_000)  # and how many; the oldest go first
 
+    erasure_retrain_days: int = Field(30, ge=1, le=365)  # within which models that learnt from a person are made anew
+
     @property
     def upstream_url(self) -> str:
         """Where the API finds its reranker."""
         return self.reranker_url or f"http://127.0.0.1:{self.photostock_reranker_port}"
+
+    @property
+    def replays_dir(self) -> Path:
+        return self.var_dir / "photostock" / "replays"
 
     @property
     def index_dir(self) -> Path:

@@ -6,6 +6,7 @@ What a photo says of itself never changes under its row number, so its JSON is m
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
@@ -78,4 +79,6 @@ def _beginning(photo: Photo) -> str:
 
 
 def _number(score: float) -> str:
-    return json.dumps(round(score, SCORE_DECIMALS), allow_nan=False)
+    if not math.isfinite(score):
+        raise ValueError(f"{score} is no score")
+    return repr(round(float(score), SCORE_DECIMALS))  # as JSON has it; an encoder would take ten times as long

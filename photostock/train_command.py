@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from common.versions.registry import Registry
 from photostock.catalogue import Catalogue, Photo
-from photostock.feedback.erasing import feedback_store
+from photostock.erasing import feedback_store
 from photostock.feedback.learning import clicked_queries, with_clicked
 from photostock.filter import relevance_training
 from photostock.index.encoder import Encoder, OnnxEncoder

@@ -14,6 +14,7 @@ from photostock.hints import Hints
 from photostock.hints.rewriting import rewrite
 from photostock.hints.spelling import Speller
 from photostock.library import Library
+from photostock.overriding import Decision, PhotoOverrides
 from photostock.ranking import Mask
 
 # Photos times different dear conditions that are decided on the event loop, at 50 to 250 ns each. Other conditions
@@ -26,6 +27,7 @@ def all_wanted(
     hints: Hints,
     speller: Speller | None,
     library: Library,
+    overrides: PhotoOverrides,
     deadline: Deadline | None = None,
 ) -> list[Wanted]:
     """One for each search, in order; the same conditions are decided once. `TimeoutError` at the deadline."""
@@ -33,7 +35,7 @@ def all_wanted(
     @cache
     def allowed(conditions: Conditions) -> Mask:
         _in_time(deadline)
-        return library.allowed(conditions)
+        return library.allowed(conditions, banned=overrides.banned)
 
     @cache
     def without(entries: tuple[str, ...]) -> Mask:
@@ -47,7 +49,10 @@ def all_wanted(
         rewritten = rewrite(text, hints, speller if fields.spelling == "auto" else None)
         entries = excluded_entries(fields)
         mask = mask & without(entries)[: len(mask)] if entries else mask
-        wanted.append(Wanted(fields, rewritten.text, rewritten, mask))
+        decisions = overrides.about(fields.query, rewritten.corrected, rewritten.text)
+        mask = _without_banned(mask, decisions, library)
+        reach = overrides.reach(decisions) if fields.order_by == "relevance" and fields.min_score is None else 0
+        wanted.append(Wanted(fields, rewritten.text, rewritten, mask, decisions=decisions, reach=reach))
     return wanted
 
 
@@ -72,6 +77,15 @@ def excluded_by(fields: SearchFields, library: Library) -> Mask | None:
 def excluded_entries(fields: SearchFields) -> tuple[str, ...]:
     """Of its query and of its `exclude`."""
     return (*without_minus(fields.query)[1], *entries_of(fields.exclude))
+
+
+def _without_banned(mask: Mask, decisions: Sequence[Decision], library: Library) -> Mask:
+    found = (library.row_of(one.photo_id) for one in decisions if one.effect == "ban")
+    rows = [row for row in found if row is not None and row < len(mask)]
+    if rows:
+        mask = mask.copy()  # searches with the same conditions share it
+        mask[rows] = False
+    return mask
 
 
 def _in_time(deadline: Deadline | None) -> None:

@@ -34,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int, default=1)
     train.add_argument("--threads", type=int, default=2)
     train.add_argument("--despite-quality", metavar="REASON", help="train although the data check stops, and say why")
+    labels = command(commands, "label", _label, "make labels for `train` of what people decided; tell what may go")
+    labels.add_argument("--version", default="champion", help="of the core that is asked (default: champion)")
     evaluate = command(commands, "evaluate", _evaluate, "compare the tiers on held-out weeks")
     evaluate.add_argument("--horizon-days", type=int, default=28, choices=range(1, 29), metavar="1..28")
     evaluate.add_argument("--origins", type=int, default=3, help="how many rolling origins (default: 3)")
@@ -47,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
     missing = command(commands, "missing-plans", _missing_plans, "what each way to forecast says when plans go missing")
     missing.add_argument("--horizon-days", type=int, default=7, choices=range(1, 29), metavar="1..28")
     missing.add_argument("--seed", type=int, default=1)
+    competitor = command(commands, "new-competitor", _new_competitor, "an override is learnt from, and retired")
+    competitor.add_argument("--seed", type=int, default=1)
+    competitor.add_argument("--html", type=Path, help="the page, if it is to be written")
     forecast = command(commands, "forecast", _forecast, "forecast a whole chain into a parquet file")
     whole_or_part = forecast.add_mutually_exclusive_group(required=True)
     whole_or_part.add_argument("--all", action="store_true", help="every store")
@@ -207,6 +212,17 @@ def _train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _label(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from common.state.database import open_state
+    from supermegaretail.label_command import run
+
+    settings = RetailSettings()
+    run(settings, open_state(settings), _sales(), version=arguments.version, console=Console())
+    return 0
+
+
 def _evaluate(arguments: argparse.Namespace) -> int:
     from supermegaretail.evaluation import evaluate
     from supermegaretail.evaluation.page import save_page
@@ -275,6 +291,18 @@ def _missing_plans(arguments: argparse.Namespace) -> int:
 
     render(run(_sales(), horizon_days=arguments.horizon_days, seed=arguments.seed, threads=2), Console())
     return 0
+
+
+def _new_competitor(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from supermegaretail.new_competitor import render, run, save_page
+
+    story = run(seed=arguments.seed)
+    render(story, Console())
+    if arguments.html:
+        save_page(story, arguments.html)
+    return 0 if story.retired is not None else 1
 
 
 def _replay(arguments: argparse.Namespace) -> int:

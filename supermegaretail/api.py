@@ -18,6 +18,7 @@ from common.service.app import CurrentCall, body_of, documented, json_response, 
 from common.service.gateway import Call
 from common.service.problems import Problem
 from common.service.routes import Routes
+from supermegaretail.answer_story import remember
 from supermegaretail.asking import Question
 from supermegaretail.contract import (
     MAX_HORIZON_DAYS,
@@ -47,8 +48,10 @@ from supermegaretail.ledger import BadRows
 from supermegaretail.monitoring.looking_up import told_before
 from supermegaretail.monitoring.records import Answered
 from supermegaretail.monitoring.replay import LoggedItem
+from supermegaretail.replaying import note
 
 DEMAND_DECIMALS = 4
+FORECASTS, PREDICTIONS = "/v1/forecasts", "/predictions"
 MAX_NUMBERS = 200_000  # in one answer: what is written at once holds up the event loop
 
 
@@ -90,30 +93,24 @@ def router(engine: Engine) -> Routes:
     @routes.json_post("/v1/forecasts", ForecastRequest, answer=ForecastAnswer)
     async def forecasts(call: Call, request: ForecastRequest) -> Response:
         """Forecasts for up to 1,000 items: the main call."""
-        return _respond(await answer(engine, request, call))
+        return await answer(engine, request, call, endpoint=FORECASTS)
 
     @routes.get("/v1/forecasts", response_model=ForecastAnswer)
     async def forecast(call: CurrentCall, query: Annotated[OneItem, Query()]) -> Response:
         """The same for one item."""
-        return _respond(await answer(engine, query.as_request(), call))
+        return await answer(engine, query.as_request(), call, endpoint=FORECASTS)
 
     @routes.get("/predictions", response_model=OldPredictions, deprecated=True)
     async def predictions(call: CurrentCall, query: Annotated[OldQuery, Query()]) -> Response:
         """The old API: call `POST /v1/forecasts` instead. With `request_id`: what was told under it."""
         item = Item(store=query.entity_id, sku=query.sku)
-        forecast: Forecast | LoggedItem
         if query.request_id is not None:
             limit = query.limit if "limit" in query.model_fields_set else MAX_HORIZON_DAYS
             forecast = await told_before(engine, query.request_id, item, call)
         else:
             request = ForecastRequest(items=[item], horizon_days=query.limit, version=query.version)
-            forecast, limit = (await answer(engine, request, call)).forecasts[0], query.limit
-        old = [
-            OldPrediction(sku=forecast.sku, demand=demand, entity=forecast.store, period=day.isoformat())
-            for day, demand in zip(forecast.dates[:limit], forecast.demand[:limit], strict=True)
-        ]
-        headers = provenance_headers([forecast.served_by], degraded=forecast.degraded)
-        return json_response(OldPredictions(predictions=old), headers=headers)
+            return await answer(engine, request, call, endpoint=PREDICTIONS)
+        return _in_old_form(forecast, limit)
 
     @routes.post("/v1/sales", response_model=Accepted, status_code=201, openapi_extra=documented(SalesReport))
     async def sales(call: CurrentCall, report: Annotated[SalesReport, body_of(SalesReport)]) -> Response:
@@ -147,22 +144,32 @@ async def _record(engine: Engine, write: Callable[[], None], call: Call) -> None
         raise Problem(422, str(error)) from error
 
 
-async def answer(engine: Engine, request: ForecastRequest, call: Call) -> ForecastAnswer:
+async def answer(engine: Engine, request: ForecastRequest, call: Call, *, endpoint: str) -> Response:
     """The whole of a forecast request; what it is told is logged."""
-    history = engine.book.history
+    known = engine.book.known
     assigned = engine.rollout.assign(request.version, call.caller, request.items)
     version = assigned.version if assigned.arm else engine.versions.resolve("core", request.version)
+    watch_rollout, told = engine.rollout.watch(assigned), list[Forecasts]()
+
+    def watch(question: Question, forecasts: Forecasts) -> None:
+        told.append(forecasts)
+        watch_rollout(question, forecasts)
+        engine.override_effects.note(request.items, forecasts.served, question)
+        remember(engine.answers, request, question, forecasts, engine.own_versions, call)
+
     made = await forecasts_of(
         engine,
         request,
-        history,
+        known.history,
         version=version,
         request_id=call.request_id,
         deadline=call.deadline,
-        watch=engine.rollout.watch(assigned),
+        watch=watch,
     )
-    engine.predictions.put(Answered(made, request.version, call.caller, datetime.now(UTC), history))
-    return made
+    engine.predictions.put(Answered(made, request.version, call.caller, datetime.now(UTC), known.history))
+    response = in_form(endpoint, made)
+    note(engine.replays.log, call, request, known, told[0], made, response, endpoint=endpoint)
+    return response
 
 
 async def forecasts_of(
@@ -234,6 +241,7 @@ def _forecasts(
             reason=answer.reason,
             override_id=one.override_id,
             explanation=explanation,
+            override_ids=None if one.shape is None else [decision.id for decision in one.shape.decisions],
         )
         for item, answer, one, per_day, explanation in zip(
             request.items, served, told, demand, explanations, strict=True
@@ -246,7 +254,19 @@ def _by_level(levels: Sequence[float], quantiles: Floats) -> dict[str, list[floa
     return {str(level): days for level, days in zip(levels, rounded, strict=True)}
 
 
-def _respond(made: ForecastAnswer) -> Response:
+def in_form(endpoint: str, made: ForecastAnswer) -> Response:
+    """A forecast as the callers of that endpoint get it."""
+    if endpoint == PREDICTIONS:
+        return _in_old_form(made.forecasts[0], len(made.forecasts[0].dates))
     tiers = {forecast.served_by for forecast in made.forecasts}
     headers = provenance_headers([tier for tier in TIERS if tier in tiers], degraded=made.degraded)
     return json_response(made, headers=headers)
+
+
+def _in_old_form(forecast: Forecast | LoggedItem, limit: int) -> Response:
+    old = [
+        OldPrediction(sku=forecast.sku, demand=demand, entity=forecast.store, period=day.isoformat())
+        for day, demand in zip(forecast.dates[:limit], forecast.demand[:limit], strict=True)
+    ]
+    headers = provenance_headers([forecast.served_by], degraded=forecast.degraded)
+    return json_response(OldPredictions(predictions=old), headers=headers)

@@ -5,23 +5,40 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
 from common.calls.client import high_timeout, low_timeout
 from common.calls.upstream import Upstream
 from common.chain.switches import Clock, utc_now
+from common.daily.pages import add_report_pages
+from common.daily.service import daily_of
+from common.incidents.pages import add_incident_pages
+from common.incidents.service import incidents_of
 from common.lifecycle.blue_green import BlueGreen
 from common.lifecycle.pages import add_callers_page
 from common.lifecycle.service import lifecycle_of
+from common.overrides.desk import OverrideDesk
+from common.overrides.gauges import OverrideGauges
+from common.overrides.live import LOOK_EVERY_MS, LiveOverrides
+from common.overrides.uses import OverrideUses
+from common.panel.answers import RecentAnswers
+from common.panel.answers_page import add_answers_page
+from common.panel.blocks import Block
+from common.panel.health import add_health
+from common.panel.health import drift as drift_block
+from common.panel.pages import add_audit_page
+from common.panel.service import panel_of
+from common.panel.serving import Serving
 from common.releases.admin import MOST_STEPS
 from common.releases.metrics import ReleaseMetrics
 from common.releases.pages import add_release_pages
 from common.releases.pairs import Pairs
 from common.releases.rollout import Rollouts
+from common.replay.holder import replays_of
 from common.service.admin_pages import AdminPages
 from common.service.app import Part, Service
 from common.service.loading import LoadedElsewhere
@@ -29,21 +46,25 @@ from common.service.pages import Pages
 from common.service.shadowing import shadow_of
 from common.state.controls import Controls
 from common.state.database import open_state
-from common.state.overrides import Override, OverrideStore
-from common.state.snapshot import Snapshot, kept_fresh
+from common.state.overrides import OverrideStore
+from common.state.snapshot import kept_fresh
+from common.state.switches_page import add_switches_page
 from common.state.writes import Writes
 from common.versions.known_versions import KnownVersions
 from common.versions.registry import Registry
 from common.workers import WorkerPool
-from supermegaretail import admin, api, releases
+from supermegaretail import admin, api, releases, reporting
 from supermegaretail.asking import ModelProcess, as_champion, difference
 from supermegaretail.book import SalesBook
 from supermegaretail.contract import TIERS
 from supermegaretail.drift_watch import DriftWatch
 from supermegaretail.end_of_life import DEPRECATED
 from supermegaretail.engine import Engine
+from supermegaretail.events.desk import EventDesk
+from supermegaretail.events.page import add_events_page
 from supermegaretail.features import FEATURES_VERSION
 from supermegaretail.forecast import Forecaster
+from supermegaretail.kept_tables import KeptTables
 from supermegaretail.ledger import Ledger
 from supermegaretail.model_contract import NO_CONTRIBUTIONS, NO_PREDICTIONS, Contributions, Predictions
 from supermegaretail.monitoring.gauges import OutcomeGauges
@@ -51,7 +72,12 @@ from supermegaretail.monitoring.outcome_store import OutcomeStore
 from supermegaretail.monitoring.outcomes import Outcomes
 from supermegaretail.monitoring.partitions import Partitions
 from supermegaretail.monitoring.prediction_log import PredictionLog
+from supermegaretail.override_effects import OverrideEffects
+from supermegaretail.override_page import add_retail_override_page
+from supermegaretail.override_rules import RetailRules
+from supermegaretail.overriding import Overrides
 from supermegaretail.releasing.alarm_watch import AlarmWatch
+from supermegaretail.replaying import RetailReplays
 from supermegaretail.review.drawing import draw
 from supermegaretail.rollout import CoreRollout
 from supermegaretail.settings import RetailSettings
@@ -64,16 +90,21 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
     service = Service("supermegaretail api", version=own_versions["api"], settings=settings, pages=pages)
     state = open_state(settings)
     lifecycle = lifecycle_of(service, state, "supermegaretail", DEPRECATED, clock=clock)
+    panel = panel_of(service, state, "supermegaretail")
+    daily = daily_of(service, state, reporting.sources())
+    recent = Serving(service.registry, budget_ms=settings.high_timeout_ms)
     pool = WorkerPool("forecast", threads=2, queue=settings.max_in_flight)
     fallback_pool = WorkerPool("fallback", threads=1, queue=settings.max_in_flight)
     writes = Writes(queue=settings.max_in_flight)
     steps = Writes(queue=MOST_STEPS)
     versions = KnownVersions(settings.registry_dir, ["core", "correction"])
-    store = OverrideStore(state, "supermegaretail")
-    overrides: Snapshot[dict[str, Override]] = Snapshot(
-        "overrides", lambda: store.active(now=datetime.now(UTC)), first={}
-    )
-    book = SalesBook(settings.table_path, Ledger(state))
+    overrides = LiveOverrides(OverrideStore(state, "supermegaretail"), Overrides.of)
+    override_uses = OverrideUses(overrides.store)
+    events = EventDesk(state)
+    ledger = Ledger(state)
+    limits = {"most_bytes": settings.replay_log_mb * 2**20, "most_days": settings.replay_log_days}
+    kept_tables = KeptTables(settings.replays_dir / "tables", **limits)
+    book = SalesBook(settings.table_path, ledger, kept_tables)
     partitions = Partitions(
         settings.predictions_dir,
         most_bytes=settings.prediction_log_mb * 2**20,
@@ -127,6 +158,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
     model = ModelProcess(low, high, contributions)
     release_metrics = ReleaseMetrics(service.registry)
     desk = releases.desk_over(state, settings, incident=lambda: service.unwell("sales", "tiers", "drift", "model"))
+    incidents = incidents_of(service, state, "supermegaretail", tuple(desk.policies))
     comparing, loading = (
         Upstream(
             name,
@@ -153,22 +185,30 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
     drift = DriftWatch(
         Registry(settings.registry_dir), lambda: book.history, controls.switches, metrics=service.registry
     )
+    forecaster = Forecaster(
+        model=model,
+        overrides=lambda: overrides.value,
+        events=lambda: events.live.value,
+        pool=pool,
+        fallback_pool=fallback_pool,
+        standing=controls.standing,
+        drift=drift,
+        metrics=service.chain_metrics,
+        constant_demand=settings.constant_demand,
+        raise_bugs=raise_bugs,
+    )
+    effects = OverrideEffects(state, forecaster, override_uses)
+    rules = RetailRules(lambda: book.history.panel)
+    override_desk = OverrideDesk(overrides, override_uses, rules, truths=lambda: effects.truths)
+    OverrideGauges(service.registry, override_desk)
+    replays = replays_of(service, "supermegaretail", "core", settings.replays_dir, also_tidy=lambda: again.tidy())
     engine = Engine(
-        forecaster=Forecaster(
-            model=model,
-            overrides=lambda: overrides.value,
-            pool=pool,
-            fallback_pool=fallback_pool,
-            standing=controls.standing,
-            drift=drift,
-            metrics=service.chain_metrics,
-            constant_demand=settings.constant_demand,
-            raise_bugs=raise_bugs,
-        ),
+        forecaster=forecaster,
         book=book,
         versions=versions,
-        overrides=store,
-        active_overrides=overrides,
+        overrides=override_desk,
+        override_effects=effects,
+        events=events,
         controls=controls,
         drift=drift,
         shadow=shadow,
@@ -180,22 +220,30 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
         outcomes=outcomes,
         log_reading=log_reading,
         lifecycle=lifecycle,
+        answers=RecentAnswers(),
+        replays=replays,
+        incidents=incidents,
+        daily=daily,
         blue_green=blue_green,
         own_versions=own_versions,
     )
+    again = RetailReplays(engine, ledger, kept_tables, settings)
+    replays.replays = again
     service.components = lambda: {
         **{name: number for name in ("core", "correction") if (number := versions.champion(name))},
         **own_versions,
     }
     service.parts += [
         Part("sales", lambda: book.trouble),
-        Part("overrides", lambda: overrides.trouble),
+        Part("overrides", lambda: overrides.trouble or override_uses.trouble),
+        Part("events", lambda: events.live.trouble),
         Part("switches", lambda: controls.trouble),
         Part("blue_green", lambda: blue_green.trouble),
         Part("tiers", lambda: controls.standing.trouble),
         Part("drift", lambda: drift.trouble),
         Part("prediction_log", lambda: predictions.trouble),
         Part("outcomes", lambda: outcomes.trouble),
+        Part("replays", lambda: replays.log.trouble),
         Part("versions", lambda: versions.snapshot.trouble),
         Part("releases", lambda: rollouts.trouble),
         Part("alarms", lambda: alarm_watch.trouble),
@@ -203,9 +251,10 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
     ]
 
     def refresh() -> None:
+        panel.refresh()
+        recent.refresh()
         lifecycle.end_of_life.refresh()
         blue_green.refresh()
-        overrides.refresh()
         controls.refresh()
         versions.snapshot.refresh()
         news = book.refresh()
@@ -222,14 +271,27 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         refresh()
+        overrides.refresh()
+        events.live.refresh()
         await asyncio.to_thread(rollouts.refresh)
         engine.forecaster.warm_up(book.history)
         await upstream.warm_up()
         predictions.start()
+        replays.log.start()
         lifecycle.usage.start()
+        override_uses.start()
         outcomes.start()
         try:
-            async with kept_fresh(refresh), kept_fresh(follow_releases), kept_fresh(drift.refresh):
+            async with (
+                kept_fresh(refresh),
+                kept_fresh(overrides.refresh, every_ms=LOOK_EVERY_MS),
+                kept_fresh(events.live.refresh, every_ms=LOOK_EVERY_MS),
+                kept_fresh(follow_releases),
+                kept_fresh(drift.refresh),
+                kept_fresh(incidents.refresh),
+                daily.counting(),
+                effects.watching(lambda: book.history),
+            ):
                 yield
         finally:
             if shadow is not None:
@@ -241,18 +303,37 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
             await explaining.aclose()
             await asyncio.to_thread(outcomes.close)
             await asyncio.to_thread(predictions.close)
+            await asyncio.to_thread(replays.close)
             await asyncio.to_thread(lifecycle.usage.close)
+            override_desk.close()
+            await asyncio.to_thread(override_uses.close)
             log_reading.close()
             pool.close()
             fallback_pool.close()
             writes.close()
             steps.close()
+            panel.close()
+            incidents.close()
+            daily.close()
             state.dispose()
 
-    operators = AdminPages(service)
+    def drifted() -> list[dict[str, Any]]:
+        groups: list[dict[str, Any]] = drift.as_json()["groups"]
+        return groups
+
+    operators = AdminPages(service, panel)
+    add_health(operators, service, recent=recent, controls=controls, rollouts=rollouts)
+    operators.add_block(Block("Drift", "/admin/switches", lambda: drift_block(drifted)))
+    add_switches_page(operators, controls, writes, drift=drifted)
     add_release_pages(operators, desk, rollouts, steps, draw=draw)
     add_callers_page(operators, lifecycle, writes)
-    routers = [api.router(engine), admin.router(engine, settings), operators.router()]
+    add_retail_override_page(operators, engine)
+    add_events_page(operators, engine)
+    add_incident_pages(operators, incidents)
+    add_report_pages(operators, daily)
+    add_answers_page(operators, engine.answers)
+    add_audit_page(operators)
+    routers = [api.router(engine), admin.router(engine, panel), operators.router()]
     app = service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
     app.state.engine = engine  # for tests and a debugger
     return app

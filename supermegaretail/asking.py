@@ -97,8 +97,8 @@ class ModelProcess:
 
         bulk: Bulk[str, int, Predictions, Heard] = Bulk(
             endpoint=self._endpoint(len(rows) * question.horizon_days),
-            ask=lambda piece: _request(question, inputs, piece),
-            take=_heard,
+            ask=lambda piece: request_of(question, inputs, piece),
+            take=heard_in,
             check_answer=lambda answer: _wrong_answer(question, answer),
             default=NOTHING,
             max_items=VALUES_PER_REQUEST // _values_per_item(question),
@@ -116,8 +116,8 @@ class ModelProcess:
             return [Outcome(value=NOTHING_TOLD, reason=Reason.NOT_LOADED) for _ in rows]
         bulk: Bulk[str, int, Contributions, Told] = Bulk(
             endpoint=self.contributions,
-            ask=lambda piece: _request(replace(question, quantiles=()), inputs, piece),
-            take=_told,
+            ask=lambda piece: request_of(replace(question, quantiles=()), inputs, piece),
+            take=told_in,
             check_answer=lambda answer: _wrong_contributions(question, answer),
             default=NOTHING_TOLD,
             max_items=max(1, EXPLAINED_PER_REQUEST // question.horizon_days),
@@ -131,7 +131,8 @@ class ModelProcess:
         return self.high_timeout if rows > HIGH_TIMEOUT_ROWS else self.low_timeout
 
 
-def _heard(answer: Predictions) -> list[tuple[str, Heard]]:
+def heard_in(answer: Predictions) -> list[tuple[str, Heard]]:
+    """What the model process says, by id."""
     return [
         (prediction.id, Heard(prediction, answer.version, answer.correction_version, answer.correction_reason))
         for prediction in answer.predictions
@@ -146,7 +147,7 @@ def _wrong_answer(question: Question, answer: Predictions) -> Reason | None:
     return None if lengths <= {question.horizon_days} else Reason.MEANING
 
 
-def _told(answer: Contributions) -> list[tuple[str, Told]]:
+def told_in(answer: Contributions) -> list[tuple[str, Told]]:
     def by_name(names: Sequence[str], values: list[list[float]] | None) -> dict[str, list[float]] | None:
         return None if values is None else dict(zip(names, values, strict=True))
 
@@ -180,7 +181,7 @@ def _values_per_item(question: Question) -> int:
     return 2 * question.horizon_days + 2 * len(question.quantiles) * (question.horizon_days + 1) + 10
 
 
-def _request(question: Question, inputs: ModelInputs, piece: Mapping[str, int]) -> PredictionRequest:
+def request_of(question: Question, inputs: ModelInputs, piece: Mapping[str, int]) -> PredictionRequest:
     return PredictionRequest.model_construct(
         version=question.version,
         features_version=FEATURES_VERSION,

@@ -8,8 +8,9 @@ override → core model → moving average → constant          substitutes, be
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -26,9 +27,11 @@ from supermegaretail.contract import Tier
 from supermegaretail.demand import WIDEST
 from supermegaretail.drift import Group
 from supermegaretail.drift_watch import DriftWatch
-from supermegaretail.features import EXTENDED, STABLE, Floats, core_design, per_target_day
+from supermegaretail.events.planned import PlannedEvents
+from supermegaretail.features import CORE_DESIGN, EXTENDED, STABLE, Floats, core_design, per_target_day
 from supermegaretail.history import SalesHistory
 from supermegaretail.models import Models
+from supermegaretail.overriding import Overrides, Shape
 from supermegaretail.panel import Key
 from supermegaretail.prepared import Prepared, RetailReason, prepare
 from supermegaretail.series import Ints
@@ -44,7 +47,8 @@ class Batch:
 
     Args:
         models: None while there are none: the moving average serves.
-        overrides: units per day that a person decided, by store and sku.
+        overrides: what people decided.
+        events: what planners know ahead.
         switches: tiers that operators switched off are not asked.
         drift: without it nothing is taken for drifted.
         levels: of the quantiles, each between 0 and 1.
@@ -55,7 +59,8 @@ class Batch:
     models: Models | None
     as_of: date
     horizon_days: int
-    overrides: Mapping[Key, float] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=Overrides)
+    events: PlannedEvents = field(default_factory=PlannedEvents)
     switches: Switchboard = field(default_factory=Switchboard)
     drift: DriftWatch | None = None
     levels: Sequence[float] = ()
@@ -79,12 +84,21 @@ class Batch:
     def table(self, keys: Sequence[Key]) -> pl.DataFrame:
         """The same for series that are all in memory at once."""
         story = Story(len(keys), horizon_days=self.horizon_days, levels=self.levels)
-        self._override(story, keys)
-        prepared = prepare(self.history, keys, as_of=self.as_of, horizon_days=self.horizon_days, drift=self.drift)
+        shapes = self._override(story, keys)
+        prepared = prepare(
+            self.history,
+            keys,
+            as_of=self.as_of,
+            horizon_days=self.horizon_days,
+            drift=self.drift,
+            events=self.events,
+        )
         self._models(story, prepared)
         self._moving_average(story, prepared, keys)
         rows = story.open
         story.serve("constant", rows, np.full((len(rows), self.horizon_days), self.constant_demand))
+        for row, shape in shapes.items():
+            story.shape(row, shape)
         models = self.models
         versions = {
             "core": None if models is None else models.core_version,
@@ -92,13 +106,18 @@ class Batch:
         }
         return story.table(keys, as_of=self.as_of, versions=versions)
 
-    def _override(self, story: Story, keys: Sequence[Key]) -> None:
-        if not self.overrides or self._switched_off("override"):
-            return
-        found = [(row, self.overrides[key]) for row, key in enumerate(keys) if key in self.overrides]
-        rows = np.array([row for row, _ in found], np.int64)
-        demand = np.array([[units] for _, units in found]).reshape(-1, 1)
-        story.serve("override", rows, np.repeat(demand, self.horizon_days, axis=1))
+    def _override(self, story: Story, keys: Sequence[Key]) -> dict[int, Shape]:
+        """Serves where people decided each day; by row, what they decided of the others."""
+        if self._switched_off("override"):
+            return {}
+        shapes = self.overrides.shapes(
+            keys, self.history.panel, as_of=self.as_of, horizon_days=self.horizon_days, now_s=time.time()
+        )
+        decided = {row: shape for row, shape in shapes.items() if shape.leaves_nothing}
+        for row, shape in decided.items():
+            demand = shape.of(np.zeros((1, self.horizon_days)))
+            story.serve("override", np.array([row]), demand)
+        return {row: shape for row, shape in shapes.items() if row not in decided}
 
     def _models(self, story: Story, prepared: Prepared) -> None:
         """The core's answers, and what the correction makes of them."""
@@ -112,6 +131,8 @@ class Batch:
         design = core_design(
             *per_target_day(prepared.inputs.stable[asked], as_of=self.as_of, horizon_days=self.horizon_days)
         )
+        if prepared.fed is not None:
+            design[:, CORE_DESIGN.index("level")] *= prepared.fed.factors[asked].ravel()
         core = self.models.core
         demand = core.demand(design)
         good = self._take(story, "core", asked, prepared, demand, design, core.spread)
@@ -142,6 +163,8 @@ class Batch:
             story.refuse("moving_average", rows, Reason.SWITCHED_OFF)
             return
         demand = average_of(prepared.inputs.stable[rows], prepared.inputs.special[rows])
+        if prepared.fed is not None:
+            demand *= prepared.fed.factors[rows]
         known = np.isfinite(demand).all(1)
         story.refuse("moving_average", rows[~known], RetailReason.UNKNOWN_ITEM)
         rows, demand, quantiles = rows[known], demand[known], None

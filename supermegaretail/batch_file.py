@@ -23,8 +23,11 @@ from common.versions.slots import CHAMPION
 from supermegaretail.batch import Batch
 from supermegaretail.batch_story import schema
 from supermegaretail.drift_watch import DriftWatch
+from supermegaretail.events.desk import SCOPE as EVENTS
+from supermegaretail.events.planned import PlannedEvents
 from supermegaretail.history import SalesHistory
 from supermegaretail.models import Models, read
+from supermegaretail.overriding import Overrides
 from supermegaretail.panel import Key
 
 SERVICE = "supermegaretail"
@@ -69,16 +72,13 @@ def batch_of(
     switches = Switchboard(lambda: switched)
     drift = DriftWatch(registry, lambda: history, switches, metrics=CollectorRegistry())
     drift.refresh()
-    overrides: dict[Key, float] = {}
-    for target, override in OverrideStore(state, SERVICE).active(now=now).items():
-        store, _, sku = target.partition("\n")
-        overrides[store, sku] = float(override.value["demand_per_day"])
     return Batch(
         history=history,
         models=models,
         as_of=as_of,
         horizon_days=horizon_days,
-        overrides=overrides,
+        overrides=Overrides.of(OverrideStore(state, SERVICE).in_force(now=now)),
+        events=PlannedEvents.of(OverrideStore(state, EVENTS).in_force(now=now)),
         switches=switches,
         drift=drift,
         levels=levels,

@@ -10,6 +10,7 @@ import polars as pl
 
 from supermegaretail.contract import Tier
 from supermegaretail.features import Floats, target_days
+from supermegaretail.overriding import Shape
 from supermegaretail.panel import Key
 from supermegaretail.prepared import Reasons
 from supermegaretail.series import Ints
@@ -41,6 +42,11 @@ class Story:
         self._demand[rows] = demand
         self._quantiles[rows] = np.nan if quantiles is None else quantiles
         self._served_by[rows] = tier
+
+    def shape(self, row: int, shape: Shape) -> None:
+        """What people's decisions make of the answer in this row, whoever served it."""
+        self._demand[row] = shape.of(self._demand[row])
+        self._quantiles[row] = shape.of(self._quantiles[row].T).T
 
     def refuse(self, tier: Tier, rows: Ints, reasons: str | Reasons) -> None:
         """`tier` does not serve `rows` [m], and why; None among the `reasons` [m] is no refusal."""

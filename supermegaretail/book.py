@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,7 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from supermegaretail.columns import KEY
 from supermegaretail.contract import Plan, Sale
 from supermegaretail.history import SalesHistory
-from supermegaretail.ledger import Arrived, Ledger
+from supermegaretail.kept_tables import KeptTables
+from supermegaretail.ledger import Arrived, Ledger, Position
 from supermegaretail.monitoring.scoring import DayKey
 from supermegaretail.table import load_table, merge
 
@@ -26,18 +28,35 @@ class News:
     sold: Sequence[DayKey] = ()
 
 
-class SalesBook:
-    """Table file plus ledger. `history` may be read at any time and from any thread."""
+class Known(NamedTuple):
+    """A history, and what it was made of: a kept table file, if there is one, and the writes in the ledger."""
 
-    def __init__(self, table_path: Path, ledger: Ledger) -> None:
-        self.history = SalesHistory.build(pl.DataFrame())
+    history: SalesHistory
+    table: str | None
+    position: Position
+
+
+class SalesBook:
+    """Table file plus ledger. `history` may be read at any time and from any thread; `known` tells what it knows, too.
+
+    Args:
+        kept: where table files stay that a history was made from; None: nowhere.
+    """
+
+    def __init__(self, table_path: Path, ledger: Ledger, kept: KeptTables | None = None) -> None:
+        self.known = Known(SalesHistory.build(pl.DataFrame()), None, Position())
         self.trouble: str | None = "not read yet"
         self._table_path = table_path
         self._ledger = ledger
+        self._kept = kept
         self._table_stamp: tuple[int, ...] | None = ()  # like no file
         self._folds = -1
         self._applied: int | None = None  # number of the last write in `history`; None: the ledger was never read
         self._writer = threading.Lock()
+
+    @property
+    def history(self) -> SalesHistory:
+        return self.known.history
 
     def refresh(self) -> News:
         """Takes in what arrived through other replicas, and reads everything anew after an import or a fold.
@@ -53,7 +72,7 @@ class SalesBook:
                 self.trouble = f"sales and plans that arrived can't be read: {type(error).__name__}"
                 if self._applied is not None or stamp == self._table_stamp:
                     return News()
-                self._build(stamp, pl.DataFrame())
+                self._build(stamp, pl.DataFrame(), Position())
                 return News(reloaded=True)
             self.trouble = None
             return news
@@ -73,31 +92,45 @@ class SalesBook:
         known = self._applied is not None and (stamp, counts.folds) == (self._table_stamp, self._folds)
         if self._applied is None or not known or counts.arrivals < self._applied:  # fewer: it is another database
             arrived = self._ledger.read()
-            self._build(stamp, arrived.rows)
             self._applied, self._folds = max(counts.arrivals, arrived.number), counts.folds
+            self._build(stamp, arrived.rows, Position(self._folds, self._applied))
             return News(reloaded=True)
         if counts.arrivals == self._applied:
             return News()
         arrived = self._ledger.read(after=self._applied)
-        if not arrived.rows.is_empty():
-            self.history = self.history.updated(arrived.rows)
         self._applied = max(counts.arrivals, arrived.number)
+        self._update(arrived.rows, Position(self._folds, self._applied))
         return News(sold=_sold(arrived.rows))
 
-    def _build(self, stamp: tuple[int, ...] | None, arrived: pl.DataFrame) -> None:
-        self.history = SalesHistory.build(_joined(self._table_path, arrived))
+    def _build(self, stamp: tuple[int, ...] | None, arrived: pl.DataFrame, position: Position) -> None:
+        table = self._kept.keep(self._table_path) if self._kept is not None else None
+        kept = None if self._kept is None or table is None else self._kept.find(table)
+        self.known = Known(SalesHistory.build(_joined(kept or self._table_path, arrived)), table, position)
         self._table_stamp = stamp
 
+    def _update(self, rows: pl.DataFrame, position: Position) -> None:
+        history, table, _ = self.known
+        self.known = Known(history if rows.is_empty() else history.updated(rows), table, position)
+
     def _apply(self, arrived: Arrived) -> None:
-        self.history = self.history.updated(arrived.rows)
+        before = self.known.position
         if self._applied is not None and arrived.number == self._applied + 1:
             self._applied = arrived.number  # else other replicas' writes lie between, and the next refresh reads all
+            position = replace(before, applied=arrived.number)
+        else:
+            position = replace(before, beyond=(*before.beyond, arrived.number))
+        self._update(arrived.rows, position)
 
 
 def whole_table(table_path: Path, ledger: Ledger) -> pl.DataFrame:
     """What was imported and what arrived since, as one canonical table; empty when nothing is there."""
     arrived = ledger.read().rows  # before the file: what a fold takes out of the ledger is in the file by then
     return _joined(table_path, arrived)
+
+
+def history_of(table: Path | None, arrived: pl.DataFrame) -> SalesHistory:
+    """What is known from a table file, if there is one, and these later rows."""
+    return SalesHistory.build(_joined(table, arrived) if table is not None else arrived)
 
 
 def _joined(table_path: Path, arrived: pl.DataFrame) -> pl.DataFrame:

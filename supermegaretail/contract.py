@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from common.contract import AnswerModel, RequestModel, Text
+from common.overrides.contract import NewDecision
 
 MAX_ITEMS = 1_000
 MAX_ROWS = 10_000
 MAX_HORIZON_DAYS = 28
+MAX_FACTOR = 1_000.0
+MAX_PREVIEWED = 20
 
 Tier = Literal["override", "correction", "core", "moving_average", "constant"]
 TIERS: tuple[Tier, ...] = ("override", "correction", "core", "moving_average", "constant")  # best first
@@ -78,6 +81,7 @@ class Forecast:
     reason: str | None
     override_id: str | None
     explanation: Explanation | None = None
+    override_ids: list[str] | None = None  # of all that shaped it, where there are any
 
 
 class ForecastAnswer(AnswerModel):
@@ -158,12 +162,49 @@ class OldPredictions(AnswerModel):
     predictions: list[OldPrediction]
 
 
-class NewOverride(RequestModel):
-    """What a planner knows better, for one store and product, until `ends_at`."""
+class NewOverride(NewDecision):
+    """What a planner knows better about a store, a product, a category, or two of them, until `ends_at`.
 
-    store: Text
-    sku: Text
-    demand_per_day: Units
-    owner: Text
-    reason: Annotated[str, Field(min_length=3, max_length=2_000)]
-    ends_at: datetime
+    `value` is in units a day, and of a factor a multiple of the forecast; `demand_per_day` is that of a constant, in
+    its older form. `first_day` and `last_day` are days that are forecast; without them it is about all.
+    """
+
+    store: Text | None = None
+    sku: Text | None = None
+    category: Text | None = None  # the finest that is told of a product
+    effect: Literal["constant", "factor", "floor", "ceiling"] = "constant"
+    value: Units | None = None
+    demand_per_day: Units | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+
+    @property
+    def amount(self) -> float:
+        """Of the effect."""
+        told = self.value if self.value is not None else self.demand_per_day
+        assert told is not None
+        return told
+
+    @model_validator(mode="after")
+    def _decides_one_thing(self) -> NewOverride:
+        if self.store is None and self.sku is None and self.category is None:
+            raise ValueError("an override needs a store, a sku or a category")
+        if self.sku is not None and self.category is not None:
+            raise ValueError("a product has its category: give sku or category")
+        if (self.value is None) == (self.demand_per_day is None):
+            raise ValueError("an override needs either value or demand_per_day")
+        if self.demand_per_day is not None and self.effect != "constant":
+            raise ValueError(f"demand_per_day is of a constant; a {self.effect} has a value")
+        if self.effect == "factor" and self.amount > MAX_FACTOR:
+            raise ValueError(f"a factor is {MAX_FACTOR:g} at most")
+        if self.first_day is not None and self.last_day is not None and self.first_day > self.last_day:
+            raise ValueError("first_day comes after last_day")
+        return self
+
+
+class OverridePreview(RequestModel):
+    """An override that is not saved, and items on which to try it; without any, some that it is about."""
+
+    override: NewOverride
+    items: Annotated[list[Item], Field(max_length=MAX_PREVIEWED)] = Field(default_factory=list)
+    horizon_days: Annotated[int, Field(ge=1, le=MAX_HORIZON_DAYS)] = 7

@@ -11,8 +11,10 @@ import numpy as np
 
 from common.chain.tiers import Refused
 from common.outcome import Reason
+from supermegaretail.events.planned import Planning
 from supermegaretail.features import Floats
 from supermegaretail.model_contract import Prediction
+from supermegaretail.overriding import Shape
 from supermegaretail.states import Flags
 
 WIDEST = 4.0  # times the recent level, at least of one unit a day: a middle half as wide as that helps nobody to order
@@ -28,6 +30,14 @@ class Demand:
     per_day: Floats
     override_id: str | None = None
     quantiles: Floats | None = None  # [levels, horizon], in the order of the levels asked for
+    shape: Shape | None = None  # what people made of it
+    before: Floats | None = None  # per day, before they did; None where nobody else was asked
+    planned: Planning | None = None  # what planners' events had to do with it
+
+    def shaped(self, shape: Shape) -> Demand:
+        """What people's decisions make of a tier's answer."""
+        quantiles = None if self.quantiles is None else shape.of(self.quantiles)
+        return Demand(shape.of(self.per_day), shape.id, quantiles, shape, self.per_day, self.planned)
 
 
 def demands_of(

@@ -5,21 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from common.calls.shadow import Shadow
+from common.daily.service import Daily
+from common.incidents.service import Incidents
 from common.lifecycle.blue_green import BlueGreen
 from common.lifecycle.service import Lifecycle
+from common.overrides.desk import OverrideDesk
+from common.panel.answers import RecentAnswers
 from common.releases.desk import ReleaseDesk
+from common.replay.holder import ReplayHolder
 from common.state.controls import Controls
-from common.state.overrides import Override, OverrideStore
-from common.state.snapshot import Snapshot
 from common.state.writes import Writes
 from common.versions.known_versions import KnownVersions
 from common.workers import WorkerPool
 from supermegaretail.book import SalesBook
+from supermegaretail.contract import NewOverride
 from supermegaretail.drift_watch import DriftWatch
+from supermegaretail.events.desk import EventDesk
 from supermegaretail.forecast import Forecaster
 from supermegaretail.model_contract import Predictions
 from supermegaretail.monitoring.outcomes import Outcomes
 from supermegaretail.monitoring.prediction_log import PredictionLog
+from supermegaretail.override_effects import OverrideEffects
+from supermegaretail.overriding import Overrides
 from supermegaretail.rollout import CoreRollout
 
 
@@ -30,8 +37,9 @@ class Engine:
     forecaster: Forecaster
     book: SalesBook
     versions: KnownVersions
-    overrides: OverrideStore
-    active_overrides: Snapshot[dict[str, Override]]
+    overrides: OverrideDesk[Overrides, NewOverride]
+    override_effects: OverrideEffects
+    events: EventDesk
     controls: Controls
     drift: DriftWatch
     shadow: Shadow[Predictions] | None
@@ -43,5 +51,9 @@ class Engine:
     outcomes: Outcomes
     log_reading: WorkerPool
     lifecycle: Lifecycle
+    answers: RecentAnswers
+    replays: ReplayHolder
+    incidents: Incidents
+    daily: Daily
     blue_green: BlueGreen
     own_versions: dict[str, str]

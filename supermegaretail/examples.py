@@ -72,13 +72,13 @@ def draw(
     past = state.values[pair]
     core = core_design(past[:, : len(STABLE)], days, steps)
     span_days = panel_days(panel)
-    core[:, [CORE_DESIGN.index(name) for name in _names_of_dates(span_days)]] = np.nan
+    core[:, [CORE_DESIGN.index(name) for name in names_of_dates(span_days)]] = np.nan
     outcome_days = origins[pair] + steps
     weight = 0.5 ** ((outcome_days.max(initial=0) - outcome_days) / max(HALF_LIFE * span_days, 1))
     return Examples(core, extended_features(past, around, category), demand[kept], weight)
 
 
-def _names_of_dates(span_days: int) -> list[str]:
+def names_of_dates(span_days: int) -> list[str]:
     """Features that would tell single dates of so short a history instead of what repeats."""
     yearly = ["day_of_year"] if span_days < YEARLY_FROM_DAYS else []
     return [*yearly, "day_of_month", "days_since_first_sale"] if span_days < MONTHLY_FROM_DAYS else yearly

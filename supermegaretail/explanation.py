@@ -16,23 +16,24 @@ from common.chain.fallback import Served
 from common.deadline import Deadline
 from common.errors import PoolFull
 from common.outcome import Outcome, Reason
-from common.state.overrides import Override
 from supermegaretail import explanation_words as words
 from supermegaretail.asking import NOTHING_TOLD, Question, Told
 from supermegaretail.baseline import average_of
 from supermegaretail.contract import Contribution, Explanation, Item
 from supermegaretail.demand import Demand
+from supermegaretail.events.planned import Planning
 from supermegaretail.explanation_features import REST
 from supermegaretail.explanation_units import DECIMALS, consistent, contributions, in_units
 from supermegaretail.explanation_words import Subject
 from supermegaretail.features import Floats, core_design, moving_average_of, per_target_day, target_days
-from supermegaretail.forecast import Forecaster, override_target
+from supermegaretail.forecast import Forecaster
 from supermegaretail.history import ModelInputs, SalesHistory
 
 MAX_EXPLAINED = 350  # items × days of one request: about a second of the model process
 REPLY_MS = 20  # kept for the answer, and
 REPLY_MS_PER_ITEM = 3  # for the sentences of each item
 BY_MODELS = ("core", "correction")
+LEAST_LOGARITHM = 1e-9  # smaller ones cancel each other out
 
 log = structlog.get_logger(__name__)
 
@@ -54,15 +55,13 @@ async def explained(
     """
     in_time = deadline.keeping_ms(REPLY_MS + REPLY_MS_PER_ITEM * len(items))
     keys = [(item.store, item.sku) for item in items]
-    overrides = forecaster.overrides()
-    found = [overrides.get(override_target(*key)) for key in keys]
     try:
         inputs = await forecaster.pool.run(
             history.inputs, keys, as_of=question.as_of, horizon_days=question.horizon_days, deadline=in_time
         )
         told = await _told(forecaster, served, question, inputs, versions, in_time)
         return await forecaster.pool.run(
-            _explanations, served, question, inputs, told, found, history.panel.x_names, deadline=deadline
+            _explanations, served, question, inputs, told, history.panel.x_names, deadline=deadline
         )
     except (PoolFull, TimeoutError):
         return [None] * len(items)
@@ -100,7 +99,6 @@ def _explanations(
     question: Question,
     inputs: ModelInputs,
     told: Sequence[Outcome[Told]],
-    overrides: Sequence[Override | None],
     x_names: Sequence[str],
 ) -> list[Explanation | None]:
     days = target_days(question.as_of, question.horizon_days)
@@ -112,11 +110,17 @@ def _explanations(
         assert one.value is not None
         subject = Subject(days, inputs.stable[row], inputs.extended[row], x_names, inputs.special[row])
         average = averages[row] if inputs.known[row] else None
+        planned = one.value.planned
+        served_demand = one.value.per_day if one.value.before is None else one.value.before
+        demand = served_demand if planned is None else planned.without
         if average is not None and one.served_by in BY_MODELS:
-            made.append(_of_models(one.value.per_day, average, starts[row], one.served_by, told[row], subject))
+            explanation = _of_models(demand, average, starts[row], one.served_by, told[row], subject)
         else:
             served_average = None if average is None else average * subject.special
-            made.append(_of_others(one, served_average, overrides[row], subject))
+            explanation = _of_others(one, demand, served_average, subject)
+        if planned is not None:
+            explanation = _of_planners(explanation, planned, served_demand)
+        made.append(explanation if one.value.shape is None else _of_people(explanation, one.value, served_demand))
     return made
 
 
@@ -139,20 +143,14 @@ def _of_models(
     return _explanation(average, demand, added, sentences, reason)
 
 
-def _of_others(one: Served[Demand], average: Floats | None, override: Override | None, subject: Subject) -> Explanation:
+def _of_others(one: Served[Demand], demand: Floats, average: Floats | None, subject: Subject) -> Explanation:
     """For what no model served. A constant or an override is one contribution, where there is something to add to."""
-    assert one.value is not None
-    demand = one.value.per_day
-    if one.served_by == "override" and override is not None and override.id == one.value.override_id:
-        sentences = words.of_override(
-            float(demand[0]), owner=override.owner, reason=override.reason, ends_at=override.ends_at
-        )
-    elif one.served_by == "moving_average" and average is not None:
+    if one.served_by == "moving_average" and average is not None:
         sentences = words.of_average(subject)
     elif one.served_by == "constant":
         sentences = words.of_constant(float(demand[0]))
     else:
-        sentences = []  # an override that was withdrawn a moment ago
+        sentences = []
     units = (
         {}
         if one.served_by == "moving_average" or average is None
@@ -160,6 +158,41 @@ def _of_others(one: Served[Demand], average: Floats | None, override: Override |
     )
     added = [] if average is None else contributions(average, demand, units)
     return _explanation(average, demand, added, sentences, None)
+
+
+def _of_planners(explanation: Explanation, planned: Planning, demand: Floats) -> Explanation:
+    """What planners' events add to the explanation of a forecast, each in the words of whoever told of it."""
+    without, added = planned.without, list(explanation.contributions)
+    logarithms = {f"event: {event.name}": np.zeros_like(demand) for event, _ in planned.named}
+    for event, effect in planned.named:
+        logarithms[f"event: {event.name}"] += np.log(effect)
+    whole = np.sum([*logarithms.values()], axis=0)
+    worth = (demand - without) / np.where(np.abs(whole) < LEAST_LOGARITHM, np.inf, whole)
+    added += contributions(without, demand, {name: worth * values for name, values in logarithms.items()})
+    return Explanation.model_construct(
+        moving_average=explanation.moving_average,
+        demand=np.round(demand, DECIMALS).tolist(),
+        contributions=added,
+        sentences=[*explanation.sentences, *(words.of_event(event, effect) for event, effect in planned.named)],
+        reason=explanation.reason,
+    )
+
+
+def _of_people(explanation: Explanation, shaped: Demand, before: Floats) -> Explanation:
+    """Who decided what; where a tier served, what that adds to the explanation of its answer."""
+    assert shaped.shape is not None
+    sentences = [sentence for decision in shaped.shape.decisions for sentence in words.of_override(decision)]
+    added = list(explanation.contributions)
+    if shaped.before is not None and explanation.moving_average is not None:
+        difference = {"override": np.round(shaped.per_day, DECIMALS) - np.round(before, DECIMALS)}
+        added += contributions(before, shaped.per_day, difference)
+    return Explanation.model_construct(
+        moving_average=explanation.moving_average,
+        demand=np.round(shaped.per_day, DECIMALS).tolist(),
+        contributions=added,
+        sentences=[*explanation.sentences, *sentences],
+        reason=explanation.reason,
+    )
 
 
 def _logarithms(told: Told, *, both: bool) -> dict[str, Floats] | None:

@@ -10,8 +10,10 @@ import numpy as np
 
 from supermegaretail import explanation_features as known
 from supermegaretail.contract import Contribution
+from supermegaretail.events.planned import PlannedEvent
 from supermegaretail.features import EXTENDED, STABLE, Floats
 from supermegaretail.formulas import LOWEST_LEVEL, WINDOW_DAYS
+from supermegaretail.overriding import Decision
 
 LEAST_SPECIAL = 0.005  # what changes a day by less than that is not told
 MIXED = 0.3  # a mean so much smaller than the largest day is no help: the extremes are told instead
@@ -65,9 +67,30 @@ def of_average(subject: Subject) -> list[str]:
     ]
 
 
-def of_override(value: float, *, owner: str, reason: str, ends_at: str) -> list[str]:
+def of_override(decision: Decision) -> list[str]:
     """For a person's decision."""
-    return [f"{owner} set {units(value)} a day until {ends_at}: {reason}"]
+    told, value = decision.source, decision.value
+    what = {
+        "constant": f"set {units(value)} a day",
+        "factor": f"multiplied the forecast by {value:g}",
+        "floor": f"set at least {units(value)} a day",
+        "ceiling": f"set at most {units(value)} a day",
+    }[decision.effect]
+    ends = (("first_day", " from"), ("last_day", " to"))
+    days = "".join(f"{word} {told.value[name]}" for name, word in ends if name in told.value)
+    return [f"{told.owner} {what}{days} until {told.ends_at}: {told.reason}"]
+
+
+def of_event(event: PlannedEvent, effect: Floats) -> str:
+    """For what a planner knows: `effect` [horizon] is what it makes of the recent level."""
+    first, last = (date.fromordinal(day) for day in (event.first, event.last))
+    expected = "like earlier ones" if event.factor is None else f"{event.factor:g} times the usual"
+    low, high = float(effect.min()), float(effect.max())
+    made = f"by {high:.2f}" if high - low < LEAST_SPECIAL else f"by {low:.2f} to {high:.2f}"
+    return (
+        f"{event.owner} told of {event.name!r} from {first} to {last}, expected to be {expected}; the recent level "
+        f"was multiplied {made} for it: {event.reason}"
+    )
 
 
 def of_constant(value: float) -> list[str]:

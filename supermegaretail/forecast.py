@@ -2,14 +2,16 @@
 
 override → core model → moving average → constant          substitutes, best first
            └ correction model                              optional stage on the core model's answer
+
+What people decided about some days, or as a factor, floor or ceiling, is applied to what the tiers served.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
 
@@ -22,8 +24,7 @@ from common.chain.standing import Standing
 from common.deadline import Deadline
 from common.errors import PoolFull, TierFailed
 from common.metrics import ChainMetrics
-from common.outcome import Reason
-from common.state.overrides import Override
+from common.outcome import Outcome, Reason
 from common.workers import WorkerPool
 from supermegaretail.asking import Asked, Heard, ModelProcess, Question
 from supermegaretail.baseline import average_of, moving_average, plausible_maximum
@@ -32,22 +33,27 @@ from supermegaretail.contract import Item
 from supermegaretail.demand import Demand, demands_of
 from supermegaretail.drift import Group
 from supermegaretail.drift_watch import DriftWatch
+from supermegaretail.events.feeding import ask, average_and_fed, foretold
+from supermegaretail.events.planned import PlannedEvents
 from supermegaretail.features import STABLE
 from supermegaretail.history import SalesHistory
+from supermegaretail.overriding import Overrides, Shape
 from supermegaretail.prepared import Prepared, RetailReason, prepare
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Key: TypeAlias = tuple[str, str]  # store and sku
 
-# To look up so few takes half a millisecond; the hop to a thread would add 0.7, a sixth of what such a request costs.
-FEW_ITEMS = 4
+# To look up so few takes less than a millisecond; the hop to a thread would add 0.7, a sixth of what a request costs.
+FEW_ITEMS = 16
 LEVEL = STABLE.index("level")
+NOT_NEEDED = NotNeeded()
 TO_COME = Refused(Reason.BUG)  # in place of an answer that never comes
 SPREAD_SHARE = 0.5  # of the moving average's time that its quantiles may take: without them it still answers
 SPREAD_MS_PER_ITEM = 0.15  # they take about 0.09 on a quiet machine
 
 # Pauses are short because every answer is checked anyway: a demoted model costs quality for longer than it was unwell.
-DEMOTION = DemotionPolicy(pause_s=1, longest_pause_s=8, probation_one_in=5, good_in_a_row=3)
+# Even at three requests a second a tier that is well again serves within five seconds.
+DEMOTION = DemotionPolicy(pause_s=1, longest_pause_s=2, probation_one_in=3, good_in_a_row=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class Forecasts:
     served: list[Served[Demand]]
     versions: dict[str, str]
     asked: Asked | None = None  # None where no model was heard
+    events: PlannedEvents = field(default_factory=PlannedEvents)  # that were known
 
 
 Answers: TypeAlias = list[Demand | Refused | NotNeeded]
@@ -68,7 +75,8 @@ class Forecaster:
     """What forecasts are made from; shared by all requests, changed by none."""
 
     model: ModelProcess
-    overrides: Callable[[], dict[str, Override]]
+    overrides: Callable[[], Overrides]
+    events: Callable[[], PlannedEvents] = PlannedEvents
     pool: WorkerPool  # features: the dear part
     fallback_pool: WorkerPool  # the moving average's own, so that it never waits behind features
     standing: Standing | None = None
@@ -116,7 +124,10 @@ class Forecaster:
         """One answer per item, in order, whatever happens to the model."""
         run = Run(self, question, history)
         served = await self.chain(run).answer(items, deadline)
-        return Forecasts(served, run.versions, run.asked)
+        run.shape(served)
+        version = run.events.version
+        versions = {**run.versions, "events": version} if version else run.versions
+        return Forecasts(served, versions, run.asked, run.events)
 
 
 class Run:
@@ -126,21 +137,39 @@ class Run:
         self._forecaster = forecaster
         self._question = question
         self._history = history
+        self.events = forecaster.events()
         self._corrections: dict[Key, Demand | Refused] = {}
         self._prepared: Prepared | None = None
         self._rows: dict[Key, int] = {}  # of what is prepared
+        self._shapes: dict[int, Shape] = {}  # by the place of the item in the request
         self.versions: dict[str, str] = {}
         self.asked: Asked | None = None
 
     async def override(self, items: Sequence[Item], _deadline: Deadline) -> Answers:
-        overrides, now = self._forecaster.overrides(), datetime.now(UTC)
-        found = [overrides.get(override_target(item.store, item.sku)) for item in items]
-        return [
-            self._constant(float(entry.value["demand_per_day"]), entry.id)
-            if entry is not None and entry.active(now)
-            else NotNeeded()
-            for entry in found
-        ]
+        """Serves where people decided each day; what else they decided is for `shape`."""
+        overrides = self._forecaster.overrides()
+        if not overrides.levels:
+            return [NOT_NEEDED] * len(items)
+        self._shapes = overrides.shapes(
+            [_key(item) for item in items],
+            self._history.panel,
+            as_of=self._question.as_of,
+            horizon_days=self._question.horizon_days,
+            now_s=time.time(),
+        )
+        answers: Answers = [NOT_NEEDED] * len(items)
+        for place, shape in self._shapes.items():
+            if shape.leaves_nothing:
+                days = np.zeros(self._question.horizon_days)
+                answers[place] = Demand(shape.of(days), shape.id, shape=shape)
+        return answers
+
+    def shape(self, served: Sequence[Served[Demand]]) -> None:
+        """Factors, floors, ceilings and single days, on top of what the tiers served."""
+        for place, shape in self._shapes.items():
+            one = served[place]
+            if one.value is not None and one.served_by != "override":
+                one.value = one.value.shaped(shape)
 
     async def core(self, items: Sequence[Item], deadline: Deadline) -> Answers:
         rows_asked = len(items) * self._question.horizon_days
@@ -159,7 +188,9 @@ class Run:
         known = [row for row, reason in enumerate(prepared.not_to_ask) if reason is None]
         asked = Asked(self._question.version, keys, prepared.inputs, known, deadline.remaining_ms, self._faults)
         self.asked, started_s = asked, time.monotonic()
-        outcomes = await self._forecaster.model.predict(self._question, prepared.inputs, known, deadline)
+        outcomes, planned = await ask(
+            self._forecaster.model, self._question, prepared.inputs, known, prepared.fed, deadline
+        )
         heard: list[tuple[int, Heard]] = []
         for row, outcome in zip(known, outcomes, strict=True):
             if outcome.reason is None:
@@ -167,9 +198,9 @@ class Run:
             else:
                 answers[row] = Refused(outcome.reason)
         self.asked = replace(asked, took_ms=(time.monotonic() - started_s) * 1000, heard=heard)
-        for (row, said), demand in zip(heard, self._judged(heard, "core"), strict=True):
+        for (row, said), demand in zip(heard, self._foretold(heard, planned, "core"), strict=True):
             answers[row] = demand if self._is_of("core", said.version) else Refused(Reason.VERSION)
-        corrections = zip(heard, self._judged(heard, "correction"), strict=True)
+        corrections = zip(heard, self._foretold(heard, planned, "correction"), strict=True)
         self._corrections = {
             _key(items[row]): self._corrected(said, prepared.not_to_correct[row], demand)
             for (row, said), demand in corrections  # an item that is asked for twice may have been heard once
@@ -184,23 +215,30 @@ class Run:
 
     async def moving_average(self, items: Sequence[Item], deadline: Deadline) -> Answers:
         question, keys = self._question, [_key(item) for item in items]
-        average = partial(moving_average, as_of=question.as_of, horizon_days=question.horizon_days)
+        look_up = partial(average_and_fed, as_of=question.as_of, horizon_days=question.horizon_days)
         if self._prepared is not None:  # on the way to the model everything was looked up already
             rows = [self._rows[key] for key in keys]
             inputs = self._prepared.inputs
             demand = average_of(inputs.stable[rows], inputs.special[rows])
+            fed = None if self._prepared.fed is None else self._prepared.fed.of(rows)
         elif self._history.is_prepared(keys, as_of=question.as_of):  # a lookup: quicker than the hop to a thread
-            demand = average(self._history, keys)
+            demand, fed = look_up(self._history, keys, self.events)
         else:
-            demand = await self._forecaster.fallback_pool.run(average, self._history, keys, deadline=deadline)
+            demand, fed = await self._forecaster.fallback_pool.run(
+                look_up, self._history, keys, self.events, deadline=deadline
+            )
+        without, demand = demand, demand if fed is None else demand * fed.factors
         quantiles = await self._average_quantiles(keys, demand, deadline) if question.quantiles else [None] * len(keys)
         return [
-            Demand(row, quantiles=spread) if np.isfinite(row).all() else Refused(RetailReason.UNKNOWN_ITEM)
-            for row, spread in zip(demand, quantiles, strict=True)
+            Demand(per_day, quantiles=spread, planned=None if fed is None else fed.planning(row, without[row]))
+            if np.isfinite(per_day).all()
+            else Refused(RetailReason.UNKNOWN_ITEM)
+            for row, (per_day, spread) in enumerate(zip(demand, quantiles, strict=True))
         ]
 
     async def constant(self, items: Sequence[Item], _deadline: Deadline) -> Answers:
-        return [self._constant(self._forecaster.constant_demand, None) for _ in items]
+        constant = np.full(self._question.horizon_days, self._forecaster.constant_demand)
+        return [Demand(constant) for _ in items]
 
     async def _average_quantiles(
         self, keys: Sequence[Key], demand: Floats, deadline: Deadline
@@ -224,11 +262,19 @@ class Run:
             as_of=question.as_of,
             horizon_days=question.horizon_days,
             drift=self._forecaster.drift,
+            events=self.events,
         )
 
     def _drift(self, tier: Group) -> Reason | None:
         watch = self._forecaster.drift
         return None if watch is None else watch.refusal(tier, as_of=self._question.as_of)
+
+    def _foretold(
+        self, heard: Sequence[tuple[int, Heard]], planned: Mapping[int, Outcome[Heard]], model: Group
+    ) -> list[Demand | Refused]:
+        """What a model says, of items that events touch with these as its input."""
+        assert self._prepared is not None
+        return foretold(heard, planned, self._prepared.fed, partial(self._judged, model=model))
 
     def _judged(self, heard: Sequence[tuple[int, Heard]], model: Group) -> list[Demand | Refused]:
         """What a model says, where it is not negative, many times the most that was ever sold here, or a guess."""
@@ -268,14 +314,6 @@ class Run:
         if heard.correction_version is None:
             return Refused(heard.correction_reason or Reason.NOT_LOADED)
         return demand if self._is_of("correction", heard.correction_version) else Refused(Reason.VERSION)
-
-    def _constant(self, demand_per_day: float, override_id: str | None) -> Demand:
-        return Demand(np.full(self._question.horizon_days, demand_per_day), override_id)
-
-
-def override_target(store: str, sku: str) -> str:
-    """The name under which an override of an item is stored."""
-    return f"{store}\n{sku}"  # neither part can hold a control character
 
 
 def _not_asked(reason: str | None) -> Refused:

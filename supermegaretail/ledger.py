@@ -10,18 +10,38 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import BigInteger, Column, Connection, Engine, MetaData, String, Table, Text, delete, inspect, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Insert,
+    MetaData,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+)
 from sqlalchemy.schema import DropTable
 
 from common.state.database import create_tables, upsert
+from common.state.preparing import prepare
 from supermegaretail.columns import KEY
 from supermegaretail.contract import Plan, Sale
 from supermegaretail.table import clean
 
 KEY_AND_FIELD = (*KEY, "field")
+FIELDS = (*KEY_AND_FIELD, "value", "arrival")
 UNNUMBERED = ("supermegaretail_plans", "supermegaretail_sales")  # of databases from before the numbers; sales won
 metadata = MetaData()
 
@@ -42,6 +62,18 @@ def _fields(name: str, metadata: MetaData, *more: Column[Any]) -> Table:
 arrivals = _fields(
     "supermegaretail_arrivals", metadata, Column("arrival", BigInteger, nullable=False, index=True)
 )  # of the write that the value is from
+past_arrivals = _fields(
+    "supermegaretail_past_arrivals",
+    metadata,
+    Column("arrival", BigInteger, primary_key=True),
+    Column("until", String(40), nullable=False, index=True),  # when it was corrected or folded; UTC, ISO 8601
+)  # so that what was known at any moment of late can be known again
+folds = Table(
+    "supermegaretail_folds",
+    metadata,
+    Column("fold", BigInteger, primary_key=True),
+    Column("arrival", BigInteger, nullable=False),  # of the last write that the table file has since then
+)
 counts = Table(
     "supermegaretail_arrival_counts",
     metadata,
@@ -71,13 +103,22 @@ class Arrived:
     rows: pl.DataFrame
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Which writes a history knows: after so many folds those up to `applied`, and some single ones beyond."""
+
+    folds: int = 0
+    applied: int = 0
+    beyond: tuple[int, ...] = ()
+
+
 class Ledger:
     """Idempotent by store, product and day: a later value corrects an earlier one. Blocks; SQLAlchemy's errors."""
 
     def __init__(self, engine: Engine) -> None:
         create_tables(engine, metadata)
         self._engine = engine
-        self._take_over_unnumbered()
+        prepare(engine, self._take_over_unnumbered)
 
     def record_sales(self, rows: Sequence[Sale]) -> Arrived:
         """Durable when it returns. Raises `BadRows`."""
@@ -110,8 +151,30 @@ class Ledger:
     def forget(self, *, until: int) -> None:
         """Drops what writes up to that number told and no later one corrected; the table file has to have it."""
         with self._engine.begin() as connection:
-            self._count(connection, folds=1)
-            connection.execute(delete(arrivals).where(arrivals.c.arrival <= until))
+            number = self._count(connection, folds=1).folds
+            connection.execute(insert(folds), {"fold": number, "arrival": until})
+            folded = arrivals.c.arrival <= until
+            connection.execute(_into_the_past(folded), {"now": _now()})
+            connection.execute(delete(arrivals).where(folded))
+
+    def at(self, position: Position) -> pl.DataFrame:
+        """The canonical rows that a history knew beside its table file, as long as `forget_past` has left them."""
+        known = [(arrivals.c.arrival <= position.applied) | arrivals.c.arrival.in_(position.beyond)]
+        past = [(past_arrivals.c.arrival <= position.applied) | past_arrivals.c.arrival.in_(position.beyond)]
+        last = select(func.max(folds.c.arrival)).where(folds.c.fold <= position.folds)
+        days: dict[tuple[str, str, str], dict[str, Any]] = {}
+        with self._engine.connect() as connection:
+            folded = connection.execute(last).scalar_one_or_none() or 0
+            now = select(*(arrivals.c[name] for name in FIELDS)).where(*known, arrivals.c.arrival > folded)
+            then = select(*(past_arrivals.c[name] for name in FIELDS)).where(*past, past_arrivals.c.arrival > folded)
+            for row in connection.execute(now.union_all(then).order_by("arrival")):
+                days.setdefault((row.store, row.sku, row.date), {})[row.field] = json.loads(row.value)
+        return _canonical([{"store": s, "sku": k, "date": d, **fields} for (s, k, d), fields in days.items()])
+
+    def forget_past(self, *, until: datetime) -> None:
+        """Drops what was corrected or folded before then."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(past_arrivals).where(past_arrivals.c.until < _iso(until)))
 
     def _record(self, rows: Sequence[Sale] | Sequence[Plan]) -> Arrived:
         latest = {(row.store, row.sku, row.date): row for row in rows}
@@ -141,27 +204,43 @@ class Ledger:
 
     def _store(self, connection: Connection, number: int, values: Iterable[dict[str, str]]) -> None:
         rows = [{**value, "arrival": number} for value in values]
-        insert = upsert(self._engine, arrivals)
-        insert = insert.on_conflict_do_update(
-            index_elements=KEY_AND_FIELD, set_={name: insert.excluded[name] for name in ("value", "arrival")}
+        added = upsert(self._engine, arrivals)
+        corrected = added.on_conflict_do_update(
+            index_elements=KEY_AND_FIELD, set_={name: added.excluded[name] for name in ("value", "arrival")}
         )
         if rows:
-            connection.execute(insert, rows)
+            same = [arrivals.c[name] == bindparam(f"the_{name}") for name in KEY_AND_FIELD]
+            keys = [{f"the_{name}": row[name] for name in KEY_AND_FIELD} | {"now": _now()} for row in rows]
+            connection.execute(_into_the_past(*same), keys)
+            connection.execute(corrected, rows)
 
-    def _take_over_unnumbered(self) -> None:
-        if not _unnumbered(self._engine):
+    def _take_over_unnumbered(self, connection: Connection) -> None:
+        if not _unnumbered(connection):
             return
-        with self._engine.begin() as connection:
-            number = self._count(connection, arrivals=1).arrivals
-            for name in _unnumbered(connection):  # another replica may have been here first
-                old = _fields(name, MetaData())
-                rows = connection.execute(select(old)).mappings().all()
-                self._store(connection, number, [dict(row) for row in rows])
-                connection.execute(DropTable(old))
+        number = self._count(connection, arrivals=1).arrivals
+        for name in _unnumbered(connection):  # another replica may have been here first
+            old = _fields(name, MetaData())
+            rows = connection.execute(select(old)).mappings().all()
+            self._store(connection, number, [dict(row) for row in rows])
+            connection.execute(DropTable(old))
 
 
-def _unnumbered(database: Engine | Connection) -> list[str]:
-    seen = inspect(database)
+def _into_the_past(*which: ColumnElement[bool]) -> Insert:
+    """A statement that keeps these arrivals, which are about to go, under the moment `now`."""
+    kept = select(*(arrivals.c[name] for name in FIELDS), bindparam("now", type_=String)).where(*which)
+    return insert(past_arrivals).from_select([*FIELDS, "until"], kept)
+
+
+def _now() -> str:
+    return _iso(datetime.now(UTC))
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _unnumbered(connection: Connection) -> list[str]:
+    seen = inspect(connection)
     return [name for name in UNNUMBERED if seen.has_table(name)]
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from fastapi import FastAPI, Response
 
+from common.daily.service import model_counted
 from common.service.app import Part, Service, json_response
 from common.service.gateway import Call
 from common.service.loading import add_loading
@@ -43,7 +44,7 @@ def create_app(settings: RetailSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            async with host.lifespan(app):
+            async with host.lifespan(app), model_counted(service, "supermegaretail"):
                 yield
         finally:
             explaining.close()

@@ -46,12 +46,16 @@ def model_slots(registry: Registry) -> ModelSlots[Models]:
     )
 
 
-def read(registry: Registry, version: str) -> Models:
-    """Loads and warms a core and its correction; without a usable correction the core serves alone."""
+def read(registry: Registry, version: str, *, corrected_by: str | None = None) -> Models:
+    """Loads and warms a core and its correction; without a usable correction the core serves alone.
+
+    Args:
+        corrected_by: that version of the correction, instead of the one that the registry names.
+    """
     core = CoreModel.load(registry.load("core", version))
     stable, extended = np.zeros((1, len(STABLE))), np.zeros((1, 1, len(EXTENDED)))
     demand = core.predict(stable, as_of=A_DAY, horizon_days=1)  # a first prediction takes many times the later ones
-    wanted = correction_for(registry, version)
+    wanted = corrected_by or correction_for(registry, version)
     if wanted is None:
         return Models(version, core)
     try:

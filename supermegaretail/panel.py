@@ -47,7 +47,8 @@ class Panel:
 
     places: Mapping[Key, int] = field(default_factory=dict)
     series: Sequence[Series] = ()
-    categories: Sequence[Category] = ()  # of the series, the finest that was ever told
+    categories: Sequence[Category] = ()  # of the series, the finest that was ever told, for the latest day
+    told_for: Sequence[int] = ()  # that day, an ordinal; so what came in which order does not matter
     groups: Sequence[Series] = ()  # by day the means of their series (averaged channels), and of how many each
     group_numbers: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     group_of: Ints = field(default_factory=lambda: np.empty((4, 0), np.int64))  # number by GROUPS and place, -1: none
@@ -79,18 +80,20 @@ class Panel:
             return self, np.empty(0, np.int64)
         new_names = [name for name in rows.columns if name.startswith("x_") and name not in self.x_names]
         x_names = (*self.x_names, *new_names)[:X_SLOTS]
-        places, series, categories = dict(self.places), list(self.series), list(self.categories)
+        places, series = dict(self.places), list(self.series)
+        categories, told_for = list(self.categories), list(self.told_for)
         touched: dict[int, Key] = {}
-        for key, category, days, values in _runs(rows, x_names):
+        for key, (category, day), days, values in _runs(rows, x_names):
             place = places.setdefault(key, len(series))
             if place == len(series):
                 series.append(Series(int(days[0]), np.empty((len(CHANNELS), 0), np.float32)))
                 categories.append(NO_CATEGORY)
+                told_for.append(0)
             series[place] = _merged(series[place], days, values)
-            if category[0] >= categories[place][0]:  # a coarser one tells less than what is known
-                categories[place] = category
+            if (category[0], day) >= (categories[place][0], told_for[place]):  # a coarser one tells less
+                categories[place], told_for[place] = category, day
             touched[place] = key
-        merged = replace(self, places=places, series=series, categories=categories, x_names=x_names)
+        merged = replace(self, places=places, series=series, categories=categories, told_for=told_for, x_names=x_names)
         return merged._regrouped(touched, _ordinals(rows)), np.array([*touched], np.int64)
 
     def _regrouped(self, touched: Mapping[int, Key], days: Ints) -> Panel:
@@ -165,8 +168,8 @@ class Panel:
         yield group, _mean(total, count)
 
 
-def _runs(rows: pl.DataFrame, x_names: Sequence[str]) -> Iterator[tuple[Key, Category, Ints, Floats32]]:
-    """Key, finest category, days [n] and values [channels, n] of each stretch of rows that belong to one series."""
+def _runs(rows: pl.DataFrame, x_names: Sequence[str]) -> Iterator[tuple[Key, tuple[Category, int], Ints, Floats32]]:
+    """Key, finest category and its day, days [n] and values [channels, n] of each stretch of rows of one series."""
     columns = (*CHANNELS[:-X_SLOTS], *x_names, *[""] * (X_SLOTS - len(x_names)))
     new_run = (pl.col("store") != pl.col("store").shift()) | (pl.col("sku") != pl.col("sku").shift())
     starts = np.append(0, np.flatnonzero(rows.select(new_run.fill_null(False)).to_series().to_numpy()))
@@ -182,9 +185,9 @@ def _runs(rows: pl.DataFrame, x_names: Sequence[str]) -> Iterator[tuple[Key, Cat
             yield (store, sku), category, days[start:end], values[:, start:end]
 
 
-def _finest_categories(rows: pl.DataFrame, starts: Ints, ends: Ints) -> list[Category]:
-    """Of each stretch of rows the finest category that one of them tells; of different ones the last."""
-    found, lacking = [NO_CATEGORY] * len(starts), np.arange(len(starts))
+def _finest_categories(rows: pl.DataFrame, starts: Ints, ends: Ints) -> list[tuple[Category, int]]:
+    """Of each stretch of rows the finest category that one of them tells, and for which day; of several the last."""
+    found, lacking, days = [(NO_CATEGORY, 0)] * len(starts), np.arange(len(starts)), _ordinals(rows)
     names = (name for name in rows.columns if name.startswith("category_"))
     for level, name in sorted(((int(name.removeprefix("category_")), name) for name in names), reverse=True):
         if not len(lacking):
@@ -193,8 +196,9 @@ def _finest_categories(rows: pl.DataFrame, starts: Ints, ends: Ints) -> list[Cat
         last = np.maximum.accumulate(told)[ends[lacking] - 1]
         tells = last >= starts[lacking]
         values = rows[name][last[tells]].cast(pl.String).to_list()
-        for place, value in zip(lacking[tells].tolist(), values, strict=True):
-            found[place] = level, value
+        told_for = days[last[tells]].tolist()
+        for place, value, day in zip(lacking[tells].tolist(), values, told_for, strict=True):
+            found[place] = (level, value), day
         lacking = lacking[~tells]
     return found
 

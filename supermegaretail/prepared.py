@@ -14,6 +14,7 @@ import numpy.typing as npt
 from common.outcome import Reason
 from supermegaretail.baseline import plausible_maximum
 from supermegaretail.drift_watch import DriftWatch
+from supermegaretail.events.planned import Fed, PlannedEvents
 from supermegaretail.features import STABLE, Floats
 from supermegaretail.history import ModelInputs, SalesHistory
 from supermegaretail.panel import Key
@@ -40,10 +41,17 @@ class Prepared:
     not_to_ask: Reasons  # [n] why the core is not asked about an item, if so
     not_to_correct: Reasons  # [n] why its answer is not corrected, if so
     maxima: Floats  # [n] units a day that a plausible answer does not exceed
+    fed: Fed | None = None  # what planners' events make of the items' levels
 
 
 def prepare(
-    history: SalesHistory, items: Sequence[Key], *, as_of: date, horizon_days: int, drift: DriftWatch | None
+    history: SalesHistory,
+    items: Sequence[Key],
+    *,
+    as_of: date,
+    horizon_days: int,
+    drift: DriftWatch | None,
+    events: PlannedEvents | None = None,
 ) -> Prepared:
     """The rules of the chain that need no answer of a model; without `drift` nothing is taken for strange."""
     inputs = history.inputs(items, as_of=as_of, horizon_days=horizon_days)
@@ -54,6 +62,8 @@ def prepare(
     shown = inputs
     if strange_plans.any():
         shown = replace(inputs, planned_missing=inputs.planned_missing | strange_plans)
+    fed = None if events is None else events.feed(items, history.panel, as_of=as_of, horizon_days=horizon_days)
+    maxima = plausible_maximum(history, items, as_of=as_of)
     return Prepared(
         inputs=shown,
         not_to_ask=_first_reasons(
@@ -64,7 +74,8 @@ def prepare(
         not_to_correct=_first_reasons(
             (inputs.planned_missing, RetailReason.INPUTS_MISSING), (strange_plans, Reason.DRIFT)
         ),
-        maxima=plausible_maximum(history, items, as_of=as_of),
+        maxima=maxima if fed is None else maxima * fed.highest,
+        fed=fed,
     )
 
 

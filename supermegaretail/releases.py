@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
+from common.incidents.store import in_the_way
 from common.releases.desk import ReleaseDesk
 from common.releases.policy import ReleasePolicy
 from common.releases.store import ReleaseStore
@@ -29,10 +30,11 @@ def desk_over(
     state: Engine, settings: RetailSettings, *, incident: Callable[[], str | None] = lambda: None
 ) -> ReleaseDesk:
     """The desk of a process that has the state database open; `incident` tells what it sees going wrong just now."""
+    incident = in_the_way(state, "supermegaretail", incident)
     return ReleaseDesk(ReleaseStore(state), Registry(settings.registry_dir), policies(settings), incident=incident)
 
 
 def open_desk() -> ReleaseDesk:
-    """The desk of the command line, which sees no traffic and so no incident."""
+    """The desk of the command line, which sees no traffic, only incidents that are open."""
     settings = RetailSettings()
     return desk_over(open_state(settings), settings)

@@ -23,10 +23,11 @@ from common.releases.remembered import Remembered
 from common.releases.rollout import Assigned, Rollouts
 from supermegaretail.asking import Asked, Heard, ModelProcess, Question
 from supermegaretail.contract import Item
-from supermegaretail.forecast import Forecasts, override_target
+from supermegaretail.forecast import Forecasts
 from supermegaretail.history import SalesHistory
 from supermegaretail.model_contract import Prediction
 from supermegaretail.monitoring.scoring import DayKey, demand_on
+from supermegaretail.overriding import Scope
 
 CORE = "core"
 TIERS = frozenset({"core", "correction"})  # that a core and its correction answer for
@@ -51,7 +52,7 @@ class CoreRollout:
 
     def assign(self, asked: str, caller: str, items: Sequence[Item]) -> Assigned:
         """One version for the whole request, by its first item."""
-        return self.rollouts.assign(CORE, asked, caller=caller, item=override_target(items[0].store, items[0].sku))
+        return self.rollouts.assign(CORE, asked, caller=caller, item=Scope(items[0].store, items[0].sku).target)
 
     def watch(self, assigned: Assigned) -> Callable[[Question, Forecasts], None]:
         """To be called with what was answered."""

@@ -33,5 +33,13 @@ class RetailSettings(ServiceSettings):
         return self.var_dir / "supermegaretail" / "sales.parquet"
 
     @property
+    def replays_dir(self) -> Path:
+        return self.var_dir / "supermegaretail" / "replays"
+
+    @property
+    def labels_path(self) -> Path:
+        return self.var_dir / "supermegaretail" / "labels.parquet"
+
+    @property
     def predictions_dir(self) -> Path:
         return self.var_dir / "supermegaretail" / "predictions"

@@ -31,10 +31,19 @@ def train(
         quality = judged(report, despite=arguments.despite_quality)
     except QualityStop as stop:
         raise Failed(str(stop)) from stop
+    labels = pl.read_parquet(settings.labels_path) if settings.labels_path.exists() else None
     first = registry.champion("core") is None  # later ones are candidates
     trained = training.train(
-        table, registry, seed=arguments.seed, threads=arguments.threads, quality=quality, promote=first
+        table,
+        registry,
+        seed=arguments.seed,
+        threads=arguments.threads,
+        quality=quality,
+        promote=first,
+        labels=labels,
     )
+    if labels is not None:
+        print(f"{labels.height} labels were learnt from as well: {settings.labels_path}")
     for manifest in trained:
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in manifest.metrics.items())
         print(f"{manifest.component} {manifest.version} is {'champion' if first else 'published'} ({metrics})")

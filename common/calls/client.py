@@ -25,6 +25,7 @@ from common.context import bound_caller, current_request_id
 from common.deadline import Deadline
 from common.errors import CallFailed
 from common.outcome import Outcome, Reason
+from common.tracing import Span, span, tell_span
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -130,16 +131,21 @@ class Endpoint(Generic[Answer]):
             check=check,
             timeout_ms=self.timeout_ms,
         )
-        value, failed = await self._asked(call, payload)
-        outcome = Outcome(
-            value=value,
-            reason=failed.reason if failed else None,
-            version=None if failed else getattr(value, "version", None),
-            attempts=call.attempts,
-            elapsed_ms=(time.monotonic() - started_s) * 1000,
-            request_id=call.request_id,
-            untested_version=failed is None and self._reader.is_untested(value),
-        )
+        with span("call", "client") as traced:
+            value, failed = await self._asked(call, payload)
+            outcome = Outcome(
+                value=value,
+                reason=failed.reason if failed else None,
+                version=None if failed else getattr(value, "version", None),
+                attempts=call.attempts,
+                elapsed_ms=(time.monotonic() - started_s) * 1000,
+                request_id=call.request_id,
+                untested_version=failed is None and self._reader.is_untested(value),
+            )
+            if traced.recording:
+                _trace(traced, self.upstream.name, outcome)
+        if traced.recording and outcome.version is not None:
+            tell_span({"upstream.version": outcome.version})  # of the tier that made the call
         self._tell(outcome, failed)
         if self._mirror is not None:
             with suppress(
@@ -185,3 +191,12 @@ def low_timeout(upstream: Upstream, *, timeout_ms: int = LOW_TIMEOUT_MS) -> Safe
 def high_timeout(upstream: Upstream, *, timeout_ms: int = HIGH_TIMEOUT_MS) -> SafeClient:
     """For exceptional calls that are known to take long; asked for by name, so that it shows in review."""
     return SafeClient(upstream, timeout_ms=timeout_ms)
+
+
+def _trace(traced: Span, upstream: str, outcome: Outcome[Answer]) -> None:
+    traced.name(f"call {upstream}")
+    traced.tell({"upstream.name": upstream, "call.attempts": outcome.attempts})
+    if outcome.reason is not None:
+        traced.tell({"call.reason": str(outcome.reason)})
+    if outcome.version is not None:
+        traced.tell({"upstream.version": outcome.version})

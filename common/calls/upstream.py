@@ -20,6 +20,7 @@ from common.deadline import HEADER as TIMEOUT_HEADER
 from common.deadline import Deadline
 from common.errors import BreakerOpen, CallFailed
 from common.outcome import Reason
+from common.tracing import travelling
 
 if TYPE_CHECKING:
     import httpx
@@ -51,6 +52,7 @@ class Call(Generic[Answer]):
         headers = {
             REQUEST_ID_HEADER: self.request_id,
             TIMEOUT_HEADER: str(max(1, int(self.deadline.remaining_ms))),
+            **travelling(),
         }
         return headers | {ON_BEHALF_HEADER: self.caller} if self.caller else headers
 
@@ -177,8 +179,6 @@ class Upstream:
     def _connected(self) -> HttpTransport:
         if self._transport is None:
             self._transport = self._new_transport()
-        if self.metrics is not None:
-            self.metrics.reconnected(self.name)
         return self._transport
 
     def _renewed(self) -> HttpTransport:

@@ -36,6 +36,7 @@ from common.chain.tiers import (
 from common.deadline import Deadline
 from common.errors import NobodyAnswered, PoolFull, TierFailed
 from common.outcome import Reason
+from common.tracing import Span, span
 
 if TYPE_CHECKING:
     from common.metrics import ChainMetrics
@@ -116,8 +117,11 @@ class FallbackChain(Generic[Item, Value]):
             write(tier.name, stories, [Refused(barred)] * len(asked), elapsed_ms=0)
             return
         started_s = deadline.clock()
-        raw = await self._ask(tier, ask, len(asked), deadline)
-        answers = judged(tier, [item for item, _ in asked], raw, raise_bugs=self._raise_bugs)
+        with span("tier") as traced:
+            raw = await self._ask(tier, ask, len(asked), deadline)
+            answers = judged(tier, [item for item, _ in asked], raw, raise_bugs=self._raise_bugs)
+            if traced.recording:
+                _tell(traced, tier.name, answers)
         write(tier.name, stories, answers, elapsed_ms=round((deadline.clock() - started_s) * 1000, 3))
         if standing is not None and tier.demotion is not None:
             refused = Counter(one.reason for one in answers if isinstance(one, Refused) and not one.blameless)
@@ -171,3 +175,13 @@ class FallbackChain(Generic[Item, Value]):
             self._metrics.served(tier, degraded=degraded, items=items)
         for (tier, reason), items in Counter(refusal for story in served for refusal in story.refusals).items():
             self._metrics.refused(tier, reason, items=items)
+
+
+def _tell(traced: Span, tier: str, answers: Answers[Value]) -> None:
+    """What a trace shows of one tier's turn."""
+    reasons = sorted({str(one.reason) for one in answers if isinstance(one, Refused)})
+    served = sum(not isinstance(answer, NO_VALUE) for answer in answers)
+    traced.name(f"tier {tier}")
+    traced.tell({"tier.name": tier, "tier.items": len(answers), "tier.served": served})
+    if reasons:
+        traced.tell({"tier.reason": ", ".join(reasons)})

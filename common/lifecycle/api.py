@@ -9,9 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from common.contract import RequestModel, Text
+from common.contract import RequestModel
 from common.lifecycle.endings import Ending
 from common.lifecycle.service import Lifecycle
+from common.panel.owner import Owner
+from common.panel.roles import RELEASE_ONLY
 from common.service.app import CurrentCall, body_of, documented
 from common.service.problems import Problem
 from common.state.writes import Writes
@@ -24,7 +26,7 @@ class NewBrownout(RequestModel):
 
     begins_at: datetime
     minutes: Annotated[int, Field(ge=1, le=720)]
-    who: Text
+    who: Owner
     why: Annotated[str, Field(min_length=3, max_length=2_000)]
 
 
@@ -70,7 +72,12 @@ def add_callers(routes: APIRouter, lifecycle: Lifecycle, writes: Writes) -> None
         history = await writes.run(partial(end_of_life.store.history, name), deadline=call.deadline)
         return {**end_of_life.as_json(found), "history": history}
 
-    @routes.post("/endings/{name}/brownouts", status_code=201, openapi_extra=documented(NewBrownout))
+    @routes.post(
+        "/endings/{name}/brownouts",
+        status_code=201,
+        dependencies=[RELEASE_ONLY],
+        openapi_extra=documented(NewBrownout),
+    )
     async def schedule(
         call: CurrentCall, name: str, wish: Annotated[NewBrownout, body_of(NewBrownout)]
     ) -> dict[str, Any]:
@@ -91,7 +98,7 @@ def add_callers(routes: APIRouter, lifecycle: Lifecycle, writes: Writes) -> None
             raise Problem(422, f"begins_at: {error}") from error
         return end_of_life.as_json(found)
 
-    @routes.delete("/endings/{name}/brownouts/{brownout_id}", status_code=204)
+    @routes.delete("/endings/{name}/brownouts/{brownout_id}", status_code=204, dependencies=[RELEASE_ONLY])
     async def withdraw(call: CurrentCall, name: str, brownout_id: str) -> Response:
         """Calls it off, also in its midst."""
         known(name)

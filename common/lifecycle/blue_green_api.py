@@ -9,8 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import Field
 
-from common.contract import RequestModel, Text
+from common.contract import RequestModel
 from common.lifecycle.blue_green import BlueGreen, Colour, SetUnwell
+from common.panel.owner import Owner
+from common.panel.roles import RELEASE_ONLY
 from common.service.app import CurrentCall, body_of, documented
 from common.service.problems import Problem
 from common.state.writes import Writes
@@ -20,7 +22,7 @@ class NewSet(RequestModel):
     """Which set answers from now on; `insist` switches to one that is unwell, too."""
 
     colour: Colour
-    who: Text
+    who: Owner
     why: Annotated[str, Field(min_length=3, max_length=2_000)]
     insist: bool = False
 
@@ -35,7 +37,7 @@ def add_blue_green(routes: APIRouter, blue_green: BlueGreen, writes: Writes) -> 
         past = await writes.run(blue_green.past, deadline=call.deadline)
         return {"live": blue_green.live, "sets": sets, "switches": [one.as_json() for one in past]}
 
-    @routes.post("/blue-green", openapi_extra=documented(NewSet))
+    @routes.post("/blue-green", dependencies=[RELEASE_ONLY], openapi_extra=documented(NewSet))
     async def switch(call: CurrentCall, wish: Annotated[NewSet, body_of(NewSet)]) -> dict[str, Any]:
         """Durable, and in force here, once this answers 200; on other replicas within a second. 409: it is unwell."""
         try:

@@ -87,6 +87,14 @@ class UsageStore:
             rows = connection.execute(query.order_by(calls.desc(), *what).limit(MAX_SHOWN)).all()
         return [Used(row[0], row[1], row[2], int(row[3]), row[4]) for row in rows]
 
+    def on(self, day: str) -> list[Used]:
+        """Who used what on one day (UTC, ISO 8601), the busiest first; up to `MAX_SHOWN`."""
+        mine = (usage.c.service == self._service, usage.c.day == day, usage.c.endpoint != COUNTING)
+        query = select(usage).where(*mine).order_by(usage.c.calls.desc(), usage.c.caller, usage.c.endpoint)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.limit(MAX_SHOWN)).all()
+        return [Used(row.caller, row.endpoint, row.version, row.calls, row.last_at) for row in rows]
+
     def counted_since(self) -> str | None:
         """The first day of which calls are known (ISO 8601); None if none is."""
         query = select(func.min(usage.c.day)).where(usage.c.service == self._service)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter
 
+from common.panel.roles import RELEASE_ONLY
 from common.releases.desk import Refused, ReleaseDesk
 from common.releases.rollout import Rollouts
 from common.releases.steps import Step, Thaw, act, frozen, shown
@@ -49,7 +50,7 @@ def add_releases(routes: APIRouter, desk: ReleaseDesk, rollouts: Rollouts, steps
         """One release with its report and its story."""
         return await told(call, partial(shown, desk, release_id))
 
-    @routes.post("/releases/{release_id}", openapi_extra=documented(Step))
+    @routes.post("/releases/{release_id}", dependencies=[RELEASE_ONLY], openapi_extra=documented(Step))
     async def step(call: CurrentCall, release_id: str, wish: Annotated[Step, body_of(Step)]) -> dict[str, Any]:
         """Durable once this answers 200; in force here at once, on other replicas within a second."""
 
@@ -60,7 +61,7 @@ def add_releases(routes: APIRouter, desk: ReleaseDesk, rollouts: Rollouts, steps
 
         return await told(call, stepped)
 
-    @routes.post("/releases/frozen/{component}", openapi_extra=documented(Thaw))
+    @routes.post("/releases/frozen/{component}", dependencies=[RELEASE_ONLY], openapi_extra=documented(Thaw))
     async def thaw(call: CurrentCall, component: str, wish: Annotated[Thaw, body_of(Thaw)]) -> dict[str, Any]:
         """Lets releases of a component begin again after one was taken back."""
 

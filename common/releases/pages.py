@@ -11,6 +11,7 @@ from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.responses import RedirectResponse
 
+from common.panel.roles import RELEASE_ONLY
 from common.releases import view
 from common.releases.desk import Refused, ReleaseDesk
 from common.releases.rollout import Rollouts
@@ -96,10 +97,10 @@ def add_release_pages(admin: AdminPages, desk: ReleaseDesk, rollouts: Rollouts, 
         """One release: what changes, the cases to look at, the decision, the history."""
         return await shown(call, release_id, done=asked.done)
 
-    @admin.routes.post("/releases/{release_id}")
+    @admin.routes.post("/releases/{release_id}", dependencies=[RELEASE_ONLY])
     async def step(request: Request, call: CurrentCall, release_id: str) -> Response:
         """Does what the pressed button says, or tells why not."""
-        given = await form_of(request)
+        given = await form_of(request, *EMPTY, "action")
         form = EMPTY | {name: given[name] for name in EMPTY if name in given}
         wish_of = {"action": given.get("action", ""), **{name: text for name, text in form.items() if text}}
         try:
@@ -120,10 +121,10 @@ def add_release_pages(admin: AdminPages, desk: ReleaseDesk, rollouts: Rollouts, 
             return await shown(call, release_id, status=409, form=form, refused=str(error))
         return RedirectResponse(f"{PATH}/{release_id}?done={wish.action}", 303)
 
-    @admin.routes.post("/releases/frozen/{component}")
+    @admin.routes.post("/releases/frozen/{component}", dependencies=[RELEASE_ONLY])
     async def thaw(request: Request, call: CurrentCall, component: str) -> Response:
         """Lets releases of a component begin again."""
-        given = await form_of(request)
+        given = await form_of(request, "who", "why")
         try:
             wish = Thaw.model_validate_json(json.dumps({name: given.get(name, "") for name in ("who", "why")}))
         except ValidationError as error:

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
-from common.contract import RequestModel, Text
+from common.contract import RequestModel
+from common.panel.owner import Owner
 from common.releases.desk import ReleaseDesk
 from common.releases.store import ReleaseRecord
 from common.versions.registry import UnknownVersion
@@ -19,13 +20,13 @@ class Step(RequestModel):
     """What is to be done with a release, by whom and why; `insist` gives the reason to do it at a bad moment."""
 
     action: Action
-    who: Text
+    who: Owner
     why: Why
     insist: Why | None = None
 
 
 class Thaw(RequestModel):
-    who: Text
+    who: Owner
     why: Why
 
 

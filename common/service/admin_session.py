@@ -28,21 +28,22 @@ class AdminSessions:
         self._clock = clock
         self._ended: OrderedDict[str, None] = OrderedDict()
 
-    def begin(self) -> str:
-        """The value of a new cookie."""
-        told = f"{int(self._clock()) + SESSION_S}.{secrets.token_hex(16)}"
+    def begin(self, name: str, stamp: str) -> str:
+        """The value of a new cookie for an operator's name and token, neither with a dot."""
+        told = f"{int(self._clock()) + SESSION_S}.{name}.{stamp}.{secrets.token_hex(16)}"
         return f"{told}.{self._signature(told)}"
 
-    def valid(self, cookie: str | None) -> bool:
-        """Whether we signed it, its time has not come, and nobody signed it out."""
+    def whose(self, cookie: str | None) -> tuple[str, str] | None:
+        """Name and stamp, if we signed it, its time has not come, and nobody signed it out."""
         told, _, signature = (cookie or "").rpartition(".")
         if not hmac.compare_digest(self._signature(told).encode(), signature.encode(errors="replace")):
-            return False
-        return int(told.partition(".")[0]) > self._clock() and told not in self._ended
+            return None
+        ends_s, name, stamp, _ = told.split(".")
+        return (name, stamp) if int(ends_s) > self._clock() and told not in self._ended else None
 
     def end(self, cookie: str | None) -> None:
         """Signs out, in this process at once; the browser forgets the cookie, too."""
-        if cookie is not None and self.valid(cookie):
+        if cookie is not None and self.whose(cookie) is not None:
             self._ended[cookie.rpartition(".")[0]] = None
             while len(self._ended) > MAX_ENDED:
                 self._ended.popitem(last=False)
@@ -52,21 +53,32 @@ class AdminSessions:
 
 
 class FailedTries:
-    """Counts wrong tokens per minute: per address, and of all together for those who change theirs."""
+    """Counts wrong tokens per minute: per address, and of all together for those who change theirs.
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    It is for wrong ones to wait: a right token is never turned away, or strangers could lock everybody out.
+    """
+
+    def __init__(
+        self,
+        *,
+        tries: int = TRIES,
+        of_all: int | None = TRIES_OF_ALL,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tries, self._most_of_all = tries, of_all
         self._clock = clock
         self._began_s = clock()
         self._of_all = 0
         self._counts: OrderedDict[str, int] = OrderedDict()
 
     def wait_s(self, address: str) -> int:
-        """Seconds until this address may try again, 0 if now."""
+        """Seconds until a wrong token of this address is looked at again, 0 if now."""
         left_s = self._began_s + WITHIN_S - self._clock()
         if left_s <= 0:
             self._began_s, self._of_all = self._clock(), 0
             self._counts.clear()
-        too_many = self._of_all >= TRIES_OF_ALL or self._counts.get(address, 0) >= TRIES
+        all_together = self._most_of_all is not None and self._of_all >= self._most_of_all
+        too_many = all_together or self._counts.get(address, 0) >= self._tries
         return max(1, round(left_s)) if too_many and left_s > 0 else 0
 
     def note(self, address: str) -> None:

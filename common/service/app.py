@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -17,21 +18,31 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from common.errors import NobodyAnswered
 from common.lifecycle.endings import EndOfLife
 from common.lifecycle.usage import Usage
 from common.metrics import ChainMetrics, ClientMetrics, HttpMetrics, LogMetrics, ShadowMetrics
-from common.service.auth import AdminGate, Callers
+from common.service.admission import Admission
+from common.service.auth import Callers
+from common.service.described import Described
 from common.service.drain import Drain
 from common.service.gateway import CALL, Call, Gateway
+from common.service.loop_watch import watching_loop
 from common.service.pages import Pages
 from common.service.problems import PROBLEM_FORM, Problem, ProblemForm, as_json, invalid, nobody_answered
 from common.service.query import refuse_unknown_query
 from common.service.routes import Routes, reader_of
 from common.service.routes import documented as documented
+from common.service.vitals import Vitals
+from common.service.watchdog import Watchdog
 from common.settings import ServiceSettings
+from common.tracing import spans_sent, tracing_of
 
+# What can be asked for, and by which method of a route it is answered.
+METHODS = {"GET": "GET", "HEAD": "GET", "POST": "POST", "PUT": "PUT", "PATCH": "PATCH", "DELETE": "DELETE"}
 Model = TypeVar("Model", bound=BaseModel)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -65,14 +76,18 @@ class Service:
         self.chain_metrics = ChainMetrics(self.registry)
         self.shadow_metrics = ShadowMetrics(self.registry)
         LogMetrics(self.registry)
+        self.vitals = Vitals(self.registry, lambda: self.parts, self.settings.var_dir)
+        self.watchdog = Watchdog()
+        self.tracing = tracing_of(self.name, self.version, self.settings, self.registry)
         self.callers = Callers(self.settings.api_keys)
         self.drain = Drain()
+        self.admission = Admission(most=self.settings.max_in_flight, callers=self.callers)
 
     def app(self, *, routers: Sequence[APIRouter], lifespan: Lifespan, default_budget_ms: int) -> FastAPI:
         """The application: the shared endpoints, then the service's own, behind the gateway."""
         strict = [Depends(refuse_unknown_query)]
-        app = FastAPI(title=self.name, version=self.version, lifespan=_warm(lifespan), dependencies=strict)
-        app.state.drain = self.drain  # `common.service.serve` begins it
+        app = Described(title=self.name, version=self.version, lifespan=self._whole(lifespan), dependencies=strict)
+        app.state.service = self  # what `common.service.serve` needs of it
         static = [self.pages.routes()] if self.pages is not None else []
         for router in [self._operations(), *static, *routers]:
             app.include_router(router)
@@ -85,7 +100,7 @@ class Service:
             callers=self.callers,
             metrics=self.http_metrics,
             drain=self.drain,
-            max_in_flight=self.settings.max_in_flight,
+            admission=self.admission,
             default_budget_ms=default_budget_ms,
             direct={
                 (route.method, route.path): route
@@ -96,6 +111,7 @@ class Service:
             pages=self.pages,
             usage=self.usage,
             end_of_life=self.end_of_life,
+            tracing=self.tracing,
         )
         return app
 
@@ -103,6 +119,20 @@ class Service:
         """What is wrong with these parts just now; None if nothing is."""
         told = [f"{part.name}: {reason}" for part in self.parts if part.name in names and (reason := part.reason())]
         return "; ".join(told) or None
+
+    def _whole(self, lifespan: Lifespan) -> Lifespan:
+        """Watched, and with routes that are ready: FastAPI builds them at the first request that looks for one."""
+
+        @asynccontextmanager
+        async def whole(app: FastAPI) -> AsyncIterator[None]:
+            admitting = watching_loop(self.admission, self.http_metrics, self.vitals)
+            async with self.vitals.watched(), spans_sent(self.tracing), lifespan(app), admitting:
+                for route in app.routes:
+                    route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
+                async with self.watchdog.watching():  # from now on a block makes somebody wait
+                    yield
+
+        return whole
 
     def _operations(self) -> APIRouter:
         router = APIRouter(tags=["operations"])
@@ -112,7 +142,7 @@ class Service:
             """The process answers."""
             return {"live": True}
 
-        @router.get("/ready")
+        @router.get("/ready", responses={503: {"description": "they can't"}})
         async def ready() -> Response:
             """Whether requests can be answered, with a reason for each part that is unwell."""
             all_parts = [*self.parts, Part("process", self.drain.reason, required=True)]
@@ -127,35 +157,12 @@ class Service:
             """The version of the service and of everything that shapes its answers."""
             return {"service": self.name, "version": self.version, "components": self.components()}
 
-        @router.get("/metrics")
+        @router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
         async def metrics() -> Response:
             """Numbers for Prometheus."""
             return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
 
         return router
-
-
-def admin_router(settings: ServiceSettings) -> APIRouter:
-    """Where a service hangs its routes for operators: under `/v1/admin`, behind the admin token."""
-    gate = AdminGate(settings)
-
-    async def admit(request: Request) -> None:
-        gate.admit(request.headers.get("authorization"))
-
-    return APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=[Depends(admit)])
-
-
-def _warm(lifespan: Lifespan) -> Lifespan:
-    """With routes that are ready, too: FastAPI builds them at the first request that has to look for one."""
-
-    @asynccontextmanager
-    async def warm(app: FastAPI) -> AsyncIterator[None]:
-        async with lifespan(app):
-            for route in app.routes:
-                route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
-            yield
-
-    return warm
 
 
 async def _call_of(request: Request) -> Call:  # async, for FastAPI would send a plain function to a thread
@@ -209,4 +216,16 @@ async def _answer_validation(request: Request, error: Exception) -> Response:
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _problem_response(request, Problem(error.status_code, str(error.detail), headers=error.headers))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_at(request.app.routes, request.scope))
+    return _problem_response(request, Problem(error.status_code, str(error.detail), headers=headers))
+
+
+def _methods_at(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
+    """What can be done there; Starlette would name the methods of one of several routes."""
+    return [
+        asked
+        for asked, method in METHODS.items()
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    ]

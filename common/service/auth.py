@@ -1,4 +1,4 @@
-"""Who may call: API keys for callers, one token for operators. Secrets are compared in constant time and not stored."""
+"""Who may call: API keys for callers, one token for operators. Secrets are known by their hashes alone."""
 
 from __future__ import annotations
 
@@ -23,42 +23,32 @@ class Callers:
     def __init__(self, api_keys: dict[str, str]) -> None:
         self._open = not api_keys
         self._keyless = next((name for name, key in api_keys.items() if not key), None)
-        self._names = {_digest(key): name for name, key in api_keys.items() if key}
+        self._names = {digest_of(key): name for name, key in api_keys.items() if key}
 
     def identify(self, authorization: str | None) -> str:
         """The caller's name; `Problem` 401 for a missing or unknown key."""
         if self._open:
             return ANYBODY
-        key = bearer(authorization) or basic_password(authorization)
-        if key is None and self._keyless is not None:
+        name = self.known(authorization)
+        if name is None and self._keyless is not None and _key(authorization) is None:
             return self._keyless
-        name = self._names.get(_digest(key)) if key is not None else None
         if name is None:
             raise Problem(
                 401, "send a known API key: Authorization: Bearer KEY", headers={"WWW-Authenticate": "Bearer"}
             )
         return name
 
+    def known(self, authorization: str | None) -> str | None:
+        """Whose key this is; None if it is nobody's."""
+        key = _key(authorization) if self._names else None
+        return None if key is None else self._names.get(digest_of(key))
+
 
 class AdminGate:
-    """Admits operators. The token is made at the first start, printed once, and kept only as a hash."""
+    """Knows the admin token. It is made at the first start, printed once, and kept only as a hash."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        self._digest = _digest(settings.admin_token) if settings.admin_token else _stored_digest(settings.var_dir)
-
-    def admit(self, authorization: str | None) -> None:
-        """Returns for the right token; `Problem` 401 without one, 403 for a wrong one."""
-        token = bearer(authorization)
-        if token is None:
-            raise Problem(
-                401, "operators send Authorization: Bearer ADMIN_TOKEN", headers={"WWW-Authenticate": "Bearer"}
-            )
-        if not self.knows(token):
-            raise Problem(403, "this is not the admin token")
-
-    def knows(self, token: str) -> bool:
-        """Whether this is the token."""
-        return secrets.compare_digest(_digest(token), self._digest)
+        self.digest = digest_of(settings.admin_token) if settings.admin_token else _stored_digest(settings.var_dir)
 
 
 def bearer(authorization: str | None) -> str | None:
@@ -78,13 +68,17 @@ def basic_password(authorization: str | None) -> str | None:
         return None
 
 
+def _key(authorization: str | None) -> str | None:
+    return bearer(authorization) or basic_password(authorization)
+
+
 def _stored_digest(var_dir: Path) -> str:
     """The hash of the token in `var_dir`; two services that start together agree on one file."""
     var_dir.mkdir(parents=True, exist_ok=True)
     path = var_dir / TOKEN_FILE
     token = secrets.token_urlsafe(24)
     draft = var_dir / f".{TOKEN_FILE}.{os.getpid()}"
-    draft.write_text(_digest(token))
+    draft.write_text(digest_of(token))
     draft.chmod(0o600)
     try:
         os.link(draft, path)
@@ -92,10 +86,11 @@ def _stored_digest(var_dir: Path) -> str:
         return path.read_text().strip()
     else:
         print(f"ADMIN_TOKEN (shown once, only its hash is kept): {token}", file=sys.stderr, flush=True)
-        return _digest(token)
+        return digest_of(token)
     finally:
         draft.unlink()
 
 
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+def digest_of(secret: str) -> str:
+    """What is looked up in place of a secret: how near a wrong one is shows in no time that is measured."""
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()

@@ -15,8 +15,16 @@ MAX_FORM_BYTES = 64 * 1024
 MAX_FIELDS = 100
 
 
-async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form, white space around their values removed.
+async def form_of(request: Request, *names: str) -> dict[str, str]:
+    """What the fields of these names hold; `Problem` 422 for a form with other ones, else as `fields_of`."""
+    fields = await fields_of(request)
+    if unknown := sorted(fields.keys() - set(names)):
+        raise Problem(422, f"the form has a field that is not known here: {unknown[0][:100]!r}")
+    return fields
+
+
+async def fields_of(request: Request) -> dict[str, str]:
+    """All fields of a form, white space around their values removed.
 
     `Problem` 403 for one of another site, 413 for a large one, 415 for what is no form, 422 for what can't be read.
     """

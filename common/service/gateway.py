@@ -1,4 +1,4 @@
-"""What happens to every request before a route sees it: id, deadline, load shedding, caller, body; then log, metrics.
+"""What happens to every request before a route sees it: id, deadline, caller, body, load shedding; then log, metrics.
 
 It is plain ASGI: Starlette's `BaseHTTPMiddleware` would cost more than all of this together.
 """
@@ -6,8 +6,8 @@ It is plain ASGI: Starlette's `BaseHTTPMiddleware` would cost more than all of t
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -22,21 +22,24 @@ from common.deadline import Deadline
 from common.lifecycle.endings import Ending, EndOfLife
 from common.lifecycle.usage import Usage
 from common.metrics import HttpMetrics
+from common.service.admission import Admission
 from common.service.auth import Callers, basic_password
 from common.service.drain import Drain
 from common.service.forms import from_elsewhere, from_here
 from common.service.hang_up import answered
 from common.service.pages import Pages
-from common.service.problems import PROBLEM_FORM, Problem, ProblemForm, as_json
-from common.service.reply import Reply
-from common.service.request_body import read_body
+from common.service.problems import PROBLEM_FORM, Problem, ProblemForm, as_json, too_many
+from common.service.reply import Reply, without_body
+from common.service.request_body import Room, read_body
+from common.tracing import Span, Tracing, traced_request
 
 CALL, VERSION_ASKED = "common.call", "common.version_asked"  # keys in the ASGI scope
 MIN_BUDGET_MS, MAX_BUDGET_MS = 20, 30_000
-RETRY_AFTER_S = 1
 UNMATCHED = "unmatched"  # in logs and metrics: no route of ours
+LATE_MS = 50  # after its deadline an answer counts as late: writing and sending it takes a little
 CALLER_LEFT = 499  # in logs and metrics; nobody is there to read it
-FREE_OF_KEYS = ("/v1/admin/", "/admin", "/static/")  # operators carry a token of their own; style sheets are no secret
+OPERATED = ("/v1/admin/", "/admin")
+FREE_OF_KEYS = (*OPERATED, "/static/")  # operators carry a token of their own; style sheets are no secret
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_TO_ALL = frozenset({"/live", "/ready", "/version", "/metrics", "/openapi.json", "/docs"})
 
@@ -56,12 +59,13 @@ class Gateway:
     """The outermost layer of a service.
 
     Args:
-        max_in_flight: requests at a time; more are answered with 429.
+        admission: who is let in; who is not is answered with 429.
         default_budget_ms: for callers who name no deadline of their own.
         direct: by method and path, what answers there in place of `app`.
         pages: tell browsers of problems.
         usage: counts who calls what.
         end_of_life: tells callers of endpoints that will not stay.
+        tracing: makes a span of each request.
     """
 
     def __init__(
@@ -71,14 +75,16 @@ class Gateway:
         callers: Callers,
         metrics: HttpMetrics,
         drain: Drain,
-        max_in_flight: int,
+        admission: Admission,
         default_budget_ms: int,
         direct: Mapping[tuple[str, str], ASGIApp],
         pages: Pages | None = None,
         usage: Usage | None = None,
         end_of_life: EndOfLife | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._app = app
+        self._tracing = tracing
         self._pages = pages
         self._usage = usage
         self._end_of_life = end_of_life
@@ -86,20 +92,25 @@ class Gateway:
         self._callers = callers
         self._metrics = metrics
         self._drain = drain
-        self._max_in_flight = max_in_flight
+        self._admission = admission
         self._default_budget_ms = default_budget_ms
+        self._room = Room()
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":  # is answered wherever GET is, and counts as one
+            scope, send = {**scope, "method": "GET"}, without_body(send)
         headers = Headers(scope=scope)
         started_s = time.monotonic()
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
         with ExitStack() as context:
             request_id = context.enter_context(request_context(headers.get(REQUEST_ID_HEADER)))
+            tracing = None if scope["path"] in OPEN_TO_ALL else self._tracing
+            traced = context.enter_context(traced_request(tracing, headers))
             scope[PROBLEM_FORM] = problem_form = self._problem_form(scope["path"], headers)
             reply = Reply(send, request_id, self._drain, problem_form, lambda: self._told_of_its_end(scope))
             try:
@@ -114,14 +125,14 @@ class Gateway:
             finally:
                 self._in_flight -= 1
                 self._note(scope, reply.status, time.monotonic() - started_s)
+                if traced.recording:
+                    _tell(traced, scope, reply.status, request_id)
 
     def _admit(self, path: str, method: str, headers: Headers, request_id: str) -> Call:
         """Decides by the headers alone, so that a refused request costs next to nothing."""
         deadline = Deadline.after_ms(_budget_ms(headers, self._default_budget_ms))
         if path in OPEN_TO_ALL:
             return Call(request_id, deadline, "")
-        if self._in_flight > self._max_in_flight:
-            raise Problem(429, "too many requests at once", headers={"Retry-After": str(RETRY_AFTER_S)})
         # A browser lets every page send what changes things, as text/plain even without asking us first.
         if method not in READING and from_elsewhere(headers):
             raise Problem(403, "this was sent by a page of another site")
@@ -154,18 +165,34 @@ class Gateway:
             scope["route"] = ending  # its path names it in logs and metrics, should it be refused
             self._end_of_life.note(ending, call.caller)
             self._end_of_life.admit(ending)
-        body = await read_body(headers, receive, call.deadline)
+        body = await read_body(headers, receive, call.deadline, self._room)  # no place is kept for who sends slowly
         app = self._direct.get((scope["method"], scope["path"]), self._app)
-        if not await answered(app, scope, body, receive, reply.send):
-            reply.status = reply.status or CALLER_LEFT
+        with self._place(scope, headers):
+            if not await answered(app, scope, body, receive, reply.send):
+                reply.status = reply.status or CALLER_LEFT
+
+    @contextmanager
+    def _place(self, scope: Scope, headers: Headers) -> Iterator[None]:
+        """One of those at work; `Problem` 429 where there is none."""
+        if scope["path"] in OPEN_TO_ALL:
+            yield
+            return
+        caller = self._admission.caller(headers.get("authorization"), (scope.get("client") or ("",))[0])
+        if not self._admission.enter(caller, operator=scope["path"].startswith(OPERATED)):
+            raise too_many()
+        try:
+            yield
+        finally:
+            self._admission.leave(caller)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED)
         self._metrics.in_flight.set(self._in_flight)
-        self._metrics.observe(route=route, method=scope["method"], status=status, seconds=seconds)
+        call = scope.get(CALL)
+        late = status != CALLER_LEFT and call is not None and _overdue_ms(call.deadline) > LATE_MS
+        self._metrics.observe(route=route, method=scope["method"], status=status, seconds=seconds, late=late)
         if route not in OPEN_TO_ALL:
             log.info("http.request", route=route, method=scope["method"], status=status, ms=round(seconds * 1000, 1))
-        call = scope.get(CALL)
         if self._usage is not None and call is not None and call.caller and route != UNMATCHED:
             known = status < 400  # a version that nobody has is no use of it
             version = str(scope.get(VERSION_ASKED) or "") if known else ""
@@ -182,10 +209,28 @@ class Gateway:
         return {} if ending is None or self._end_of_life is None else self._end_of_life.headers(ending)
 
 
+def _tell(traced: Span, scope: Scope, status: int, request_id: str) -> None:
+    """What a trace may know of a request: its route, never its path or its query."""
+    route = getattr(scope.get("route"), "path", UNMATCHED)
+    traced.name(f"{scope['method']} {route}")
+    traced.tell(
+        {
+            "http.request.method": scope["method"],
+            "http.route": route,
+            "http.response.status_code": status,
+            "request.id": request_id,
+        }
+    )
+
+
 def _callers(call: Call, headers: Headers) -> dict[str, str]:
     """Who called and for whom, as far as anybody is known."""
     told = {"caller": call.caller, "on_behalf_of": acceptable_caller(headers.get(ON_BEHALF_HEADER))}
     return {name: value for name, value in told.items() if value}
+
+
+def _overdue_ms(deadline: Deadline) -> float:
+    return (deadline.clock() - deadline.at_s) * 1000
 
 
 def _budget_ms(headers: Headers, default_ms: int) -> int:

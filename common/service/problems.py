@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from common.errors import NobodyAnswered
+from common.errors import NobodyAnswered, PoolFull
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 1
 MAX_ERRORS = 20  # of one request; more help nobody
 
 
@@ -54,6 +55,18 @@ PROBLEM_FORM = "common.problem_form"  # key in the ASGI scope
 def as_json(problem: Problem, request_id: str) -> Response:
     """The form for programs."""
     return Response(problem.body(request_id), problem.status, problem.headers, MEDIA_TYPE)
+
+
+def too_many(detail: str = "too many requests at once", *, retry_after_s: int = RETRY_AFTER_S) -> Problem:
+    """429, while there is no room: sending it again is safe."""
+    return Problem(429, detail, headers={"Retry-After": str(retry_after_s)})
+
+
+def not_now(error: Exception, detail: str, *, retry_after_s: int = RETRY_AFTER_S) -> Problem:
+    """429 where a queue was full (`PoolFull`), else 503: it could not be done in time. Sending it again is safe."""
+    if isinstance(error, PoolFull):
+        return too_many(detail, retry_after_s=retry_after_s)
+    return Problem(503, detail, headers={"Retry-After": str(retry_after_s)})
 
 
 def invalid(errors: list[Any]) -> Problem:

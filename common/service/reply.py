@@ -47,3 +47,12 @@ class Reply:
         answer = self._problem_form(problem, self.request_id)
         await self.send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
         await self.send({"type": "http.response.body", "body": answer.body})
+
+
+def without_body(send: Send) -> Send:
+    """Sends the head of an answer alone, as HEAD asks for."""
+
+    async def head_only(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return head_only

@@ -10,16 +10,25 @@ import asyncio
 import gc
 import signal
 import socket
+from contextlib import suppress
 from types import FrameType
 
+import structlog
 import uvicorn
 
+from common.service.connections import Connections
 from common.service.drain import Drain
 
 # Objects between two searches for garbage. A bulk request makes thousands that are gone when it is answered: with
 # Python's 700 the searches took 8 % of its time.
 GARBAGE_THRESHOLDS = (20_000, 10, 10)
+TICKS_PER_S = 10  # uvicorn's own
+ACCEPTED_AT_A_TIME = 100
+FULL_REST_S = 0.1  # without letting anybody in, while as many are connected as may be
+FAILED_REST_S = 1.0  # after the system could not accept anybody
 LAST_CALL_S = 0.1  # for the first request on a connection that was accepted last
+
+log = structlog.get_logger(__name__)
 
 
 class DrainingServer(uvicorn.Server):
@@ -29,12 +38,21 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._drain = drain
         self._notice_s = notice_ms / 1000
+        self._connections = Connections()
+        self._doors: list[socket.socket] = []
+        self._admitting: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._open_wide()
         gc.collect()
         gc.freeze()  # what is here now stays; looking through it for garbage would halt all requests for 70 ms
         gc.set_threshold(*GARBAGE_THRESHOLDS)
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_PER_S == 0:
+            self._connections.sweep(list(self.server_state.connections))
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._drain.begun:
@@ -56,11 +74,51 @@ class DrainingServer(uvicorn.Server):
     async def _close_the_door(self) -> None:
         """Closes the listening sockets and accepts who stands in their queues: the kernel would cut them off."""
         for server in self.servers:
-            doors = [socket.fromfd(door.fileno(), door.family, door.type) for door in server.sockets]
             server.close()
-            for door in doors:
-                for connection in _accept_all(door):
-                    await self._admit(connection)
+        for door in self._doors:
+            asyncio.get_running_loop().remove_reader(door)
+            with suppress(OSError):
+                while waiting := _accepted(door, ACCEPTED_AT_A_TIME):
+                    for connection in waiting:
+                        await self._admit(connection)
+            door.close()
+
+    def _open_wide(self) -> None:
+        """uvloop accepts one connection each time it comes round: who connects while it is busy waits for seconds."""
+        loop = asyncio.get_running_loop()
+        for server in self.servers:
+            for listening in server.sockets:
+                door = socket.fromfd(listening.fileno(), listening.family, listening.type)
+                door.setblocking(False)
+                loop.add_reader(door, self._let_in, door)
+                self._doors.append(door)
+
+    def _let_in(self, door: socket.socket) -> None:
+        room = self._connections.most - len(self.server_state.connections) - len(self._admitting)
+        if room <= 0:
+            self._connections.make_room(list(self.server_state.connections), ACCEPTED_AT_A_TIME)
+            self._rest(door, FULL_REST_S)
+            return
+        try:
+            accepted = _accepted(door, min(room, ACCEPTED_AT_A_TIME))
+        except OSError as error:  # mostly there are no more files; who waits keeps the door ready, and us busy
+            log.error("http.not_accepting", error=str(error))
+            self._rest(door, FAILED_REST_S)
+            return
+        for connection in accepted:
+            admitting = asyncio.get_running_loop().create_task(self._admit(connection))
+            self._admitting.add(admitting)
+            admitting.add_done_callback(self._admitting.discard)
+
+    def _rest(self, door: socket.socket, rest_s: float) -> None:
+        """Nobody is let in for so long."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(door)
+        loop.call_later(rest_s, self._open_again, door)
+
+    def _open_again(self, door: socket.socket) -> None:
+        if not self._drain.begun:
+            asyncio.get_running_loop().add_reader(door, self._let_in, door)
 
     async def _admit(self, connection: socket.socket) -> None:
         await asyncio.get_running_loop().connect_accepted_socket(
@@ -71,15 +129,20 @@ class DrainingServer(uvicorn.Server):
         )
 
 
-def _accept_all(door: socket.socket) -> list[socket.socket]:
-    """Everybody in the queue of a listening socket; closes it."""
-    door.setblocking(False)
+def _accepted(door: socket.socket, most: int) -> list[socket.socket]:
+    """Who stands in the queue of a listening socket; `OSError` if nobody can be accepted although somebody may be."""
     accepted: list[socket.socket] = []
-    with door:
-        while True:
-            try:
-                connection, _address = door.accept()
-            except OSError:  # BlockingIOError: nobody is left
-                return accepted
-            connection.setblocking(False)
-            accepted.append(connection)
+    while len(accepted) < most:
+        try:
+            connection, _address = door.accept()
+        except ConnectionAbortedError:  # this one left while standing there
+            continue
+        except BlockingIOError:  # nobody is left
+            break
+        except OSError:
+            if not accepted:
+                raise
+            break
+        connection.setblocking(False)
+        accepted.append(connection)
+    return accepted

@@ -2,62 +2,85 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Column, Engine, MetaData, Table, create_engine, event, func, inspect, select, text
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, create_engine, func, inspect, select, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from common.settings import ServiceSettings
+from common.state.preparing import BUSY_TIMEOUT_MS, Preparations, prepare
+from common.state.sqlite_file import SqliteFile
 
-BUSY_TIMEOUT_MS = 2_000  # how long a writer waits for another one
 STATE_FILE = "state.sqlite3"  # under VAR_DIR
 CREATION_LOCK = 0x6D7572706879  # "murphy": any number that nobody else in this database locks
+# Of PostgreSQL: seconds until a server that does not answer a connection, milliseconds until one that went silent.
+WAITS = {"connect_timeout": 2, "tcp_user_timeout": 5_000}
 
 
 def open_state(settings: ServiceSettings) -> Engine:
-    """A pool of connections to the state database, which is made where it does not exist."""
-    if settings.database_url is not None and not settings.database_url.startswith("sqlite"):
-        return create_engine(
-            settings.database_url, pool_size=4, max_overflow=4, pool_timeout=2, pool_pre_ping=True, hide_parameters=True
-        )
-    settings.var_dir.mkdir(parents=True, exist_ok=True)
+    """A pool of connections to the state database, which is made where it does not exist; opens none of them."""
     url = settings.database_url or f"sqlite:///{settings.var_dir / STATE_FILE}"
     # hide_parameters: an error message, and so a log, never holds what was stored
-    connect_args = {"timeout": BUSY_TIMEOUT_MS / 1000}
-    engine = create_engine(url, connect_args=connect_args, pool_timeout=2, hide_parameters=True)
-    event.listen(engine, "connect", _prepare_sqlite)
+    if not url.startswith("sqlite"):
+        waits = {name: wait for name, wait in WAITS.items() if name not in make_url(url).query}
+        engine = create_engine(
+            url,
+            pool_size=4,
+            max_overflow=4,
+            pool_timeout=2,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args=waits,
+        )
+    else:
+        connect_args = {"timeout": BUSY_TIMEOUT_MS / 1000}
+        engine = create_engine(url, connect_args=connect_args, pool_timeout=2, hide_parameters=True)
+        SqliteFile(engine).watch()
+    Preparations.of(engine)  # before other threads know the engine
     return engine
 
 
 def create_tables(engine: Engine, metadata: MetaData) -> None:
-    """Makes the tables of `metadata` that do not exist yet; many processes may do so at the same moment."""
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":  # its IF NOT EXISTS alone fails when two find that nothing exists
-            connection.execute(select(func.pg_advisory_xact_lock(CREATION_LOCK)))
-        for table in metadata.sorted_tables:
-            connection.execute(CreateTable(table, if_not_exists=True))
-            for index in table.indexes:
-                connection.execute(CreateIndex(index, if_not_exists=True))
+    """Makes the tables of `metadata` that do not exist yet; many processes may do so at the same moment.
+
+    While the database can't be reached that is put off: see `prepare`.
+    """
+    prepare(engine, partial(_create, metadata))
 
 
 def add_missing_columns(engine: Engine, metadata: MetaData) -> None:
-    """Adds the nullable columns that a table of an earlier version lacks; many processes may do so at once."""
+    """Adds the nullable columns that a table of an earlier version lacks, likewise."""
+    prepare(engine, partial(_add_missing, metadata))
+
+
+def _create(metadata: MetaData, connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":  # its IF NOT EXISTS alone fails when two find that nothing exists
+        connection.execute(select(func.pg_advisory_xact_lock(CREATION_LOCK)))
     for table in metadata.sorted_tables:
-        there = {column["name"] for column in inspect(engine).get_columns(table.name)}
+        connection.execute(CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
+
+
+def _add_missing(metadata: MetaData, connection: Connection) -> None:
+    for table in metadata.sorted_tables:
+        there = {column["name"] for column in inspect(connection).get_columns(table.name)}
         for column in table.columns:
             if column.name not in there and column.nullable:
-                _add_column(engine, table, column)
+                _add_column(connection, table, column)
 
 
-def _add_column(engine: Engine, table: Table, column: Column[Any]) -> None:
-    made = CreateColumn(column).compile(dialect=engine.dialect)
+def _add_column(connection: Connection, table: Table, column: Column[Any]) -> None:
+    made = CreateColumn(column).compile(dialect=connection.dialect)
     try:
-        with engine.begin() as connection:
+        with connection.begin_nested():
             connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {made}"))
     except DBAPIError:  # another process was faster
-        if column.name not in {known["name"] for known in inspect(engine).get_columns(table.name)}:
+        if column.name not in {known["name"] for known in inspect(connection).get_columns(table.name)}:
             raise
 
 
@@ -65,12 +88,3 @@ def upsert(engine: Engine, table: Table) -> Any:
     """An insert statement whose `on_conflict_do_update` both databases understand."""
     dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
     return dialect.insert(table)
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    # FULL: what was acknowledged survives a power cut, not only a crash of the process.
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()

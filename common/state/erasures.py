@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, Text, select, update
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, Text, func, select, update
 
 from common.state.database import create_tables, upsert
+from common.state.preparing import prepare
 
 SHOWN = 1_000  # audit lines that are listed at most
 AT_A_TIME = 500  # hashes in one question to the database
@@ -38,6 +39,13 @@ erasures = Table(
     Column("rows", Integer, nullable=False),
     Column("owner", String(200), nullable=False),
     Column("reason", Text, nullable=False),
+)
+things = Table(  # what may not come back although it is no event: photos
+    "erased_things",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    Column("thing", String(64), primary_key=True),  # keyed hash of its id
+    Column("person", String(64), nullable=False),
 )
 
 
@@ -62,17 +70,17 @@ class ErasureStore:
         create_tables(engine, metadata)
         self._engine = engine
         self._scope = scope
-        with engine.begin() as connection:
-            connection.execute(upsert(engine, keys).values(id=1, key=secrets.token_hex(32)).on_conflict_do_nothing())
-        with engine.connect() as connection:
-            self._key = bytes.fromhex(connection.execute(select(keys.c.key)).scalar_one())
+        self._key = b""  # until the database could be read
+        prepare(engine, self._read_key)
 
     def lock(self, connection: Connection) -> None:
         """To be called first by whoever erases, and by whoever stores what could be erased: they follow each other."""
         connection.execute(update(keys).values(key=keys.c.key))
 
     def person(self, user_id: str) -> str:
-        """The hash that stands for a person."""
+        """The hash that stands for a person; ask within a transaction, else the key may not be known yet."""
+        if not self._key:
+            self._engine.connect().close()  # raises what keeps it from being read
         return hmac.new(self._key, f"{self._scope}\n{user_id}".encode(), hashlib.sha256).hexdigest()
 
     def erased_until(self, connection: Connection, user_ids: Iterable[str]) -> dict[str, str]:
@@ -85,6 +93,33 @@ class ErasureStore:
             )
             found.update({by_hash[person]: at for person, at in connection.execute(query)})
         return found
+
+    def thing(self, thing_id: str) -> str:
+        """The hash that stands for a thing of a person; as with `person`."""
+        return self.person(f"thing\n{thing_id}")
+
+    def note_things(self, connection: Connection, person: str, hashes: Iterable[str]) -> None:
+        """These may not come back."""
+        rows = [{"scope": self._scope, "thing": one, "person": person} for one in hashes]
+        if rows:
+            connection.execute(upsert(self._engine, things).on_conflict_do_nothing(), rows)
+
+    def erased_things(self, connection: Connection, thing_ids: Iterable[str]) -> set[str]:
+        """Those of these that may not come back."""
+        by_hash = {self.thing(thing_id): thing_id for thing_id in thing_ids}
+        hashes, found = list(by_hash), set[str]()
+        for start in range(0, len(hashes), AT_A_TIME):
+            page = hashes[start : start + AT_A_TIME]
+            query = select(things.c.thing).where(things.c.scope == self._scope, things.c.thing.in_(page))
+            found.update(by_hash[one] for one in connection.execute(query).scalars())
+        return found
+
+    def _read_key(self, connection: Connection) -> None:
+        if (key := connection.execute(select(keys.c.key)).scalar()) is None:  # a write would wait for other writers
+            new = upsert(self._engine, keys).values(id=1, key=secrets.token_hex(32))
+            connection.execute(new.on_conflict_do_nothing())
+            key = connection.execute(select(keys.c.key)).scalar_one()
+        self._key = bytes.fromhex(key)
 
     def note(
         self, connection: Connection, user_id: str, *, rows: int, owner: str, reason: str, now: datetime
@@ -106,6 +141,27 @@ class ErasureStore:
         connection.execute(statement)
         known = select(erasures).where(erasures.c.scope == self._scope, erasures.c.person == line["person"])
         return _erasure(connection.execute(known).mappings().one())
+
+    def known(self, connection: Connection) -> dict[str, str]:
+        """Everybody who was erased, as hashes, and until when."""
+        query = select(erasures.c.person, erasures.c.erased_at).where(erasures.c.scope == self._scope)
+        return {row.person: row.erased_at for row in connection.execute(query)}
+
+    def note_again(self, connection: Connection, person: str, erased_at: str) -> None:
+        """A line that this database lost; whose wish it was is in the copy that knew."""
+        line = {"scope": self._scope, "person": person, "erased_at": erased_at, "rows": 0}
+        told = {"owner": "erased before", "reason": "this database is a copy from before the erasure"}
+        statement = upsert(self._engine, erasures).values(line | told)
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["scope", "person"], set_={"erased_at": erased_at})
+        )
+
+    def newest(self) -> tuple[int, str]:
+        """Changes with every erasure, by whichever process."""
+        query = select(func.count(), func.max(erasures.c.erased_at)).where(erasures.c.scope == self._scope)
+        with self._engine.connect() as connection:
+            count, newest = connection.execute(query).one()
+        return int(count), newest or ""
 
     def all(self) -> list[Erasure]:
         """The audit lines, newest first."""

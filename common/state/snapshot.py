@@ -40,22 +40,22 @@ class Snapshot(Generic[Value]):
 
 
 @asynccontextmanager
-async def kept_fresh(refresh: Callable[[], None]) -> AsyncIterator[None]:
+async def kept_fresh(refresh: Callable[[], None], *, every_ms: float = REFRESH_EVERY_MS) -> AsyncIterator[None]:
     """Calls `refresh` again and again, in a thread, for as long as the `async with` block lasts.
 
     It should not raise for lasting reasons such as a lost database, which `Snapshot` takes care of.
     """
-    keeper = asyncio.create_task(_refresh_for_ever(refresh))
+    keeper = asyncio.create_task(_refresh_for_ever(refresh, every_ms))
     try:
         yield
     finally:
         keeper.cancel()
 
 
-async def _refresh_for_ever(refresh: Callable[[], None]) -> None:
+async def _refresh_for_ever(refresh: Callable[[], None], every_ms: float) -> None:
     while True:
         try:
             await asyncio.to_thread(refresh)
         except Exception:
             log.exception("snapshot.bug")
-        await asyncio.sleep(REFRESH_EVERY_MS / 1000)
+        await asyncio.sleep(every_ms / 1000)

@@ -10,8 +10,10 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from common.chain.switches import Position, Switch
-from common.contract import RequestModel, Text
+from common.contract import RequestModel
+from common.panel.owner import Owner
 from common.service.app import CurrentCall, body_of, documented
+from common.service.gateway import Call
 from common.service.problems import Problem
 from common.state.controls import Controls, UnknownTarget, WrongState
 from common.state.writes import Writes
@@ -21,7 +23,7 @@ class NewSwitch(RequestModel):
     """What an operator decides about one target, until `ends_at`."""
 
     state: Position
-    owner: Text
+    owner: Owner
     reason: Annotated[str, Field(min_length=3, max_length=2_000)]
     ends_at: datetime
 
@@ -37,15 +39,7 @@ def add_switches(routes: APIRouter, controls: Controls, writes: Writes) -> None:
     @routes.put("/switches/{target}", openapi_extra=documented(NewSwitch))
     async def switch(call: CurrentCall, target: str, wish: Annotated[NewSwitch, body_of(NewSwitch)]) -> dict[str, Any]:
         """Durable, and in force here, once this answers 200; on other replicas within a second."""
-        wanted = Switch(target=target, state=wish.state, owner=wish.owner, reason=wish.reason, ends_at=wish.ends_at)
-        try:
-            await writes.run(partial(controls.put, wanted), deadline=call.deadline)
-        except UnknownTarget as error:
-            raise Problem(404, str(error)) from error
-        except WrongState as error:
-            raise Problem(422, f"state: {error}") from error
-        except ValueError as error:
-            raise Problem(422, f"ends_at: {error}") from error
+        await switched(controls, writes, target, wish, call)
         return controls.shown(target)
 
     @routes.delete("/switches/{target}", status_code=204)
@@ -58,3 +52,16 @@ def add_switches(routes: APIRouter, controls: Controls, writes: Writes) -> None:
         if not removed:
             raise Problem(404, f"{target} is not switched")
         return Response(status_code=204)
+
+
+async def switched(controls: Controls, writes: Writes, target: str, wish: NewSwitch, call: Call) -> None:
+    """Durable, and in force here, when it returns; `Problem` 404 or 422 for what can't be switched so."""
+    wanted = Switch(target=target, state=wish.state, owner=wish.owner, reason=wish.reason, ends_at=wish.ends_at)
+    try:
+        await writes.run(partial(controls.put, wanted), deadline=call.deadline)
+    except UnknownTarget as error:
+        raise Problem(404, str(error)) from error
+    except WrongState as error:
+        raise Problem(422, f"state: {error}") from error
+    except ValueError as error:
+        raise Problem(422, f"ends_at: {error}") from error

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common.deadline import Deadline
 from common.errors import PoolFull
-from common.service.problems import Problem
+from common.service.problems import not_now
 from common.workers import WorkerPool
 
 Written = TypeVar("Written")
@@ -24,13 +24,12 @@ class Writes:
         self._pool = WorkerPool("writer", threads=1, queue=queue)
 
     async def run(self, write: Callable[[], Written], *, deadline: Deadline) -> Written:
-        """What `write` returns, or `Problem` 503: then nothing is promised, and it may be sent again."""
+        """What `write` returns; `Problem` 429 if too many wait, 503 if the database can't: sending it again is safe."""
         try:
             return await self._pool.run(write, deadline=deadline)
         except (PoolFull, TimeoutError, SQLAlchemyError) as error:
             log.warning("write.failed", error=type(error).__name__)
-            detail = "it could not be stored in time; sending it again is safe"
-            raise Problem(503, detail, headers={"Retry-After": "1"}) from error
+            raise not_now(error, "it could not be stored in time; sending it again is safe") from error
 
     def close(self) -> None:
         self._pool.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common.command_line import Failed, command
 from common.releases.store import OPEN, ReleaseStore
+from common.replay.store import versions_needed
 from common.settings import ServiceSettings
 from common.state.database import STATE_FILE, open_state
 from common.versions import lock
@@ -151,7 +153,14 @@ def _rollback(arguments: argparse.Namespace) -> int:
 
 def _gc(arguments: argparse.Namespace) -> int:
     policy = GarbagePolicy(keep=arguments.keep, unused_days=arguments.unused_days)
-    gone = (garbage if arguments.dry_run else collect)(_registry(), policy, also_needed=_in_open_releases())
+    settings, needed = ServiceSettings(), _in_open_releases()
+    try:
+        replayed = versions_needed(settings.var_dir, most_days=settings.replay_log_days)
+    except (OSError, sqlite3.Error) as error:
+        raise Failed(f"which versions replays need can't be read: {type(error).__name__}") from error
+    for component, some in replayed.items():
+        needed[component] = needed.get(component, set()) | some
+    gone = (garbage if arguments.dry_run else collect)(_registry(), policy, also_needed=needed)
     word = "would go" if arguments.dry_run else "removed"
     for component, versions in gone.items():
         for version in versions:

@@ -27,6 +27,7 @@ from loadtests.processes import Fleet, ProcessError, Program, free_port
 from loadtests.services import api_key, supermegaretail, var_dir
 
 HORIZON_DAYS = 7
+JSON = {"Content-Type": "application/json"}
 PATIENCE = {"LOW_TIMEOUT_MS": "10000", "HIGH_TIMEOUT_MS": "10000"}  # a busy machine must not turn into fallbacks
 BEST = "correction"  # the tier that needs both models
 
@@ -111,12 +112,12 @@ async def _measure(rounds: int, callers: int, share: float) -> list[list[Costs]]
         await fleet.ready(service.model)
         fleet.start(service.api)
         await fleet.ready(service.api)
-        items = _items_of(state / "demo.json")
         key = api_key(os.environ)
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+        headers = {**JSON, **({"Authorization": f"Bearer {key}"} if key else {})}
         async with aiohttp.ClientSession(headers=headers) as session:
             url = f"{service.api.url}/v1/forecasts"
-            bodies = await _bodies(session, url, items)
+            items = await served_items(session, url, state / "demo.json", most=max(size.items for size in SIZES))
+            bodies = [body_about(items[: size.items]) for size in SIZES]
             answers = [await _answer(session, url, body) for body in bodies]
             empty = _empty_server(Path(folder), answers)
             fleet.start(empty)
@@ -143,19 +144,21 @@ def _items_of(demo: Path) -> list[dict[str, str]]:
         raise ProcessError(f"{demo} names no items: run `python -m supermegaretail data demo`") from error
 
 
-def _body(items: Sequence[dict[str, str]]) -> bytes:
+def body_about(items: Sequence[dict[str, str]]) -> bytes:
+    """A request for forecasts of these items."""
     return json.dumps({"items": list(items), "horizon_days": HORIZON_DAYS}).encode()
 
 
-async def _bodies(session: aiohttp.ClientSession, url: str, items: Sequence[dict[str, str]]) -> list[bytes]:
-    """A request of each size, about items that both models serve: a fallback costs something else."""
-    most, served = max(size.items for size in SIZES), list[dict[str, str]]()
+async def served_items(session: aiohttp.ClientSession, url: str, demo: Path, *, most: int) -> list[dict[str, str]]:
+    """So many items that both models serve: a fallback costs something else."""
+    items, served = _items_of(demo), list[dict[str, str]]()
     for start in range(0, len(items), most):
-        async with session.post(url, data=_body(items[start : start + most])) as response:
-            forecasts = (await response.json())["forecasts"]
-        served += [{name: one[name] for name in ("store", "sku")} for one in forecasts if one["served_by"] == BEST]
+        answer = json.loads(await _answer(session, url, body_about(items[start : start + most])))
+        served += [
+            {name: one[name] for name in ("store", "sku")} for one in answer["forecasts"] if one["served_by"] == BEST
+        ]
         if len(served) >= most:
-            return [_body(served[: size.items]) for size in SIZES]
+            return served[:most]
     raise ProcessError(f"{most} items are needed that the {BEST} serves, and there are {len(served)}")
 
 
@@ -168,7 +171,9 @@ def _empty_server(folder: Path, answers: Sequence[bytes]) -> Program:
 
 
 async def _answer(session: aiohttp.ClientSession, url: str, body: bytes) -> bytes:
-    async with session.post(url, data=body) as response:
+    async with session.post(url, data=body, headers=JSON) as response:
+        if response.status != 200:
+            raise ProcessError(f"{url} answers {response.status}")
         return await response.read()
 
 

@@ -88,7 +88,7 @@ async def _measure(rounds: int, callers: int, searches: int) -> list[Costs]:
     with tempfile.TemporaryDirectory() as folder, Fleet(Path(folder)) as fleet:
         fleet.start(api)
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"} if key else {}) as session:
-            await _with_encoder(fleet, PhotoApi(session, api.url))
+            await with_encoder(fleet, PhotoApi(session, api.url))
             url = f"{api.url}/v1/search"
             answer = await _send(session, url, queries, WARM_UP, callers)
             empty = _empty_server(Path(folder), answer)
@@ -116,7 +116,7 @@ def queries_of(demo: Path) -> list[str]:
     return queries
 
 
-async def _with_encoder(fleet: Fleet, api: PhotoApi) -> None:
+async def with_encoder(fleet: Fleet, api: PhotoApi) -> None:
     """The encoder is what is measured: without it, words would be searched."""
     for _ in range(int(WAIT_S / 0.1)):
         await asyncio.sleep(0.1)

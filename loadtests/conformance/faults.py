@@ -21,7 +21,7 @@ HEALTHY = Row("ok", "healthy", "Nothing is wrong: the right answer must come thr
 ROWS: tuple[Row, ...] = (
     HEALTHY,
     Row("unknown_host", "address", "The name does not exist.", "http://no-such-host.invalid"),
-    Row("no_route", "address", "The address belongs to nobody (RFC 5737).", "http://192.0.2.1"),
+    Row("no_route", "address", "No route leads to the address (multicast: TCP refuses it).", "http://224.0.0.1"),
     *(Row(fault.name, fault.kind, fault.sentence) for fault in MENU),
 )
 

@@ -10,10 +10,11 @@ from loadtests.experiments import (
     bulk,
     canary,
     canary_live,
+    erasures,
     photo_adds,
-    photo_kills,
     pool_torture,
     promoter_kills,
+    replays,
     rolling,
     shadow,
 )
@@ -26,8 +27,9 @@ EXPERIMENTS: Mapping[str, tuple[ModuleType, str]] = {
     "canary": (canary, "does a canary find what is bad, and let through what is not?"),
     "canary-live": (canary_live, "is a bad challenger, released for real, taken back by itself?"),
     "promoter-kills": (promoter_kills, "is there one champion, whenever whoever promotes is killed?"),
+    "replays": (replays, "does every answer of a mixed day come out again, to the same bytes?"),
+    "erasures": (erasures, "is anything left of people who are forgotten, and has anybody else lost anything?"),
     "adds": (photo_adds, "do searches feel 200 photos that are added every second, and find them at once?"),
-    "kill-photos": (photo_kills, "is a photo lost, or back again, after SIGKILL in the midst of adds and deletes?"),
 }
 
 

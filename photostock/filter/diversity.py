@@ -31,11 +31,11 @@ def spread(photographers: npt.NDArray[np.integer[Any]]) -> Places | None:
     blocks: list[Places] = []
     while len(left):
         waiting = _too_many(photographers[left])
-        chosen = left[~waiting][:BLOCK]
+        chosen = np.flatnonzero(~waiting)[:BLOCK]
         if len(chosen) < BLOCK:  # there are no others
-            chosen = np.concatenate([chosen, left[waiting][: BLOCK - len(chosen)]])
-        blocks.append(chosen)
-        left = np.setdiff1d(left, chosen, assume_unique=True)
+            chosen = np.concatenate([chosen, np.flatnonzero(waiting)[: BLOCK - len(chosen)]])
+        blocks.append(left[chosen])
+        left = np.delete(left, chosen)
     return np.concatenate([*blocks, np.arange(WINDOW, len(photographers))])
 
 

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from common.contract import Text
 from common.errors import PoolFull
+from common.panel.roles import PREVIEW
 from common.service.app import CurrentCall, body_of, documented
 from common.service.gateway import Call
-from common.service.problems import Problem
+from common.service.problems import Problem, not_now
 from photostock.contract import HintPreview, NewHint
 from photostock.engine import Engine
 from photostock.hints.preview import Preview, preview
@@ -53,7 +54,7 @@ def add_hints(routes: APIRouter, engine: Engine) -> None:
         """Whenever a query contains `when`, it changes what is searched for, from the next search on."""
         return (await add_hint(engine, wish, call)).as_json()
 
-    @routes.post("/hints/preview", openapi_extra=documented(HintPreview))
+    @routes.post("/hints/preview", dependencies=[PREVIEW], openapi_extra=documented(HintPreview))
     async def previewed(call: CurrentCall, wish: Annotated[HintPreview, body_of(HintPreview)]) -> dict[str, Any]:
         """Which of the last queries, and of those given, the hint would change, and how; nothing is saved."""
         return asdict(await preview_hint(engine, wish, call))
@@ -109,14 +110,14 @@ async def remove_hint(engine: Engine, hint_id: str, call: Call, *, who: str) -> 
 
 
 async def preview_hint(engine: Engine, wish: HintPreview, call: Call) -> Preview:
-    """On the queries of the wish and on the last ones that people sent; `Problem` 503 when there is no time for it."""
+    """On the queries of the wish and on the last ones that people sent; `Problem` 429 or 503: no time for it."""
     recent = engine.recent_queries.newest()[:MOST_PREVIEWED]
     queries = list(dict.fromkeys([*wish.queries, *recent]))
     try:
         return await preview(engine.searcher, _hint(wish.hint), queries, pool=engine.reports, deadline=call.deadline)
     except (PoolFull, TimeoutError) as error:
         detail = "the preview could not be made in time; other reports may be under way"
-        raise Problem(503, detail, headers={"Retry-After": "5"}) from error
+        raise not_now(error, detail, retry_after_s=5) from error
 
 
 def _hint(wish: NewHint) -> Hint:

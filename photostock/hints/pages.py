@@ -81,7 +81,7 @@ def add_hint_pages(admin: AdminPages, engine: Engine) -> None:
     @admin.routes.post("/hints")
     async def sent(request: Request, call: CurrentCall) -> Response:
         """Saves the hint of the form, or shows what it would change."""
-        given = await form_of(request)
+        given = await form_of(request, *FIELDS, "action")
         form = EMPTY | {name: given[name] for name in FIELDS if name in given}
         try:
             wish = _wish(form)
@@ -101,7 +101,7 @@ def add_hint_pages(admin: AdminPages, engine: Engine) -> None:
     @admin.routes.post("/hints/remove")
     async def taken_back(request: Request, call: CurrentCall) -> Response:
         """Takes a hint back."""
-        given = await form_of(request)
+        given = await form_of(request, "id", "owner")
         await remove_hint(engine, given.get("id", ""), call, who=given.get("owner", "")[:200])
         return RedirectResponse(f"{PATH}?done=removed", 303)
 

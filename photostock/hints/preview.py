@@ -13,6 +13,7 @@ from photostock.contract import SearchFields
 from photostock.hints.rewriting import Rewritten, rewrite
 from photostock.hints.rules import Hint, Hints
 from photostock.hints.spelling import Speller
+from photostock.kept import KeptSearches
 from photostock.search import Searcher
 
 MOST_SEARCHED = 6  # changed queries whose results are compared
@@ -92,13 +93,14 @@ async def _moves(
     rows: list[list[list[int]]] = []
     tiers: list[str] = []
     for hints in (now, then):
-        searching = replace(searcher, hints=partial(_same, hints))
+        apart = KeptSearches(most_bytes=0)  # hints that nobody has must not make the searches of others be forgotten
+        searching = replace(searcher, hints=partial(_same, hints), kept=apart)
         made = await searching.search(fields, version="champion", deadline=deadline)
         found = [served.value for served in made.served]
         rows.append([[] if one is None else one.rows[:FIRST_RESULTS].tolist() for one in found])
         tiers = [str(served.served_by) for served in made.served]
     return [
-        (tier, _compared(searcher, before, after)) for tier, before, after in zip(tiers, rows[0], rows[1], strict=True)
+        (tier, compared(searcher, before, after)) for tier, before, after in zip(tiers, rows[0], rows[1], strict=True)
     ]
 
 
@@ -106,7 +108,7 @@ def _same(hints: Hints) -> Hints:
     return hints
 
 
-def _compared(searcher: Searcher, before: list[int], after: list[int]) -> list[Moved]:
+def compared(searcher: Searcher, before: list[int], after: list[int]) -> list[Moved]:
     """The rows that are first with the hint, in their order, and then those that are gone."""
     moved = []
     for row in [*after, *(row for row in before if row not in after)]:

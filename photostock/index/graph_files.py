@@ -30,7 +30,7 @@ KEY_BYTES = 16
 NO_KEY = bytes(KEY_BYTES)  # of a place whose photo is gone
 LONGEST_HEADER_BYTES = 4_096
 FILES_KEPT = 2  # so that going back to the encoder before is quick, too
-LEFT_OVER_S = 3_600  # the age of a half-written file whose process must be dead
+LEFT_OVER_S = 86_400  # the age of a half-written file whose process must be dead, also if the clock jumped
 log = structlog.get_logger(__name__)
 
 

@@ -35,7 +35,7 @@ class Stopped(Exception):
     """The graph is not needed any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Segment:
     """Codes, the row of each, and which of them are alive; a row is alive at one place at most."""
 

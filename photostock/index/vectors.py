@@ -38,6 +38,7 @@ class VectorIndex:
         self._space = CodeSpace(dimensions)
         self._graph_from = graph_from
         self._segments: Snapshot = ()  # the graph first, then from large to small; replaced in one step
+        self.revision = 0  # grows after every change that a search can see
         self._taken = 0  # leading segments of which a graph is being made
         self._gone: list[Rows] = []  # what was removed or replaced meanwhile
         self._writer, self._tidying = threading.Lock(), threading.Lock()
@@ -76,7 +77,7 @@ class VectorIndex:
         with self._writer:
             if self._segments or graph.codes.shape[1] != self.dimensions:
                 raise ValueError("only an empty index of as many dimensions takes over a graph")
-            self._segments = (graph,)
+            self._replace((graph,))
 
     def search(self, vector: Vectors, *, allowed: Mask, limit: int) -> tuple[Rows, Vectors]:
         """The nearest of the allowed rows and their scores, best first, equal ones by row.
@@ -144,7 +145,7 @@ class VectorIndex:
         if merged is not None:
             for rows in self._gone:
                 merged = merged.without(rows)
-            self._segments = (merged, *self._segments[self._taken :])
+            self._replace((merged, *self._segments[self._taken :]))
         self._taken, self._gone = 0, []
 
     def _due(self, segments: Snapshot) -> bool:
@@ -164,7 +165,11 @@ class VectorIndex:
             segments = [segment.without(rows) for segment in self._segments]
             if self._taken:
                 self._gone.append(rows)
-            self._segments = (*segments[: self._taken], *self._tidied([*segments[self._taken :], *added]))
+            self._replace((*segments[: self._taken], *self._tidied([*segments[self._taken :], *added])))
+
+    def _replace(self, segments: Snapshot) -> None:
+        self._segments = segments
+        self.revision += 1
 
     def _tidied(self, segments: Sequence[Segment]) -> Snapshot:
         """Without mostly dead small segments, and each of them at least twice as large as the next."""

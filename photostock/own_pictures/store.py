@@ -21,7 +21,7 @@ from common.versions.aliases import sync_folder
 log = structlog.get_logger(__name__)
 DIGEST = re.compile(r"[0-9a-f]{64}")
 MOST_SWEPT = 100  # files at a start
-SWEPT_AFTER_S = 3_600.0  # a younger file may be one whose photo is about to be written
+SWEPT_AFTER_S = 86_400.0  # a younger file may be one whose photo is about to be written, also if the clock jumped
 
 
 class PictureStore:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Response
 
+from common.daily.service import model_counted
 from common.service.app import CurrentCall, Part, Service, body_of, documented, json_response
 from common.service.loading import add_loading
 from common.service.model_host import ModelHost
@@ -28,7 +31,13 @@ def create_app(settings: PhotoSettings) -> FastAPI:
     host = ModelHost(slots, WorkerPool("rerank", threads=1, queue=4))
     service.parts.append(Part("reranker", lambda: slots.trouble, required=True))
     service.components = slots.versions
-    return service.app(routers=[_router(host)], lifespan=host.lifespan, default_budget_ms=settings.high_timeout_ms)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with host.lifespan(app), model_counted(service, "photostock"):
+            yield
+
+    return service.app(routers=[_router(host)], lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
 
 
 def _router(host: ModelHost[Reranker]) -> APIRouter:

@@ -22,9 +22,9 @@ from prometheus_client import Counter
 
 from supermegaretail.monitoring.records import SCHEMA
 
-JOINED_BYTES = 8 * 2**20  # files are joined up to this size: about a million rows, which fit into memory
+JOINED_BYTES = 2**20  # files are joined up to this size: some 100,000 rows, tens of MB while it is done
 JOIN_TODAY_FROM = 32  # small files; of a past day two are enough
-FORGOTTEN_AFTER_S = 3_600  # what a process that died left half written
+FORGOTTEN_AFTER_S = 86_400  # what a process that died left half written; no jump of the clock is so long
 READ_ATTEMPTS = 5
 DAMAGED = ".damaged"  # in place of .parquet
 MAGIC = b"PAR1"  # a whole parquet file begins and ends with it

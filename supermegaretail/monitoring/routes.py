@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
+from common.replay.api import Asked
 from common.service.app import CurrentCall
 from common.service.gateway import Call
+from common.service.problems import Problem
 from supermegaretail.api import forecasts_of
 from supermegaretail.engine import Engine
 from supermegaretail.monitoring.looking_up import logged
@@ -23,9 +25,21 @@ def add_monitoring(routes: APIRouter, engine: Engine) -> None:
         return engine.outcomes.report.as_json()
 
     @routes.get("/replays/{request_id}")
-    async def replayed(call: CurrentCall, request_id: str) -> dict[str, Any]:
-        """A logged request forecast again: per item whether it comes out the same, and if not what differs."""
-        return await replay(engine, request_id, call)
+    async def replayed(call: CurrentCall, request_id: str, asked: Annotated[Asked, Query()]) -> dict[str, Any]:
+        """The same bytes again; and forecast from what is known now, per item whether that comes out the same."""
+        replayer, told = engine.replays.replayer, dict[str, Any]()
+        try:
+            told = await replayer.replay(request_id, with_=asked.with_, without=asked.without, as_=asked.as_)
+        except Problem as problem:
+            if asked.with_ or asked.without or asked.as_:
+                raise
+            told = {"same_bytes": None, "why_not": problem.detail}
+        try:
+            return told | await replay(engine, request_id, call)
+        except Problem as problem:
+            if problem.status not in (404, 503) or told["same_bytes"] is None:
+                raise
+            return told  # the log of predictions is kept for another time, or can't be read now
 
 
 async def replay(engine: Engine, request_id: str, call: Call) -> dict[str, Any]:

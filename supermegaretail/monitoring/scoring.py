@@ -34,7 +34,8 @@ SAME = ("store", "sku", "day", "as_of", "tier", "version")
 GROUP = ("store", "sku", "day", "tier", "version", "horizon")
 COLUMNS = (
     *("request_id", "made_at", "position", "store", "sku", "day", "as_of", "known_until", "horizon_days", "demand"),
-    *("quantile_levels", "quantile_values", "served_by", "core_version", "correction_version", "api_version"),
+    *("quantile_levels", "quantile_values", "served_by", "override_id"),
+    *("core_version", "correction_version", "api_version"),
 )
 
 
@@ -70,6 +71,7 @@ def scored(rows: pl.DataFrame, history: SalesHistory) -> dict[DayKey, Scored]:
     known = keys.with_columns(actual=pl.Series(demand_on(history, keys.rows()), dtype=pl.Float64)).filter(
         pl.col("actual").is_finite()
     )
+    rows = rows.with_columns(_answerable().alias("served_by"))
     last = rows.with_columns(_version().alias("version"), _bucket().alias("horizon")).rename({"served_by": "tier"})
     last = last.sort("made_at").unique(SAME, keep="last", maintain_order=True)
     judged = last.join(known, on=["store", "sku", "day"])
@@ -84,6 +86,11 @@ def scored(rows: pl.DataFrame, history: SalesHistory) -> dict[DayKey, Scored]:
         one = found.setdefault(key, Scored(actuals[key], {}))
         one.sums.setdefault((tier, version, horizon), {})[figure] = value
     return found
+
+
+def _answerable() -> pl.Expr:
+    """The tier whose error it is: what people shaped is theirs, whoever served the rest."""
+    return pl.when(pl.col("override_id").is_not_null()).then(pl.lit("override")).otherwise("served_by")
 
 
 def _version() -> pl.Expr:

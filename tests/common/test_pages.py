@@ -11,12 +11,14 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
+from common.panel.service import panel_of
 from common.service.admin_pages import AdminPages
 from common.service.admin_session import MAX_ADDRESSES, SESSION_S, TRIES, AdminSessions, FailedTries
 from common.service.app import Service
 from common.service.forms import form_of
 from common.service.pages import Pages
 from common.settings import ServiceSettings
+from common.state.database import open_state
 
 HERE = {"Sec-Fetch-Site": "same-origin"}
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
@@ -35,7 +37,8 @@ async def browser(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     (tmp_path / "templates" / "echo.html").write_text(page)
     settings = ServiceSettings(var_dir=tmp_path / "var", admin_token=TOKEN)
     service = Service("small", version="1", settings=settings, pages=Pages(tmp_path, site="Small"))
-    admin = AdminPages(service)
+    panel = panel_of(service, open_state(settings), "small")
+    admin = AdminPages(service, panel)
     admin.list_page("Echo", "/admin/echo")
 
     @admin.routes.get("/echo")
@@ -44,7 +47,7 @@ async def browser(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
 
     @admin.routes.post("/echo")
     async def said(request: Request) -> Response:
-        return admin.render("echo.html", path="/admin/echo", said=(await form_of(request))["said"])
+        return admin.render("echo.html", path="/admin/echo", said=(await form_of(request, "said"))["said"])
 
     app = service.app(routers=[admin.router()], lifespan=nothing, default_budget_ms=3_000)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://small") as client:
@@ -103,14 +106,17 @@ async def test_after_signing_out_a_copied_cookie_is_worth_nothing(browser: httpx
     assert (await browser.get("/admin/echo", headers={"Cookie": f"admin-small={copied['admin-small']}"})).is_redirect
 
 
-async def test_wrong_tokens_are_told_and_after_a_few_even_the_right_one_has_to_wait(browser: httpx.AsyncClient) -> None:
+async def test_wrong_tokens_are_told_and_after_a_few_they_have_to_wait_but_never_the_right_one(
+    browser: httpx.AsyncClient,
+) -> None:
     for _ in range(TRIES):
         wrong = await browser.post("/admin/login", data={"token": "guess"}, headers=HERE)
         assert (wrong.status_code, "set-cookie" in wrong.headers) == (403, False)
     assert 'aria-describedby="token-mistake"' in wrong.text
-    late = await browser.post("/admin/login", data={"token": TOKEN}, headers=HERE)
+    late = await browser.post("/admin/login", data={"token": "guess"}, headers=HERE)
     assert late.status_code == 429
     assert 0 < int(late.headers["retry-after"]) <= 60
+    assert (await browser.post("/admin/login", data={"token": TOKEN}, headers=HERE)).status_code == 303
 
 
 @pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "/admin/..//evil", "/v1/photos"])
@@ -170,16 +176,18 @@ async def test_a_problem_that_the_gateway_finds_is_a_page_as_well(browser: httpx
 def test_a_session_ends_by_itself_and_none_can_be_made_up() -> None:
     now_s = 1_000_000.0
     sessions = AdminSessions(TOKEN, clock=lambda: now_s)
-    cookie = sessions.begin()
-    assert sessions.valid(cookie)
-    assert AdminSessions(TOKEN, clock=lambda: now_s).valid(cookie)
-    assert not AdminSessions("another-token", clock=lambda: now_s).valid(cookie)
-    assert not AdminSessions(None, clock=lambda: now_s).valid(cookie)
-    end, nonce, signature = cookie.split(".")
-    for made_up in (None, "", "..", f"{int(end) + 1}.{nonce}.{signature}", f"{end}.{nonce}.", "é.é.é"):
-        assert not sessions.valid(made_up)
+    cookie = sessions.begin("ann", "stamp")
+    assert sessions.whose(cookie) == ("ann", "stamp")
+    assert AdminSessions(TOKEN, clock=lambda: now_s).whose(cookie) == ("ann", "stamp")
+    assert AdminSessions("another-token", clock=lambda: now_s).whose(cookie) is None
+    assert AdminSessions(None, clock=lambda: now_s).whose(cookie) is None
+    end, name, stamp, nonce, signature = cookie.split(".")
+    later, somebody_else = f"{int(end) + 1}.{name}.{stamp}.{nonce}", f"{end}.bob.{stamp}.{nonce}"
+    unsigned = f"{end}.{name}.{stamp}.{nonce}."
+    for made_up in (None, "", "..", f"{later}.{signature}", f"{somebody_else}.{signature}", unsigned, "é.é.é"):
+        assert sessions.whose(made_up) is None
     now_s += SESSION_S
-    assert not sessions.valid(cookie)
+    assert sessions.whose(cookie) is None
 
 
 def test_failed_tries_are_forgotten_after_a_minute_and_never_fill_the_memory() -> None:

@@ -15,8 +15,7 @@ import structlog
 import common
 from common.deadline import Deadline
 from common.errors import PoolFull
-from common.service.auth import AdminGate
-from common.service.problems import Problem
+from common.service.auth import AdminGate, digest_of
 from common.settings import ServiceSettings
 from common.state.database import open_state
 from common.state.overrides import OverrideStore
@@ -108,10 +107,8 @@ def test_the_admin_token_is_kept_as_a_hash_and_shown_once(tmp_path: Path, capsys
     token = capsys.readouterr().err.split()[-1]
     gate = AdminGate(settings)
     assert capsys.readouterr().err == ""
-    gate.admit(f"Bearer {token}")
-    with pytest.raises(Problem) as wrong:
-        gate.admit("Bearer guess")
-    assert wrong.value.status == 403
+    assert gate.digest == digest_of(token)
+    assert gate.digest != digest_of("guess")
     assert all(token not in path.read_text() for path in tmp_path.iterdir())
 
 

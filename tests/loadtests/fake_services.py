@@ -1,6 +1,6 @@
 """Both services and their models in one small file that keeps the contract: what the tour is tested against.
 
-python fake_services.py api|model PORT MODEL_PORT [--lies] [--silent] [--breaks] [--deaf]
+python fake_services.py api|model PORT MODEL_PORT [--lies] [--silent] [--breaks] [--deaf] [--forgets]
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import math
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -20,6 +21,10 @@ from loadtests.wire import Message, answer, read_request
 AS_OF = date(2026, 1, 31)
 PHOTOS = [{"id": f"p{number}", "width": 100 + 50 * (number % 2), "height": 125} for number in range(60)]
 MODEL_SECONDS = 0.1
+TITLES: dict[str, str] = {}
+REFUSED = {"n": 0}
+WRITES = ("sales", "plans", "photos", "events")
+Ask = Callable[[dict[str, Any]], Awaitable[tuple[dict[str, Any], dict[str, Any]]]]
 
 
 async def model_numbers(count: int) -> list[float] | None:
@@ -62,6 +67,71 @@ async def search(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     return {"results": results, "total": len(found), **source}, source
 
 
+async def rest(request: Message, path: str, fields: dict[str, Any], *, ask: Ask) -> Message:
+    """The answer to whatever is neither a forecast nor one search."""
+    if path == "/metrics":
+        return answer("200 OK", f'fallback_refused_total{{tier="core"}} {REFUSED["n"]}\n'.encode())
+    if path == "/predictions":
+        return await _predictions(fields, ask)
+    if path == "/v1/searches":
+        return await _searches(fields, ask)
+    if path.endswith("/similar"):
+        return _similar(path.split("/")[3])
+    if path.startswith("/v1/photos/"):
+        return _photo(request.start.split(" ")[0], path.rpartition("/")[2])
+    for name in WRITES:
+        if name in fields:
+            return _written(name, fields[name])
+    return _problem(404)
+
+
+async def _predictions(fields: dict[str, Any], ask: Ask) -> Message:
+    asked = {"store": fields["entity_id"], "sku": fields["sku"], "horizon_days": fields["limit"]}
+    document, source = await ask(asked)
+    [entry] = document["forecasts"]
+    days = zip(entry["dates"], entry["demand"], strict=True)
+    old = [{"sku": entry["sku"], "entity": entry["store"], "demand": n, "period": day} for day, n in days]
+    whole = answer("200 OK", json.dumps({"predictions": old}).encode())
+    REFUSED["n"] += source["degraded"]
+    return whole.with_header("X-Served-By", source["served_by"]).with_header(
+        "X-Degraded", str(source["degraded"]).lower()
+    )
+
+
+async def _searches(fields: dict[str, Any], ask: Ask) -> Message:
+    made = [{**(await ask(query))[0], "reason": "unavailable"} for query in fields["queries"]]
+    degraded = any(one["degraded"] for one in made)
+    REFUSED["n"] += degraded
+    return answer("200 OK", json.dumps({"searches": made, "degraded": degraded}).encode())
+
+
+def _similar(photo_id: str) -> Message:
+    results = [{"id": f"p{n}", "score": 0.5} for n in range(20) if f"p{n}" != photo_id][:10]
+    page = {"results": results, "total": 19, "served_by": "semantic", "degraded": False, "reason": None}
+    return answer("200 OK", json.dumps(page).encode())
+
+
+def _photo(method: str, photo_id: str) -> Message:
+    if photo_id not in TITLES:
+        return _problem(404)
+    if method == "DELETE":
+        del TITLES[photo_id]
+        return answer("204 No Content")
+    return answer("200 OK", json.dumps({"id": photo_id, "title": TITLES[photo_id]}).encode())
+
+
+def _written(name: str, rows: list[dict[str, Any]]) -> Message:
+    for row in rows:
+        if name == "photos" and not ("--forgets" in sys.argv and row["id"].endswith("3")):
+            TITLES[row["id"]] = row["title"]
+    return answer("201 Created", json.dumps({"accepted": len(rows)}).encode())
+
+
+def _problem(status: int) -> Message:
+    document = {"type": "about:blank", "title": "no", "status": status, "detail": "no", "request_id": "r"}
+    return answer(f"{status} No", json.dumps(document).encode(), content_type="application/problem+json")
+
+
 async def answer_to(request: Message) -> Message:
     target = urlsplit(request.start.split(" ")[1])
     fields: dict[str, Any] = json.loads(request.body) if request.body else dict(parse_qsl(target.query))
@@ -70,7 +140,7 @@ async def answer_to(request: Message) -> Message:
     if target.path == "/numbers":
         return answer("200 OK", json.dumps({"numbers": [1.5] * fields["count"]}).encode())
     if target.path not in ("/v1/forecasts", "/v1/search"):
-        return answer("404 Not Found")
+        return await rest(request, target.path, fields, ask=search if target.path == "/v1/searches" else forecasts)
     document, source = await (forecasts(fields) if target.path == "/v1/forecasts" else search(fields))
     request_id = request.header("x-request-id")
     whole = answer("200 OK", json.dumps({**document, "versions": {"api": "1"}, "request_id": request_id}).encode())

@@ -108,7 +108,7 @@ def test_locust_reads_answers_and_its_gate_fails_on_bad_ones(tmp_path: Path, opt
         fleet.start(service)
         asyncio.run(fleet.ready(service))
         ended = subprocess.run(
-            [*locust, "--run-time", "3s"],
+            [*locust, "--run-time", "3s", "SupermegaretailUser", "PhotoStockUser"],
             cwd=ROOT,
             env={**os.environ, **places},
             stdout=subprocess.PIPE,

@@ -8,51 +8,10 @@ from typing import Any
 
 import pytest
 
-from common.progress import progress
 from loadtests.bench import index as bench_index
 from loadtests.bench.photos import Costs, queries_of
-from loadtests.experiments import photo_adds, photo_kills
-from loadtests.experiments.photo_kills import Ledger
+from loadtests.experiments import photo_adds
 from loadtests.processes import ProcessError
-
-
-def test_what_was_acknowledged_and_is_gone_is_noticed() -> None:
-    ledger = Ledger()
-    ledger.begin("a", "first")
-    ledger.acknowledge("a", "first")
-    ledger.see("a", None, 1)
-    assert ledger.broken == ["after kill 1: a is gone, and it should be 'first'"]
-
-
-def test_what_was_deleted_and_is_back_is_noticed() -> None:
-    ledger = Ledger()
-    for title in ("first", None):
-        ledger.begin("a", title)
-        ledger.acknowledge("a", title)
-    ledger.see("a", "first", 2)
-    assert ledger.broken == ["after kill 2: a is 'first', and it should be gone"]
-
-
-def test_a_change_without_an_answer_may_have_happened_or_not_but_then_it_stays_so() -> None:
-    ledger = Ledger()
-    ledger.begin("a", "first")
-    ledger.acknowledge("a", "first")
-    ledger.begin("a", "second")
-    ledger.see("a", "second", 1)
-    assert ledger.broken == []
-    ledger.see("a", "first", 2)
-    assert len(ledger.broken) == 1
-
-
-async def test_nothing_is_lost_and_nothing_comes_back_after_sigkill(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("VAR_DIR", str(tmp_path))  # without an encoder: words are searched
-    with progress("kills") as reporter:
-        ledger = await photo_kills.kill_again_and_again(2, 1, reporter=reporter)
-    assert ledger.broken == []
-    assert ledger.acknowledged > 0
-    assert len(ledger.restarts_s) == 2
 
 
 def phase(*, ms: Sequence[float], acknowledged: int = 0, missing: Sequence[str] = ()) -> photo_adds.Phase:

@@ -160,7 +160,7 @@ async def test_more_photos_than_may_wait_are_refused(writes: Writes) -> None:
     told = asyncio.gather(*many, return_exceptions=True)
     await asyncio.sleep(0)
     store.may_go_on.set()
-    assert [getattr(one, "status", None) for one in await told].count(503) == 1
+    assert [getattr(one, "status", None) for one in await told].count(429) == 1
     await first
 
 
@@ -169,7 +169,7 @@ async def test_a_request_that_would_wait_in_vain_is_refused_with_a_size_that_wou
     adding._photo_ms = 10.0  # as learnt from requests before
     with pytest.raises(Problem, match=r"send 9[0-9] at a time") as told:
         await adding.add(photos(*map(str, range(500))), deadline=Deadline.after_ms(1_000))
-    assert told.value.status == 503
+    assert told.value.status == 429
 
 
 async def test_a_few_photos_are_always_tried_so_that_a_wrong_belief_mends_itself(writes: Writes) -> None:

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from common.chain.switches import Switch, Switchboard
+from common.state.overrides import Override
 from supermegaretail import batch as batching
 from supermegaretail.baseline import moving_average
 from supermegaretail.batch import Batch
@@ -23,6 +24,7 @@ from supermegaretail.correction.model import CorrectionModel
 from supermegaretail.features import Floats
 from supermegaretail.history import SalesHistory
 from supermegaretail.models import Models
+from supermegaretail.overriding import Overrides, Scope
 from supermegaretail.spread import Spread
 from supermegaretail.training import fit
 from tests.supermegaretail.conftest import ITEMS, LAST_DAY, NEVER_SOLD, small_table
@@ -106,7 +108,9 @@ def test_what_no_shop_sells_is_refused(batch: Batch, models: Models, units: floa
 
 
 def test_an_override_wins_over_the_models(batch: Batch) -> None:
-    found = by_item(replace(batch, overrides={ITEMS[1]: 99.0}).table(ITEMS))
+    end = "9998-12-31T00:00:00+00:00"
+    decided = Override("1", Scope(*ITEMS[1]).target, {"demand_per_day": 99.0}, "Ann", "party", end, end)
+    found = by_item(replace(batch, overrides=Overrides.of([decided])).table(ITEMS))
     assert (found[ITEMS[1]]["served_by"], found[ITEMS[1]]["demand"], found[ITEMS[1]]["reason"]) == (
         "override",
         99.0,

@@ -201,3 +201,30 @@ async def test_the_batch_and_the_api_say_the_same_about_every_item(
     assert dict(enumerate(served[: len(EXPECTED)])) == EXPECTED | not_asked
     assert served[-1] == ("constant", "core:unknown_item, moving_average:unknown_item")
     assert served.count(("correction", None)) > len(keys) / 2
+
+
+async def test_the_batch_and_the_api_say_the_same_about_items_that_events_touch(
+    var_dir: Path, tmp_path: Path, table: pl.DataFrame, keys: list[Key]
+) -> None:
+    store, begins, ends = keys[-1][0], LAST_SALES_DAY + timedelta(days=2), LAST_SALES_DAY + timedelta(days=5)
+    days = {"first_day": begins.isoformat(), "last_day": ends.isoformat()}
+    event = {"store": store, "name": "Fair", **days, "factor": 1.4, "owner": "Ann", "reason": "told"}
+    async with chain_of(var_dir, tmp_path, table, keys) as (client, models):
+        asked = [{"store": store, "sku": sku} for store, sku in keys]
+        before = await forecast(client, asked, horizon_days=DAYS, quantiles=LEVELS)
+        assert (await client.post("/v1/admin/events", json=event, headers=ADMIN)).status_code == 201
+        answer = await forecast(client, asked, horizon_days=DAYS, quantiles=LEVELS)
+        batch = in_batch(tmp_path, models, keys, LEVELS)
+    for item, mine, one in zip(keys, batch, answer["forecasts"], strict=True):
+        assert (mine["served_by"], mine["reason"]) == (one["served_by"], one["reason"]), item
+        assert mine["demand"] == pytest.approx(one["demand"], abs=1e-3), item
+        if one["quantiles"] is not None:
+            assert mine["quantiles"] == {
+                level: pytest.approx(told, abs=1e-3) for level, told in one["quantiles"].items()
+            }
+    changed = {
+        item[0]
+        for item, one, old in zip(keys, answer["forecasts"], before["forecasts"], strict=True)
+        if one["demand"] != old["demand"]
+    }
+    assert changed == {store}

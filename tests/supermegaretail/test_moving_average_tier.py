@@ -14,6 +14,7 @@ from supermegaretail.asking import ModelProcess, Question
 from supermegaretail.contract import Item
 from supermegaretail.forecast import Forecaster, Run
 from supermegaretail.history import SalesHistory
+from supermegaretail.overriding import Overrides
 from tests.supermegaretail.conftest import ITEMS, LAST_DAY
 
 TOMORROW = LAST_DAY + timedelta(days=1)
@@ -35,7 +36,7 @@ async def pool_runs(history: SalesHistory, *, as_of: date) -> int:
     """How much one request that went past the model gave the pool to do."""
     pool = CountedPool()
     forecaster = Forecaster(
-        model=cast(ModelProcess, None), overrides=dict, pool=cast(Any, None), fallback_pool=cast(Any, pool)
+        model=cast(ModelProcess, None), overrides=Overrides, pool=cast(Any, None), fallback_pool=cast(Any, pool)
     )
     items = [Item(store=store, sku=sku) for store, sku in ITEMS]
     run = Run(forecaster, Question(as_of=as_of, horizon_days=7, version="champion"), history)

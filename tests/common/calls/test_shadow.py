@@ -205,6 +205,7 @@ async def test_copies_sent_or_refused_are_counted_among_the_extra_requests_of_th
         registry.get_sample_value(
             "client_extra_requests_total", {"upstream": "primary", "kind": "shadow", "granted": granted}
         )
+        or 0
         for granted in ("true", "false")
     ]
     assert counted == [shadow.report.compared, shadow.report.missing["no_budget"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from common.__main__ import parser
 from common.command_line import main
 from common.releases.store import ReleaseStore
+from common.replay.store import STORE_FILE, Record, ReplayStore
 from common.settings import ServiceSettings
 from common.state.database import open_state
 from common.versions.registry import Registry
@@ -73,6 +75,22 @@ def test_a_version_that_waits_for_a_decision_is_not_garbage(
 
     assert "core 1.3.0: removed" in capsys.readouterr().out
     assert registry.versions("core") == ["1.0.0", "1.1.0", "1.2.0", "1.4.0"]
+
+
+def test_a_version_that_a_replay_needs_is_not_garbage(registry: Registry, tmp_path: Path) -> None:
+    for number in range(3):
+        registry.publish("core", {"model.txt": str(number).encode()}, alias=None)
+    store = ReplayStore(tmp_path / "supermegaretail" / "replays" / STORE_FILE, most_bytes=2**20, most_days=14)
+    days_ago = {"1.2.0": 13, "1.3.0": 15}
+    for version, days in days_ago.items():
+        at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        told = {"versions": {"core": version}}
+        store.write([Record("one", at, "web", "/v1/forecasts", b"", 0, told)], [], today=at[:10])
+
+    assert run("gc", "--keep", "1", "--unused-days", "0") == 0
+
+    assert "1.2.0" in registry.versions("core")
+    assert "1.3.0" not in registry.versions("core")
 
 
 def test_what_is_damaged_is_not_promoted(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:

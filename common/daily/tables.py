@@ -1,0 +1,50 @@
+"""What a report is made of: tables of plain values, from which the page and the parquet file are both made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, TypeAlias
+
+from sqlalchemy import Engine
+
+Cell: TypeAlias = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The first column names the rows; units are in the heads. `note` says what can't be seen in the figures."""
+
+    name: str
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    note: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"name": self.name, "caption": self.caption, "note": self.note, "heads": list(self.heads)} | {
+            "rows": [list(row) for row in self.rows]
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a service adds: the components that it releases, and how good its answers were as far as that is known."""
+
+    service: str
+    components: tuple[str, ...]
+    quality: Callable[[Engine, date], Sequence[Table]]
+
+
+@dataclass(frozen=True, slots=True)
+class DailyReport:
+    """One service on one day (UTC)."""
+
+    service: str
+    day: str
+    tables: Sequence[Table]
+    by_hour: Sequence[tuple[int, float, float]] = ()  # hour, items served, of these degraded
+
+    def as_json(self) -> dict[str, Any]:
+        return {"service": self.service, "day": self.day, "tables": [table.as_json() for table in self.tables]}

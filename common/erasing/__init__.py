@@ -1,0 +1,1 @@
+"""Forgetting a person everywhere, with a certificate that proves it."""

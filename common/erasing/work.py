@@ -1,0 +1,272 @@
+"""One erasure from its wish to its certificate: rows first, at once and durably; then files, free space, and the proof.
+
+Each step can be done again. A crash leaves the erasure under way, by keyed hash; going on needs the id once more, for
+it is kept nowhere.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+from sqlalchemy import Connection, Engine, Table, delete, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from common.erasing.compaction import compact_tables, emptied_log, empty_log, rewrite_file
+from common.erasing.files import cleaned
+from common.erasing.journal import Certificate, Journal
+from common.erasing.person import Person
+from common.erasing.scan import Found, Wanted, scan
+from common.erasing.second_copy import SecondCopy
+from common.erasing.texts import pseudonymised, tables_of
+from common.panel.audit import AuditLog, entries, sealed_anew
+from common.panel.operators import operators
+from common.state.database import create_tables
+from common.state.erasures import ErasureStore, keys, names
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Belongings:
+    """What a service has of a person: ids of things, and digests and some bytes of their pictures."""
+
+    things: list[str] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What came of one wish: `events` went now, `events_in_all` with those of the times before."""
+
+    certificate: Certificate
+    events: int
+    events_in_all: int
+
+
+class Keeper(Protocol):
+    """What a service knows of its own data."""
+
+    scope: str
+    forget_in_memory: Callable[[], None]
+
+    @property
+    def counted(self) -> Sequence[str]:
+        """Tables with rows of people."""
+
+    @property
+    def kept_apart(self) -> Sequence[str]:
+        """Of these, tables whose texts only the service itself may change."""
+
+    def belongings(self, connection: Connection, person: Person) -> Belongings:
+        """Ids of things and their pictures; from here on nobody else adds any in this transaction's time."""
+
+    def remove(self, connection: Connection, person: Person, belongings: Belongings) -> dict[str, int]:
+        """Rows that went, by table."""
+
+    def remove_files(self, pictures: Sequence[str], *, photos: int) -> dict[str, int]:
+        """Files that went, by kind; again is safe."""
+
+    def rename_in_texts(self, people: Sequence[Person]) -> dict[str, Counter[str]]:
+        """By hash of a person, rows of others by table, in tables that are kept apart, that named them."""
+
+    def remove_answers(self, people: Sequence[Person]) -> int:
+        """Kept answers that went."""
+
+    def retrain(self, belongings: Belongings, *, events: int) -> list[dict[str, str]]:
+        """Versions that learnt, or may have learnt, from what goes."""
+
+
+class Erasing:
+    """Blocks: for worker threads and the command line.
+
+    Args:
+        untouched: files and folders under `var_dir` that are never changed, though searched.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        keeper: Keeper,
+        var_dir: Path,
+        *,
+        untouched: Sequence[Path] = (),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.engine, self.keeper, self._var_dir, self._now = engine, keeper, var_dir, now
+        self.store = ErasureStore(engine, keeper.scope)
+        self.journal = Journal(engine, keeper.scope)
+        self._copy = SecondCopy(var_dir, keeper.scope)
+        create_tables(engine, operators.metadata)  # on the command line nobody else made it yet
+        self._untouched = untouched
+        self._pieces: dict[str, list[bytes]] = {}  # of erasures under way: bytes of pictures, for the proof
+        self._one_at_a_time = threading.Lock()
+
+    def begin(self, user_id: str, *, owner: str, reason: str) -> Erased:
+        """Removes every row, durably; the certificate has what is known so far.
+
+        Raises `ValueError` where the reason names the person.
+        """
+        person = self._person(user_id)
+        if names(reason, user_id):
+            raise ValueError("the reason must not name the person: it is kept")
+        with self.engine.begin() as connection:
+            self.store.lock(connection)
+            belongings = self.keeper.belongings(connection, person)
+            before = self._counted(connection)
+            removed = self.keeper.remove(connection, person, belongings)
+            gone = removed.get("photostock_events", 0)
+            owner = person.without(owner)
+            line = self.store.note(connection, user_id, rows=gone, owner=owner, reason=reason, now=self._now())
+            certificate = Certificate(line.person, line.erased_at, line.owner, line.reason)
+            certificate.retrain = self.keeper.retrain(belongings, events=gone)
+            accounts = connection.execute(delete(operators).where(operators.c.name == user_id)).rowcount
+            removed |= {"operators": accounts} if accounts else {}
+            certificate.add({name: count for name, count in removed.items() if count})
+            after = self._counted(connection)
+            certificate.others_before = {name: count - removed.get(name, 0) for name, count in before.items()}
+            certificate.others_after = after
+            self.store.note_things(connection, line.person, map(self.store.thing, belongings.things))
+            self.journal.begin(connection, certificate, list(belongings.pictures))
+            key = connection.execute(select(keys.c.key)).scalar_one()
+        self._pieces[line.person] = belongings.pieces
+        self._copy.append(key, line.person, line.erased_at, [self.store.thing(one) for one in belongings.things])
+        self.keeper.forget_in_memory()
+        empty_log(self.engine)
+        log.info("erasure.begun", person=line.person[:16], rows=sum(removed.values()))
+        return Erased(certificate, gone, line.rows)
+
+    def finish(self, user_ids: Sequence[str]) -> list[Certificate]:
+        """The rest, for people whose rows are gone: takes seconds, or minutes for many gigabytes."""
+        with self._one_at_a_time:
+            people = [self._person(user_id) for user_id in user_ids]
+            wanted = Wanted(people, [piece for person in people for piece in self._pieces.get(person.hash, [])])
+            certificates = self._cleaned(people)
+            files = cleaned(self._var_dir, wanted, self._in_copy, except_in=[*self._untouched, *self._state_files()])
+            changed = {name.partition(" ")[0] for one in certificates for name in one.removed}
+            left = compact_tables(self.engine, changed & {table.name for table in self._tables(self.engine)})
+            found = self._proof(wanted)
+            for person, certificate in zip(people, certificates, strict=True):
+                certificate.add({"other files": files} if files else {})
+                self._certify(person, certificate, found, left)
+                self._pieces.pop(person.hash, None)
+            return certificates
+
+    def pending(self) -> list[Certificate]:
+        """Those that were begun and not finished: to go on, the id has to be given again."""
+        return self.journal.all(pending=True)
+
+    def restore(self, erase_again: Callable[[Connection, dict[str, str]], int]) -> int:
+        """Forgets again whom this database does not know to be forgotten: it is a copy from before; how many rows.
+
+        Args:
+            erase_again: removes what belongs to these hashes, each with the time until which their events go.
+        """
+        lines = list(self._copy.lines())
+        if not lines:
+            return 0
+        with self.engine.begin() as connection:
+            self.store.lock(connection)
+            known = self.store.known(connection)
+            missing = [line for line in lines if known.get(line.person, "") < line.erased_at]
+            if not missing:
+                return 0
+            until = {line.person: line.erased_at for line in missing}
+            for line in missing:
+                self.store.note_things(connection, line.person, line.things)
+            gone = erase_again(connection, until)
+            for person, erased_at in until.items():
+                self.store.note_again(connection, person, erased_at)
+        empty_log(self.engine)
+        log.warning("erasure.repeated", people=len(until), rows=gone)
+        return gone
+
+    def _cleaned(self, people: Sequence[Person]) -> list[Certificate]:
+        certificates = []
+        for person in people:
+            certificate = self.journal.find(person.hash)
+            assert certificate is not None, "its rows are gone"
+            photos = certificate.removed.get("photostock_photos", 0)
+            certificate.add(self.keeper.remove_files(self.journal.left(person.hash), photos=photos))
+            certificates.append(certificate)
+        apart = self.keeper.rename_in_texts(people)
+        answers = self.keeper.remove_answers(people)
+        changed = self._renamed(self.engine, people, except_in=self.keeper.kept_apart)
+        for person, certificate in zip(people, certificates, strict=True):
+            renamed = apart[person.hash] + changed[person.hash]
+            certificate.add({f"{name} (name replaced)": count for name, count in renamed.items()})
+            certificate.add({"replays": answers} if answers else {})
+        return certificates
+
+    def _renamed(
+        self, engine: Engine, people: Sequence[Person], *, except_in: Collection[str]
+    ) -> dict[str, Counter[str]]:
+        def announced() -> None:
+            reason = "a name was replaced in it: hashes that were logged before are not found any more"
+            AuditLog(engine, self.keeper.scope).record(actor="erasure", action="audit.sealed_anew", reason=reason)
+
+        before, then = {entries.name: announced}, {entries.name: sealed_anew}
+        return pseudonymised(engine, people, except_in=except_in, before=before, then=then)
+
+    def _in_copy(self, copy: Engine, people: Sequence[Person]) -> None:
+        """The same in another database: a copy that somebody left under VAR_DIR."""
+        known = {table.name for table in self._tables(copy)} >= set(self.keeper.counted)
+        for person in people if known else ():
+            with copy.begin() as connection:
+                self.keeper.remove(connection, person, self.keeper.belongings(connection, person))
+        self._renamed(copy, people, except_in=())
+        rewrite_file(copy)
+
+    def _proof(self, wanted: Wanted) -> Found:
+        emptied_log(self.engine)
+        found = scan(self._var_dir, [self.engine], wanted)
+        files = [f"file {path.name}" for path in self._state_files()]
+        if any(file in (*found.places, *found.longer) for file in files):
+            try:
+                rewrite_file(self.engine)
+            except SQLAlchemyError as error:  # somebody writes all the time: the certificate says what remains
+                log.warning("erasure.not_rewritten", error=type(error).__name__)
+            emptied = emptied_log(self.engine)
+            found = scan(self._var_dir, [self.engine], wanted)
+            if emptied and files[0] in found.longer:
+                # What others write since then has pages of the new file: their values are in both.
+                found.longer += [place for place in found.places if place in files]
+                found.places = [place for place in found.places if place not in files]
+        return found
+
+    def _certify(self, person: Person, certificate: Certificate, found: Found, left: Sequence[str]) -> None:
+        certificate.proof = found.as_json()
+        certificate.finished_at = self._now().astimezone(UTC).isoformat(timespec="milliseconds")
+        notes = [] if person.in_texts else ["the id is an ordinary word: texts were searched for it as a whole only"]
+        if found.longer:
+            notes.append("ids of others contain this one: their databases were written anew, and searched by value")
+        if left:
+            notes.append(f"deleted bytes stay in free space of {', '.join(left)} until it is used again")
+        certificate.notes = notes
+        self.journal.finish(certificate)
+        empty_log(self.engine)
+        log.info("erasure.finished", person=person.hash[:16], clean=found.clean, files=found.files)
+
+    def _person(self, user_id: str) -> Person:
+        return Person(user_id, self.store.person(user_id))
+
+    def _tables(self, engine: Engine) -> Sequence[Table]:
+        with engine.connect() as connection:
+            return tables_of(connection)
+
+    def _counted(self, connection: Connection) -> dict[str, int]:
+        tables = [table for table in tables_of(connection) if table.name in self.keeper.counted]
+        return {one.name: int(connection.execute(select(func.count()).select_from(one)).scalar_one()) for one in tables}
+
+    def _state_files(self) -> list[Path]:
+        if self.engine.dialect.name != "sqlite":
+            return []
+        name = str(self.engine.url.database)
+        return [Path(name + end) for end in ("", "-wal", "-shm")]

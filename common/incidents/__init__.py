@@ -1,0 +1,1 @@
+"""From a fault to a person who knows what to do: alerts, runbooks, incidents with a time line."""

@@ -1,0 +1,1 @@
+"""Overrides that do not rot: in force everywhere within a second, counted, compared with the models, and reported."""

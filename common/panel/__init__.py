@@ -1,0 +1,1 @@
+"""The operators' panel: who may do what, what was done, and how the service is."""

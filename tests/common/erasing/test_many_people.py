@@ -1,0 +1,79 @@
+"""Many people at once: one reading of each table and file finds them all, and a busy database is asked again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from common.erasing.background import Finishing
+from common.erasing.person import Person
+from common.erasing.pieces import PieceFinder
+from common.erasing.scan import Wanted, scan
+from common.erasing.texts import pseudonymised
+
+PEOPLE = [Person(f"person-{number}", f"{number:064}") for number in range(350)]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = create_engine(f"sqlite:///{tmp_path / 'texts.sqlite3'}")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE notes (id INTEGER PRIMARY KEY, owner VARCHAR, note JSON)"))
+        rows = [{"id": n, "owner": one.id, "note": f'["with person-{n + 1}"]'} for n, one in enumerate(PEOPLE)]
+        rows.append({"id": 1_000, "owner": "person-1x", "note": None})
+        connection.execute(text("INSERT INTO notes VALUES (:id, :owner, :note)"), rows)
+    yield engine
+    engine.dispose()
+
+
+def test_every_one_of_hundreds_of_people_is_renamed_and_counted_and_nobody_else(engine: Engine) -> None:
+    changed = pseudonymised(engine, PEOPLE)
+    assert changed[PEOPLE[0].hash] == {"notes": 1}
+    assert {changed[one.hash]["notes"] for one in PEOPLE[1:]} == {2}
+    with engine.connect() as connection:
+        left = connection.execute(text("SELECT id FROM notes WHERE owner LIKE 'person-%'")).scalars().all()
+        last = connection.execute(text("SELECT note FROM notes WHERE id = 349")).scalar_one()
+    assert (list(left), last) == ([1_000], '["with person-350"]')
+
+
+def test_every_piece_is_found_wherever_it_stands() -> None:
+    dice = random.Random(7)
+    pieces = [dice.randbytes(64) for _ in range(1_000)]
+    finder, others = PieceFinder([*pieces, b"", b"abc"]), dice.randbytes(100_000)
+    assert not finder.is_in(others)
+    assert all(finder.is_in(others[:at] + pieces[at] + others[at:5_000]) for at in range(0, 1_000, 37))
+    assert finder.is_in(pieces[0])
+    assert not PieceFinder([]).is_in(others)
+
+
+def test_a_piece_that_lies_across_two_readings_of_a_file_is_found(tmp_path: Path) -> None:
+    piece = random.Random(7).randbytes(64)
+    (tmp_path / "file").write_bytes(b"\0" * (4 * 2**20 - 30) + piece + b"\0" * 100)
+    assert scan(tmp_path, [], Wanted([], [piece])).places == ["file file"]
+
+
+class BusyErasing:
+    """`finish` fails as often as it is told."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures, self.finished = failures, list[str]()
+
+    def finish(self, user_ids: list[str]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OperationalError("", {}, Exception("database is locked"))
+        self.finished += user_ids
+
+
+async def test_people_are_finished_although_the_database_was_busy_for_a_while() -> None:
+    erasing = BusyErasing(failures=1)
+    finishing = Finishing(cast(Any, erasing), cast(Any, None), cast(Any, None))
+    finishing._waiting = {"a": None, "b": None}
+    await finishing._work()
+    assert (erasing.finished, finishing.interrupted) == (["a", "b"], False)

@@ -1,0 +1,124 @@
+"""The audit log: durable, in order, and sealed."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, delete, update
+
+from common.__main__ import parser
+from common.command_line import main
+from common.panel.audit import AuditLog, entries, heads
+from common.panel.commands import at_the_shell
+from common.panel.told import Discretion
+from common.settings import ServiceSettings
+from common.state.database import open_state
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Engine:
+    return open_state(ServiceSettings(var_dir=tmp_path))
+
+
+@pytest.fixture
+def audit(state: Engine) -> AuditLog:
+    return AuditLog(state, "small")
+
+
+def test_entries_are_listed_newest_first_page_by_page_with_what_came_of_them(audit: AuditLog) -> None:
+    for number in range(5):
+        audit.record(
+            actor="ann", action="override.added", target=f"store {number}", reason="a feast", after={"n": number}
+        )
+    asked = audit.asked(actor="bob", action="PUT /x", target="/x", reason="why", details={"sent": {}})
+    audit.came_to(asked, actor="bob", action="PUT /x", status=409, details={})
+    first = audit.listed(limit=2)
+    assert [(one["actor"], one["came_to"]) for one in first] == [("bob", {"status": 409}), ("ann", {"status": "done"})]
+    second = audit.listed(limit=2, before=first[-1]["number"])
+    assert [one["target"] for one in second] == ["store 3", "store 2"]
+    assert second[0]["details"] == {"after": {"n": 3}}
+
+
+def test_writers_of_several_services_make_one_chain_without_a_gap(state: Engine) -> None:
+    def write(name: str) -> None:
+        log = AuditLog(state, name)
+        for number in range(5):
+            log.record(actor=name, action="x", target=str(number))
+
+    writers = [threading.Thread(target=write, args=(f"service-{number}",)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    verdict = AuditLog(state, "reader").verify()
+    assert (verdict.entries, verdict.broken_at) == (20, None)
+
+
+@pytest.mark.parametrize(
+    ("harm", "broken_at"),
+    [
+        (update(entries).where(entries.c.number == 2).values(reason="something else"), 2),
+        (update(entries).where(entries.c.number == 2).values(actor="eve"), 2),
+        (delete(entries).where(entries.c.number == 2), 2),
+        (delete(entries).where(entries.c.number == 4), 4),
+        (update(heads).values(number=3), 4),
+    ],
+)
+def test_whatever_is_changed_or_removed_shows(state: Engine, audit: AuditLog, harm: object, broken_at: int) -> None:
+    for number in range(4):
+        audit.record(actor="ann", action="x", target=str(number), reason="because")
+    assert audit.verify().broken_at is None
+    with state.begin() as connection:
+        connection.execute(harm)  # type: ignore[call-overload]
+    assert audit.verify().broken_at == broken_at
+
+
+def test_a_log_that_was_written_anew_lacks_a_hash_that_was_seen_before(
+    tmp_path: Path, audit: AuditLog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    audit.record(actor="ann", action="x")
+    seen = audit.verify().digest
+    audit.record(actor="bob", action="y")
+    assert main(parser(), ["audit", "verify", "--expect", seen]) == 0
+    assert main(parser(), ["audit", "verify", "--expect", "0" * 64]) == 1
+    assert "written anew" in capsys.readouterr().err
+
+
+def test_an_operator_made_at_the_command_line_is_told_their_token_once_and_noted(
+    tmp_path: Path, audit: AuditLog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    assert main(parser(), ["operators", "add", "ann", "--role", "operate"]) == 0
+    token = capsys.readouterr().out.strip()
+    assert main(parser(), ["operators", "add", "ann", "--role", "release"]) == 1
+    assert main(parser(), ["operators", "add", "admin", "--role", "read"]) == 1
+    assert main(parser(), ["operators", "list"]) == 0
+    assert token not in capsys.readouterr().out
+    assert all(token.encode() not in path.read_bytes() for path in tmp_path.iterdir())
+    assert main(parser(), ["operators", "remove", "ann"]) == 0
+    told = [(one["action"], one["target"], one["came_to"]["status"]) for one in audit.listed()]
+    assert told == [
+        ("operators.remove", "ann", 200),
+        ("operators.add", "admin", 409),
+        ("operators.add", "ann", 409),
+        ("operators.add", "ann", 200),
+    ]
+    monkeypatch.setenv("USER", "bob")
+    monkeypatch.setenv("LOGNAME", "bob")
+    assert at_the_shell() != "shell:bob"
+
+
+def test_control_characters_and_halves_of_characters_do_not_get_in(audit: AuditLog) -> None:
+    audit.record(actor="ann", action="x", reason="one\r\n\x1b[2Jtwo\x00\ud800")
+    assert audit.listed()[0]["reason"] == "one   [2Jtwo  "
+
+
+def test_what_a_sensitive_field_holds_is_left_out_everywhere() -> None:
+    discretion = Discretion({"user_id": "u-4711", "reason": "u-4711 asked", "nested": [{"token": "s3cret"}]})
+    kept = discretion.value({"user_id": "u-4711", "reason": "U-4711 asked, s3cret", "big": "x" * 9_000})
+    assert kept["user_id"] == "***"
+    assert kept["reason"] == "*** asked, ***"
+    assert len(kept["big"]) == 500

@@ -1,0 +1,174 @@
+"""What a day came to: sums that survive restarts and replicas, and the report that is made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Engine, create_engine, select, text
+
+from common.__main__ import parser
+from common.command_line import main
+from common.daily.counting import CPU, DEGRADED, SERVING, UP, DailySums
+from common.daily.figures import budgets, cost, quantile
+from common.daily.report import daily_report, drawing, save
+from common.daily.store import Measured, SumsStore, sums
+from common.daily.tables import Sources, Table
+from common.lifecycle.usage_store import UsageStore, Use
+from common.metrics import ChainMetrics, HttpMetrics
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+DAY = NOON.date()
+SERVED = Measured("served", "core", "false")
+NO_QUALITY = Sources("shop", ("core",), lambda _engine, _day: ())
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return create_engine(f"sqlite:///{tmp_path / 'state.sqlite3'}")
+
+
+def counting(engine: Engine, clock: Callable[[], datetime]) -> tuple[DailySums, ChainMetrics, HttpMetrics]:
+    registry = CollectorRegistry()
+    chain, http = ChainMetrics(registry), HttpMetrics(registry)
+    return DailySums(SumsStore(engine, "shop"), registry, role="api", keep_days=35, clock=clock), chain, http
+
+
+def test_replicas_and_restarts_add_up_to_one_day_and_hours_stay_apart(engine: Engine) -> None:
+    clock = Clock()
+    for _life in range(3):
+        daily, chain, _ = counting(engine, clock)
+        chain.served("core", degraded=False, items=10)
+        daily.refresh()
+        daily.refresh()  # what is known already counts once
+        clock.forward(hours=1)
+        chain.served("core", degraded=False, items=5)
+        daily.refresh()
+    store = SumsStore(engine, "shop")
+    assert store.day("2026-11-22", role="api")[SERVED] == 45
+    hours = {hour[11:]: amounts[SERVED] for hour, amounts in store.hours("2026-11-22", role="api").items()}
+    assert hours == {"12": 10, "13": 15, "14": 15, "15": 5}
+    assert store.days() == ["2026-11-22"]
+
+
+def test_what_the_database_did_not_take_is_stored_when_it_is_back(engine: Engine) -> None:
+    clock = Clock()
+    daily, chain, _ = counting(engine, clock)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE daily_sums RENAME TO elsewhere"))
+    chain.served("core", degraded=False, items=7)
+    daily.refresh()
+    assert daily.trouble == "can't be stored: OperationalError"
+    clock.forward(hours=1)
+    daily.refresh()
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO daily_sums"))
+    daily.refresh()
+    assert daily.trouble is None
+    assert SumsStore(engine, "shop").day("2026-11-22", role="api")[SERVED] == 7
+
+
+def test_a_minute_in_which_better_tiers_fail_is_degraded_and_one_of_unknown_products_is_not(engine: Engine) -> None:
+    clock = Clock()
+    daily, chain, _ = counting(engine, clock)
+    for reason in ("unreachable", "unknown_item"):
+        clock.forward(minutes=1)
+        chain.served("moving_average", degraded=True, items=10)
+        chain.refused("core", reason, items=10)
+        daily.refresh()
+    clock.forward(minutes=1)
+    daily.refresh()
+    told = SumsStore(engine, "shop").day("2026-11-22", role="api")
+    assert (told[UP], told[SERVING], told[DEGRADED]) == (3, 2, 1)
+    assert told[CPU] > 0
+
+
+def test_old_hours_go_and_the_newest_stay(engine: Engine) -> None:
+    store = SumsStore(engine, "shop")
+    for hour in ("2026-09-01T00", "2026-11-22T11"):
+        store.write(hour, process="p", role="api", amounts={SERVED: 1})
+    store.tidy(now=NOON, keep_days=35)
+    with engine.connect() as connection:
+        assert connection.execute(select(sums.c.hour)).scalars().all() == ["2026-11-22T11"]
+
+
+def test_percentiles_lie_within_their_bucket_and_budgets_tell_what_was_late() -> None:
+    assert quantile({0.1: 50.0, 0.2: 100.0, math.inf: 100.0}, 0.75) == pytest.approx(0.15)
+    assert quantile({0.1: 0.0, math.inf: 10.0}, 0.5) == 0.1  # beyond the last bound no more is known
+    assert math.isnan(quantile({}, 0.5))
+    registry = CollectorRegistry()
+    http = HttpMetrics(registry)
+    http.observe(route="/v1/forecasts", method="POST", status=200, seconds=0.02, late=True)
+    http.observe(route="/v1/forecasts", method="POST", status=503, seconds=0.02)
+    http.observe(route="/admin/reports", method="GET", status=200, seconds=0.02)
+    engine = create_engine("sqlite://")
+    daily = DailySums(SumsStore(engine, "shop"), registry, role="api", keep_days=1)
+    daily.refresh()
+    [row] = budgets(daily.store.day(datetime.now(UTC).date().isoformat(), role="api")).rows
+    assert row[:2] == ("/v1/forecasts", 2)
+    assert row[5:] == (1, 1, 0)
+
+
+def test_cost_is_that_of_api_and_model_and_unknown_without_answers() -> None:
+    answered = Measured("requests", "/v1/forecasts", "200")
+    rows = cost({CPU: 36.0, answered: 2_000}, {CPU: 72.0}, per_cpu_hour=0.1).rows
+    assert rows[2] == ("together", 108.0, 54.0, 0.0015)
+    assert cost({CPU: 36.0}, {}, per_cpu_hour=0.1).rows[0][2:] == (None, None)
+
+
+def test_a_report_is_a_page_that_runs_no_script_and_a_table_for_programs(engine: Engine, tmp_path: Path) -> None:
+    clock = Clock()
+    daily, chain, _ = counting(engine, clock)
+    chain.served("core", degraded=False, items=10)
+    daily.refresh()
+    evil = "<script>alert(1)</script>"
+    UsageStore(engine, "shop").add({Use(evil, "GET /v1/search", ""): 3}, now=NOON)
+    sources = Sources("shop", ("core",), lambda _engine, _day: [Table("quality", "Quality", ("tier", "WAPE"), [])])
+    report = daily_report(engine, sources, DAY, cost_per_cpu_hour=0.04)
+    page, data = save(report, tmp_path / "out")
+    written = page.read_text()
+    assert evil not in written
+    assert "<script" not in written
+    assert "Items served by hour" in drawing(report)
+    frame = pl.read_parquet(data)
+    assert frame.filter(table="use", figure="requests").get_column("value").to_list() == [3.0]
+    assert frame.filter(table="tiers", subject="core", figure="items").get_column("value").to_list() == [10.0]
+
+
+def test_a_day_of_which_nothing_is_known_has_a_report_too(engine: Engine) -> None:
+    report = daily_report(engine, NO_QUALITY, date(2020, 1, 1), cost_per_cpu_hour=0.04)
+    assert drawing(report) == ""
+    assert {table.name for table in report.tables} >= {"use", "budgets", "tiers", "overrides", "incidents", "cost"}
+
+
+def test_the_command_writes_both_services_and_refuses_what_is_no_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAR_DIR", str(tmp_path / "var"))
+    (tmp_path / "var").mkdir()
+    assert main(parser(), ["report", "daily", "--day", "2026-11-22", "--out", str(tmp_path)]) == 0
+    assert sorted(path.name for path in tmp_path.glob("*-2026-11-22.*")) == [
+        "photostock-2026-11-22.html",
+        "photostock-2026-11-22.parquet",
+        "supermegaretail-2026-11-22.html",
+        "supermegaretail-2026-11-22.parquet",
+    ]
+    with pytest.raises(SystemExit) as refused:
+        main(parser(), ["report", "daily", "--day", "yesterday", "--out", str(tmp_path)])
+    assert refused.value.code == 2

@@ -1,0 +1,123 @@
+"""Forecasts made again: the same bytes, though sales, plans and overrides have changed since."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from common.state.database import open_state
+from supermegaretail.book import SalesBook, history_of
+from supermegaretail.contract import Plan, Sale
+from supermegaretail.folding import fold
+from supermegaretail.kept_tables import KeptTables
+from supermegaretail.ledger import Ledger
+from supermegaretail.table import save_table
+from tests.supermegaretail.conftest import ITEMS, LAST_DAY
+from tests.supermegaretail.test_api import an_override
+from tests.supermegaretail.test_replay import ALL, NAMED, service, settings_of
+
+DAY = LAST_DAY - timedelta(days=2)
+
+
+@pytest.fixture
+def var_dir(tmp_path: Path, table: pl.DataFrame) -> Path:
+    save_table(table, tmp_path / "supermegaretail" / "sales.parquet")
+    return tmp_path
+
+
+async def test_a_forecast_has_the_same_bytes_though_sales_and_overrides_have_changed(var_dir: Path) -> None:
+    async with service(settings_of(var_dir)) as client:
+        made = (await client.post("/v1/admin/overrides", json=an_override())).json()
+        body = {"items": ALL, "horizon_days": 3, "quantiles": [0.5]}
+        told = await client.post("/v1/forecasts", json=body, headers=NAMED)
+        for units in (50, 60):
+            sale = {**ALL[0], "date": DAY.isoformat(), "sales": units}
+            assert (await client.post("/v1/sales", json={"sales": [sale]})).status_code == 201
+        assert (await client.delete(f"/v1/admin/overrides/{made['id']}")).status_code < 300
+        again = await client.get("/v1/admin/replays/monday-order", params={"as": "somebody"})
+    assert again.status_code == 200, again.text
+    document = again.json()
+    assert document["same_bytes"] is True
+    assert document["answer"] == told.json()
+    assert document["as_caller"]["differences"]
+    assert not document["same"]  # forecast from what is known now
+
+
+def test_what_was_known_at_any_moment_is_known_again_after_corrections_and_a_fold(var_dir: Path) -> None:
+    settings = settings_of(var_dir)
+    ledger = Ledger(open_state(settings))
+    kept = KeptTables(var_dir / "kept", most_bytes=2**30, most_days=14)
+    book = SalesBook(settings.table_path, ledger, kept)
+    book.refresh()
+    seen = [book.known]
+    store, sku = ITEMS[0]
+    for units in (50, 60):
+        book.record_sales([Sale(store=store, sku=sku, date=DAY, sales=units)])
+        seen.append(book.known)
+    fold(settings.table_path, ledger)
+    book.refresh()
+    seen.append(book.known)
+    book.record_sales([Sale(store=store, sku=sku, date=DAY, sales=70)])
+    for known in seen:
+        assert known.table is not None
+        again = history_of(kept.find(known.table), ledger.at(known.position))
+        ours, theirs = (one.inputs(ITEMS, as_of=LAST_DAY, horizon_days=3) for one in (known.history, again))
+        assert ours.stable.tobytes() == theirs.stable.tobytes()
+        assert ours.extended.tobytes() == theirs.extended.tobytes()
+
+
+async def test_a_forecast_has_the_same_bytes_though_the_event_that_it_was_made_with_was_withdrawn(
+    var_dir: Path,
+) -> None:
+    async with service(settings_of(var_dir)) as client:
+        first = LAST_DAY + timedelta(days=1)
+        days = {"first_day": first.isoformat(), "last_day": first.isoformat()}
+        event = {"store": ALL[0]["store"], "name": "fair", "factor": 3, "owner": "Ann", "reason": "it is told", **days}
+        made = (await client.post("/v1/admin/events", json=event)).json()
+        body = {"items": ALL, "horizon_days": 3, "quantiles": [0.5]}
+        told = await client.post("/v1/forecasts", json=body, headers=NAMED)
+        assert (await client.delete(f"/v1/admin/events/{made['id']}")).status_code < 300
+        again = (await client.get("/v1/admin/replays/monday-order")).json()
+        without = {"without": f"event={made['id']}"}
+        changed = (await client.get("/v1/admin/replays/monday-order", params=without)).json()["changed"]
+    assert "events" in told.json()["versions"]
+    assert again["same_bytes"] is True
+    assert again["answer"] == told.json()
+    assert any(one["where"].endswith("demand.0") for one in changed["differences"])
+
+
+def test_a_new_category_counts_the_same_whether_it_came_as_news_or_is_read_from_the_ledger(var_dir: Path) -> None:
+    settings = settings_of(var_dir)
+    ledger = Ledger(open_state(settings))
+    kept = KeptTables(var_dir / "kept", most_bytes=2**30, most_days=14)
+    book = SalesBook(settings.table_path, ledger, kept)
+    book.refresh()
+    store, sku = ITEMS[0]
+    for ahead, category in ((9, "fresh"), (2, "stale")):
+        day = LAST_DAY + timedelta(days=ahead)
+        book.record_plans([Plan(store=store, sku=sku, date=day, category_1="food", category_2=category)])
+    known = book.known
+    assert known.table is not None
+    again = history_of(kept.find(known.table), ledger.at(known.position))
+    place = known.history.panel.places[store, sku]
+    assert known.history.panel.categories[place] == (2, "fresh")
+    ours, theirs = (one.inputs(ITEMS, as_of=LAST_DAY, horizon_days=3) for one in (known.history, again))
+    assert ours.stable.tobytes() == theirs.stable.tobytes()
+    assert ours.extended.tobytes() == theirs.extended.tobytes()
+
+
+async def test_a_factor_that_shaped_an_answer_shapes_it_again(var_dir: Path) -> None:
+    async with service(settings_of(var_dir)) as client:
+        wish = {**an_override(), "effect": "factor", "value": 2}
+        wish.pop("demand_per_day", None)
+        made = await client.post("/v1/admin/overrides", json=wish)
+        assert made.status_code == 201, made.text
+        body = {"items": ALL, "horizon_days": 3, "explain": True}
+        told = await client.post("/v1/forecasts", json=body, headers=NAMED)
+        assert (await client.delete(f"/v1/admin/overrides/{made.json()['id']}")).status_code < 300
+        again = (await client.get("/v1/admin/replays/monday-order")).json()
+    assert again["answer"] == told.json()
+    assert again["same_bytes"] is True
