@@ -141,7 +141,7 @@ async def test_a_process_that_never_gets_ready_is_an_error_that_says_what_is_mis
     with Fleet(tmp_path) as fleet:
         fleet.start(program)
         await fleet.ready(program)
-        with pytest.raises(ProcessError, match=r"is not ready after 0 s \(.*(status 404|nowhere does not answer as agreed)"):
+        with pytest.raises(ProcessError, match=r"is not ready after 0 s \(.*(status 404|not answer as agreed)"):
             await fleet.ready(program, path="/nowhere", within_seconds=0.1)
 
 
