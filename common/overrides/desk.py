@@ -110,7 +110,8 @@ class OverrideDesk(Generic[Made, Wish]):
         except LookupError as error:
             raise Problem(404, str(error.args[0])) from error
         except ValueError as error:
-            raise Problem(422, f"ends_at: {error}" if "ends_at" not in str(error) else str(error)) from error
+            what = str(error).removeprefix("ends_at ")
+            raise Problem(422, f"ends_at: {what}", errors=[{"where": "ends_at", "what": what}]) from error
         log.info("override.added", override_id=made.id, owner=made.owner, ends_at=made.ends_at)
         self._look(f"override {made.id} is stored")
         return made
