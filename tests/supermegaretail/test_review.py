@@ -238,19 +238,19 @@ async def test_at_a_bad_moment_the_objection_is_shown_and_a_reason_overrules_it(
     assert "of the traffic" in after
 
 
-async def test_a_form_without_a_name_or_from_elsewhere_changes_nothing(tmp_path: Path) -> None:
+async def test_a_form_without_a_reason_or_from_elsewhere_changes_nothing(tmp_path: Path) -> None:
     release_id = _proposed(tmp_path)
     async with service(tmp_path, release_hours="always") as client:
         await _signed_in(client)
-        nameless = await _press(client, release_id, "approve", who="")
+        reasonless = await _press(client, release_id, "approve", why="")
         odd = await _press(client, release_id, "explode")
         elsewhere = await client.post(
             f"/admin/releases/{release_id}", data={"action": "approve"}, headers={"Sec-Fetch-Site": "cross-site"}
         )
         page = (await client.get(f"/admin/releases/{release_id}")).text
 
-    assert (nameless.status_code, odd.status_code, elsewhere.status_code) == (422, 422, 403)
-    assert 'aria-invalid="true"' in nameless.text
+    assert (reasonless.status_code, odd.status_code, elsewhere.status_code) == (422, 422, 403)
+    assert 'aria-invalid="true"' in reasonless.text
     assert "waits for a decision" in page
 
 
