@@ -21,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing (the first time this downloads about 1 GB) …"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[retail,photos,train,loadtests,postgres,celery,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[retail,photos,train,loadtests,postgres,celery,tracing,dev]'
 	@touch $@
 
 $(PEERS): $(READY)

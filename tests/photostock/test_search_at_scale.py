@@ -35,10 +35,10 @@ async def test_dear_conditions_among_many_photos_never_hold_up_the_event_loop(
     engine, threads = engine_of(client), []
     decide = engine.library.allowed
 
-    def watched(conditions: Conditions) -> Mask:
+    def watched(conditions: Conditions, **bans: Any) -> Mask:
         if conditions.color is not None:
             threads.append(threading.current_thread())
-        mask: Mask = decide(conditions)
+        mask: Mask = decide(conditions, **bans)
         return mask
 
     monkeypatch.setattr(engine.library, "allowed", watched)
@@ -70,9 +70,9 @@ async def test_the_same_conditions_of_many_searches_are_decided_once(
     engine, asked = engine_of(client), []
     decide = engine.library.allowed
 
-    def watched(conditions: Conditions) -> Mask:
+    def watched(conditions: Conditions, **bans: Any) -> Mask:
         asked.append(conditions)
-        mask: Mask = decide(conditions)
+        mask: Mask = decide(conditions, **bans)
         return mask
 
     monkeypatch.setattr(engine.library, "allowed", watched)
@@ -129,9 +129,9 @@ async def test_versions_are_those_that_the_search_was_made_with(
     before = engine.active_hints.value.version
     popular = engine.library.allowed
 
-    def meanwhile(conditions: Conditions) -> Mask:
+    def meanwhile(conditions: Conditions, **bans: Any) -> Mask:
         engine.active_hints.value = Hints((Hint("1", "couch", "sofa", "Ann", "a test", ""),))
-        mask: Mask = popular(conditions)
+        mask: Mask = popular(conditions, **bans)
         return mask
 
     monkeypatch.setattr(engine.library, "allowed", meanwhile)
