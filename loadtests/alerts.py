@@ -181,6 +181,7 @@ async def _played(house: House, trial: Trial, watching: Watching) -> Raised:
 async def _quiet(watching: Watching) -> Shown:
     """Waits until nothing is shown that the machine is not to blame for; what still is after a while."""
     until = time.monotonic() + QUIET_AGAIN_SECONDS
+    # Prometheus can only be asked again: it tells nobody of a change.
     while (shown := await watching.shown()) - busy_machine(shown) and time.monotonic() < until:  # noqa: ASYNC110
         await asyncio.sleep(LOOK_SECONDS)
     return shown - busy_machine(shown)

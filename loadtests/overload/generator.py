@@ -199,6 +199,7 @@ class Volley:
         """Waits for what is under way, and closes."""
         self.told.seconds = seconds
         until_s = time.monotonic() + PATIENCE_S
+        # An event for each answer would cost the generator more than a look now and then.
         while (len(self.free) < self._open or self._opening) and time.monotonic() < until_s:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         self.told.silent += self._open - len(self.free)
