@@ -13,7 +13,7 @@ import aiohttp
 
 from common.incidents import rules
 from loadtests.murphy.house import ADMIN_TOKEN
-from loadtests.processes import Fleet, ProcessError, Program, free_port
+from loadtests.processes import Fleet, ProcessError, Program, free_ports
 
 PROGRAMS = ("prometheus", "prometheus-alertmanager")
 BECOME = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"  # `Program` starts Python, which becomes another one
@@ -56,7 +56,7 @@ async def watch(fleet: Fleet, folder: Path, targets: Mapping[tuple[str, str], st
     """
     if missing := missing_programs():
         raise ProcessError(f"not installed: {', '.join(missing)} (Debian: apt-get install prometheus {PROGRAMS[1]})")
-    ports = {name: free_port() for name in PROGRAMS}
+    ports = dict(zip(PROGRAMS, free_ports(len(PROGRAMS)), strict=True))
     addresses = [f"127.0.0.1:{ports[name]}" for name in PROGRAMS]
     await asyncio.to_thread(_write_settings, folder, targets, addresses[1], window_s=window_s)
     arguments = (

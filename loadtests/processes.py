@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ import aiohttp
 GRACE_SECONDS = 5.0  # between the polite signal and SIGKILL
 LAST_LINES = 15
 POLL_SECONDS = 0.05
+_PORTS = range(20_000, 32_000)
 
 # Asks Linux to send SIGKILL when the parent dies (prctl PR_SET_PDEATHSIG = 1), then becomes the program itself. A
 # launcher, because `preexec_fn` is not safe beside threads. A parent that is gone already is noticed by its id.
@@ -167,9 +169,25 @@ class Fleet:
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1, host)[0]
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """As many different ports that nobody listens on now.
+
+    They lie below the range from which Linux takes the ports of outgoing connections (32,768 and up), for one of those
+    might take a port between our looking and your binding it.
+    """
+    with ExitStack() as probes:
+        ports: list[int] = []
+        for port in random.sample(_PORTS, len(_PORTS)):
+            probe = probes.enter_context(socket.socket())
+            with suppress(OSError):
+                probe.bind((host, port))
+                ports.append(port)
+            if len(ports) == count:
+                return ports
+    raise ProcessError(f"no {count} free ports among {_PORTS[0]} to {_PORTS[-1]} of {host}")
 
 
 def _spawn(program: Program, log: BinaryIO) -> subprocess.Popen[bytes]:

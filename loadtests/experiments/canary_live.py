@@ -24,7 +24,7 @@ from common.releases.store import State
 from loadtests.experiments.promoter import COMPONENT, WHO, desk_in
 from loadtests.experiments.rolling import two_versions
 from loadtests.experiments.verdict import counts, verdict
-from loadtests.processes import Fleet, ProcessError, Program, free_port
+from loadtests.processes import Fleet, ProcessError, Program, free_ports
 from loadtests.services import var_dir
 from loadtests.traffic import read_subjects
 
@@ -80,7 +80,7 @@ def broken(seen: Seen, champion: str) -> list[str]:
 
 
 async def _released(folder: Path, challenger: str, items: Sequence[tuple[str, str]]) -> Seen:
-    ports = {name: free_port() for name in ("model", "api")}
+    ports = dict(zip(("model", "api"), free_ports(2), strict=True))
     environment = {"VAR_DIR": str(folder), "HOST": "127.0.0.1", "API_KEYS": "", "DATABASE_URL": ""} | {
         "LOW_TIMEOUT_MS": "3000",
         "RELEASE_STEPS": "0.5, 1",

@@ -28,7 +28,7 @@ from common.replay.again import differences
 from common.versions.registry import CHAMPION, Registry
 from loadtests.experiments.rolling import two_versions
 from loadtests.experiments.verdict import counts, verdict
-from loadtests.processes import Fleet, ProcessError, Program, free_port
+from loadtests.processes import Fleet, ProcessError, Program, free_ports
 from loadtests.services import var_dir
 from loadtests.traffic import read_subjects
 
@@ -89,7 +89,7 @@ class Day:
         self._last_day = date(2016, 1, 1)  # that sales are known of, as the last answer told
         self._overrides: list[str] = []  # the URL of each
         self._answers: dict[str, bytes] = {}
-        ports = {name: free_port() for name in ("model", "retail", "reranker", "photos")}
+        ports = dict(zip(("model", "retail", "reranker", "photos"), free_ports(4), strict=True))
         environment = {"VAR_DIR": str(folder), "HOST": "127.0.0.1", "DATABASE_URL": "", "ADMIN_TOKEN": TOKEN} | {
             "API_KEYS": ",".join(f"{name}:{name}-key" for name in CALLERS),
             "LOW_TIMEOUT_MS": "3000",

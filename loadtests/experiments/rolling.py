@@ -35,7 +35,7 @@ from common.versions.probes import PROBES
 from common.versions.registry import Registry, RegistryError
 from loadtests.experiments.rolling_load import DEGRADED, Asker, Round
 from loadtests.experiments.verdict import counts, verdict
-from loadtests.processes import Fleet, ProcessError, Program, free_port
+from loadtests.processes import Fleet, ProcessError, Program, free_ports
 from loadtests.services import var_dir
 from loadtests.traffic import read_subjects
 
@@ -121,7 +121,7 @@ async def _rolled(
     arguments: argparse.Namespace,
     reporter: Reporter,
 ) -> Rolled:
-    ports = {name: free_port() for name in PROCESSES}
+    ports = dict(zip(PROCESSES, free_ports(len(PROCESSES)), strict=True))
     shared = {"VAR_DIR": str(copy), "HOST": "127.0.0.1", "API_KEYS": "", "DATABASE_URL": ""} | {
         "LOW_TIMEOUT_MS": "3000",
         "SUPERMEGARETAIL_PORT": str(ports["api"]),

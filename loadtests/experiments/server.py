@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from loadtests.processes import Fleet, Program, free_port
+from loadtests.processes import Fleet, Program, free_ports
 from loadtests.proxy import ChaosProxy
 from loadtests.wire import read_answer
 
@@ -42,8 +42,8 @@ async def serving_spoiled(
     kind: Kind, faults: Sequence[str], *, delay_ms: float = 0
 ) -> AsyncIterator[Mapping[str, str]]:
     """The same behind a proxy for each fault; yields the address for each, and the unspoiled one under ""."""
-    ports = {fault: free_port() for fault in faults}
-    port = free_port()
+    port, *others = free_ports(1 + len(faults))
+    ports = dict(zip(faults, others, strict=True))
     spoiled = (f"{fault}={its}" for fault, its in ports.items())
     program = Program(kind, ("-m", __name__, str(port), kind, str(delay_ms), *spoiled), port)
     with tempfile.TemporaryDirectory() as logs, Fleet(Path(logs), grace_seconds=GRACE_SECONDS) as fleet:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from common.versions.registry import Registry
-from loadtests.processes import Fleet, Program, free_port
+from loadtests.processes import Fleet, Program, free_ports
 from supermegaretail.table import save_table
 from supermegaretail.training import train
 from tests.supermegaretail.conftest import ITEMS, small_table
@@ -27,7 +27,7 @@ class Retail:
 
     def __init__(self, fleet: Fleet, var_dir: Path) -> None:
         self.fleet = fleet
-        ports = {"SUPERMEGARETAIL_PORT": free_port(), "SUPERMEGARETAIL_MODEL_PORT": free_port()}
+        ports = dict(zip(("SUPERMEGARETAIL_PORT", "SUPERMEGARETAIL_MODEL_PORT"), free_ports(2), strict=True))
         environment = {"VAR_DIR": str(var_dir), **{name: str(port) for name, port in ports.items()}}
         api_port, model_port = ports.values()
         self.api = Program("api", ("-m", "supermegaretail", "api"), api_port, environment=environment)

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from loadtests.demo import run_demo
-from loadtests.processes import Program, free_port
+from loadtests.processes import Program, free_ports
 from loadtests.promises import Thresholds
 from loadtests.screen import Screen
 from loadtests.services import Service
@@ -23,7 +23,7 @@ PLAN = TourPlan(phase_seconds=0.5, forecasts_per_second=40, searches_per_second=
 
 def fake(name: str, options: list[str]) -> Service:
     """A service and its model on ports that are free now."""
-    api, model, moved = free_port(), free_port(), free_port()
+    api, model, moved = free_ports(3)
     print("ports", api, model, moved, flush=True)
     return Service(
         name,

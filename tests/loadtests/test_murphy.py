@@ -15,7 +15,7 @@ import pytest
 
 from loadtests.__main__ import main
 from loadtests.murphy.menu import MAY_PASS, SELECTION, TRIALS
-from loadtests.processes import Fleet, Program, free_port
+from loadtests.processes import Fleet, Program, free_ports
 
 HERE = Path(__file__).parent
 SERVICES = str(HERE / "fake_services.py")
@@ -25,7 +25,7 @@ DEMO = {"items": [{"store": "CA_1", "sku": "A"}, {"store": "CA_1", "sku": "B"}],
 @contextmanager
 def fake_services(folder: Path, *options: str) -> Iterator[dict[str, str]]:
     """Two APIs and their models; the APIs look for them where the proxies will be. The environment to call with."""
-    ports = [free_port() for _ in range(6)]
+    ports = free_ports(6)
     environment = {"PYTHONPATH": str(HERE.parents[1])}
     programs = [
         Program(f"{kind}{port}", (SERVICES, kind, str(port), str(model), *options), port, environment=environment)

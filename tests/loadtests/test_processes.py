@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from loadtests.processes import Fleet, ProcessError, Program, free_port
+from loadtests.processes import Fleet, ProcessError, Program, free_port, free_ports
 from loadtests.proxy import proxy_in_thread
 
 SERVICES = Path(__file__).with_name("fake_services.py")
@@ -192,3 +193,20 @@ def test_children_of_a_process_die_with_it(tmp_path: Path) -> None:
         while not (pid := fleet.log_of("parent").read_text().strip()):
             time.sleep(0.02)
     assert gone_within(int(pid), 5)
+
+
+def test_free_ports_differ_and_none_is_one_that_an_outgoing_connection_could_take() -> None:
+    ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+
+    ports = free_ports(500)
+
+    assert len(set(ports)) == 500
+    assert max(ports) < ephemeral
+
+
+def test_a_port_that_is_taken_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr("loadtests.processes._PORTS", range(taken.getsockname()[1], taken.getsockname()[1] + 1))
+
+        with pytest.raises(ProcessError, match="no 1 free ports"):
+            free_port()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.murphy.house import House
-from loadtests.processes import Fleet, Program, free_port
+from loadtests.processes import Fleet, Program, free_ports
 from loadtests.services import Service
 from loadtests.soak.command import soaked
 from loadtests.soak.drive import FAULTS, fault_at
@@ -86,7 +86,7 @@ def fake(name: str) -> Service:
     """A service of two hundred lines and its model; a proxy will stand between them."""
     here = Path(__file__).parent
     environment = {"PYTHONPATH": str(here.parents[1])}
-    api, proxied, model = free_port(), free_port(), free_port()
+    api, proxied, model = free_ports(3)
 
     def program(what: str, port: int, *rest: str) -> Program:
         arguments = (str(here / "fake_services.py"), what, str(port), *rest)
