@@ -212,7 +212,8 @@ class ReleaseStore:
 
     def _freeze(self, connection: Connection, component: str, who: str, why: str) -> None:
         statement = upsert(self._engine, freezes).values(component=component, since=_now(), why=why)
-        if connection.execute(statement.on_conflict_do_nothing()).rowcount > 0:
+        frozen_now = statement.on_conflict_do_nothing().returning(freezes.c.component)
+        if connection.execute(frozen_now).first() is not None:
             _tell_freeze(connection, component, who, "frozen", why)
 
 

@@ -6,10 +6,7 @@ are counted, and nothing else.
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 
@@ -17,6 +14,7 @@ import polars as pl
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
+from common.write_behind import WriteBehind
 from supermegaretail.monitoring.partitions import Partitions, each_once
 from supermegaretail.monitoring.records import Answered, table_of
 
@@ -45,48 +43,19 @@ class PredictionLog:
             "prediction_log_dropped_total", "Logged items × days that were not written.", registry=registry
         )
         registry.register(partitions.damaged)
-        self._most_waiting_rows = most_waiting_rows
-        self._flush_every_s = flush_every_s
-        self._tidy_every_s = tidy_every_s
-        self._waiting: deque[Answered] = deque()
-        self._waiting_rows = 0
-        self._changed = threading.Condition()
-        self._taken = self._written = 0  # rounds of the writer that were begun, and that were ended
-        self._hurry = self._closing = False
-        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def put(self, answered: Answered) -> None:
-        """Returns at once; a full queue drops the answer and counts its rows."""
-        rows = answered.rows
-        with self._changed:
-            if self._closing or self._waiting_rows + rows > self._most_waiting_rows:
-                self._dropped.inc(rows)
-                return
-            self._waiting.append(answered)
-            self._waiting_rows += rows
-            if len(self._waiting) == 1 or self._waiting_rows >= FLUSH_ROWS:
-                self._changed.notify_all()
-
-    def flush(self, timeout_s: float) -> bool:
-        """Has everything written that was put before; False if that takes longer. Not for the event loop."""
-        with self._changed:
-            if not self._waiting and self._written == self._taken:
-                return True
-            wanted = self._taken + (1 if self._waiting else 0)
-            self._hurry = True
-            self._changed.notify_all()
-            return self._changed.wait_for(lambda: self._written >= wanted, timeout_s)
-
-    def close(self, timeout_s: float = 2.0) -> None:
-        """Writes what is waiting, for at most `timeout_s`."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self._waiting = WriteBehind[Answered](
+            "prediction-log",
+            size_of=lambda answered: answered.rows,
+            write=self._write,
+            tidy=self._join,
+            dropped=lambda answered: self._dropped.inc(answered.rows),
+            most_waiting=most_waiting_rows,
+            flush_size=FLUSH_ROWS,
+            flush_every_s=flush_every_s,
+            tidy_every_s=tidy_every_s,
+        )
+        self.start, self.close = self._waiting.start, self._waiting.close
+        self.put, self.flush = self._waiting.put, self._waiting.flush
 
     def find(self, request_id: str, *, flush_s: float = 1.0) -> pl.DataFrame:
         """The rows of the last request of this id, by item and day; empty if unknown. Blocks; may raise `OSError`."""
@@ -95,43 +64,17 @@ class PredictionLog:
         newest = rows.filter(pl.col("made_at") == pl.col("made_at").max())
         return newest.sort("position", "horizon_days")
 
-    def _run(self) -> None:
-        tidy_at_s = time.monotonic() + self._tidy_every_s
-        while True:
-            taken, closing = self._take(tidy_at_s)
-            if taken:
-                self._write(taken)
-            with self._changed:
-                self._written = self._taken
-                self._changed.notify_all()
-            if closing:
-                return
-            if time.monotonic() >= tidy_at_s:  # also when nothing is written: what is too old has to go
-                self._guarded(self.partitions.join)
-                self._guarded(self.partitions.tidy)
-                tidy_at_s = time.monotonic() + self._tidy_every_s
-
-    def _take(self, until_s: float) -> tuple[list[Answered], bool]:
-        """Waits for something to write, at most until then, and after that for more to come with it."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closing, max(until_s - time.monotonic(), 0.0))
-            if self._waiting:
-                self._changed.wait_for(
-                    lambda: self._hurry or self._closing or self._waiting_rows >= FLUSH_ROWS, self._flush_every_s
-                )
-            taken, self._waiting = list(self._waiting), deque()
-            self._waiting_rows = 0
-            self._hurry = False
-            self._taken += 1
-            return taken, self._closing
-
-    def _write(self, taken: list[Answered]) -> None:
+    def _write(self, taken: Sequence[Answered]) -> None:
         by_day: dict[date, list[Answered]] = {}
         for answered in taken:
             by_day.setdefault(answered.made_at.date(), []).append(answered)
         for day, group in by_day.items():
             if not self._guarded(partial(self._append, group, day)):
                 self._dropped.inc(sum(one.rows for one in group))
+        self._guarded(self.partitions.tidy)
+
+    def _join(self) -> None:
+        self._guarded(self.partitions.join)
         self._guarded(self.partitions.tidy)
 
     def _append(self, group: list[Answered], day: date) -> None:
