@@ -99,6 +99,7 @@ HARMLESS: Mapping[str, str] = {
     "common.progress": "a bar at a terminal",
     "common.replay.*": "makes answers again: one that comes out otherwise says so",
     "common.write_behind": "writes down what was answered",
+    "common.durable": "puts whole files in their place",
     "common.report.*": "how reports for people look",
     "common.tracing": "spans are in no answer",
     "common.tracing_sdk": "spans are in no answer",

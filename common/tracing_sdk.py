@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from queue import Empty, Full, Queue
-from threading import Event, Thread
 
 import structlog
 from opentelemetry import context as otel_context
@@ -21,6 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prometheus_client import CollectorRegistry, Counter
 
 from common.tracing import TRAVELS, Kind, Span, Value
+from common.write_behind import WriteBehind
 
 MOST_WAITING = 2_048  # spans; more are dropped and counted
 MOST_AT_ONCE = 256  # in one request to the collector
@@ -110,48 +108,33 @@ class SpanSender(SpanProcessor):
 
     def __init__(self, exporter: SpanExporter, registry: CollectorRegistry) -> None:
         self._exporter = exporter
-        self._waiting: Queue[ReadableSpan] = Queue(MOST_WAITING)
         self._lost = Counter("trace_spans_lost_total", "Spans that the collector did not take.", registry=registry)
-        self._ending = Event()
-        self._thread = Thread(target=self._run, name="trace-sender", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
+        self._waiting = WriteBehind[ReadableSpan](
+            "trace-sender",
+            size_of=lambda _span: 1,
+            write=self._send,
+            dropped=lambda _span: self._lost.inc(),
+            most_waiting=MOST_WAITING,
+            flush_size=MOST_AT_ONCE,
+            flush_every_s=GATHER_S,
+        )
+        self.start = self._waiting.start
 
     def close(self) -> None:
-        self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(CLOSE_WITHIN_S)
+        self._waiting.close(CLOSE_WITHIN_S)
         self._exporter.shutdown()  # which ends its tries; else they would go on in a thread that nobody waits for
 
     def on_end(self, span: ReadableSpan) -> None:
-        if not span.context.trace_flags.sampled:
-            return
-        try:
-            self._waiting.put_nowait(span)
-        except Full:
-            self._lost.inc()
+        if span.context.trace_flags.sampled:
+            self._waiting.put(span)
 
-    def _run(self) -> None:
-        while not self._ending.wait(GATHER_S):
-            self._send_all()
-        self._send_all(until_s=time.monotonic() + CLOSE_WITHIN_S)
-
-    def _send_all(self, *, until_s: float = float("inf")) -> None:
-        while time.monotonic() < until_s and (taken := self._take()):
+    def _send(self, spans: Sequence[ReadableSpan]) -> None:
+        for begin in range(0, len(spans), MOST_AT_ONCE):
+            some = spans[begin : begin + MOST_AT_ONCE]
             try:
-                sent = self._exporter.export(taken)
+                sent = self._exporter.export(some)
             except Exception as error:  # noqa: BLE001  of a library that talks to a stranger
                 log.warning("tracing.not_sent", error=type(error).__name__)
-                self._lost.inc(len(taken))
+                self._lost.inc(len(some))
             else:
-                self._lost.inc(0 if sent is SpanExportResult.SUCCESS else len(taken))
-
-    def _take(self) -> Sequence[ReadableSpan]:
-        taken: list[ReadableSpan] = []
-        try:
-            while len(taken) < MOST_AT_ONCE:
-                taken.append(self._waiting.get_nowait())
-        except Empty:
-            pass
-        return taken
+                self._lost.inc(0 if sent is SpanExportResult.SUCCESS else len(some))

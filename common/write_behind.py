@@ -6,9 +6,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
+import structlog
+
 Item = TypeVar("Item")
+log = structlog.get_logger(__name__)
 
 
 class WriteBehind(Generic[Item]):
@@ -16,9 +20,9 @@ class WriteBehind(Generic[Item]):
 
     Args:
         size_of: what an item counts towards `most_waiting` and `flush_size`: rows, bytes.
-        write: gets what has waited, in order, on the thread; must not raise.
-        tidy: likewise, every `tidy_every_s`, also while nothing is put.
-        dropped: is told of each item that found no room.
+        write: gets what has waited, in order, on the thread. What it raises is logged, and costs those items only.
+        dropped: is told of each item that found no room, or was not written when `close` gave up.
+        tidy: is called on the thread every `tidy_every_s`, also while nothing is put.
     """
 
     def __init__(
@@ -27,12 +31,12 @@ class WriteBehind(Generic[Item]):
         *,
         size_of: Callable[[Item], int],
         write: Callable[[Sequence[Item]], None],
-        tidy: Callable[[], None],
         dropped: Callable[[Item], None],
         most_waiting: int,
         flush_size: int,
         flush_every_s: float,
-        tidy_every_s: float,
+        tidy: Callable[[], None] = lambda: None,
+        tidy_every_s: float = 60.0,
     ) -> None:
         self._size_of, self._work, self._tidy, self._dropped = size_of, write, tidy, dropped
         self._most_waiting = most_waiting
@@ -73,26 +77,29 @@ class WriteBehind(Generic[Item]):
             return self._changed.wait_for(lambda: self._written >= wanted, timeout_s)
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Writes what is waiting, for at most `timeout_s`."""
+        """Writes what is waiting, for at most `timeout_s`; what waits then is dropped."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
+        for item in self._taken_out():
+            self._dropped(item)
 
     def _run(self) -> None:
         tidy_at_s = time.monotonic() + self._tidy_every_s
         while True:
             taken, closing = self._take(tidy_at_s)
-            if taken:
-                self._work(taken)
+            if taken and not self._guarded(partial(self._work, taken)):
+                for item in taken:
+                    self._dropped(item)
             with self._changed:
                 self._written = self._taken
                 self._changed.notify_all()
             if closing:
                 return
             if time.monotonic() >= tidy_at_s:  # also when nothing is written: what is too old has to go
-                self._tidy()
+                self._guarded(self._tidy)
                 tidy_at_s = time.monotonic() + self._tidy_every_s
 
     def _take(self, until_s: float) -> tuple[list[Item], bool]:
@@ -103,8 +110,20 @@ class WriteBehind(Generic[Item]):
                 self._changed.wait_for(
                     lambda: self._hurry or self._closing or self._waiting_size >= self._flush_size, self._flush_every_s
                 )
-            taken, self._waiting = list(self._waiting), deque()
-            self._waiting_size = 0
             self._hurry = False
             self._taken += 1
-            return taken, self._closing
+            return self._taken_out(), self._closing
+
+    def _taken_out(self) -> list[Item]:
+        with self._changed:
+            taken, self._waiting = list(self._waiting), deque()
+            self._waiting_size = 0
+            return taken
+
+    def _guarded(self, work: Callable[[], None]) -> bool:
+        try:
+            work()
+        except BaseException:  # a panic of polars is no Exception, and a dead thread would tell nobody
+            log.exception("write_behind.bug", thread=self._thread.name)
+            return False
+        return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
 from common.chain.switches import Switchboard
+from common.durable import put_in_place
 from common.progress import Reporter
 from common.state.overrides import OverrideStore
 from common.state.switch_store import SwitchStore
@@ -98,15 +98,8 @@ def write(batch: Batch, keys: Sequence[Key], path: Path, *, threads: int, report
             report.advance(series.height)
             yield table
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with put_in_place(path) as draft:
         _stream(counted(), schema(batch.levels), draft)
-        with draft.open("rb") as whole:
-            os.fsync(whole.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
     return Written(served_by, reasons)
 
 

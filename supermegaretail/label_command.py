@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
+from common.durable import put_in_place
 from common.labelling.votes import Standing
 from common.overrides.agreements import Agreements, sentence
 from common.state.overrides import OverrideStore
@@ -68,15 +68,8 @@ def _write(settings: RetailSettings, rows: pl.DataFrame) -> None:
     if rows.is_empty():
         path.unlink(missing_ok=True)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with put_in_place(path) as draft:
         rows.write_parquet(draft)
-        with draft.open("rb") as whole:
-            os.fsync(whole.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _shown(made: Labelled) -> Table:

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.command_line import Failed, command
+from common.daily.tables import day_of
 
 SERVICES = ("supermegaretail", "photostock")
 WHERE = "{}.reporting"  # the module whose `settings` and `sources` a report is made with
@@ -53,6 +54,6 @@ def _saved(service: str, day: date, folder: Path) -> list[Path]:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        return day_of(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-11-22") from error
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from threading import Lock
 
 import structlog
@@ -12,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common.chain.switches import Clock, utc_now
 from common.daily.store import Measured, SumsStore, hour_of
-from common.incidents.watch import AT_LEAST, BEGINS, FAULTS
+from common.incidents.watch import BEGINS, FAULTS
 from common.panel.serving import OPERATORS
 
 EVERY_MS = 15_000
@@ -35,15 +36,23 @@ class DailySums:
     """`refresh` looks once, in a worker thread; what happened since the last look before a crash is lost."""
 
     def __init__(
-        self, store: SumsStore, registry: CollectorRegistry, *, role: str, keep_days: int, clock: Clock = utc_now
+        self,
+        store: SumsStore,
+        registry: CollectorRegistry,
+        *,
+        role: str,
+        keep_days: int,
+        clock: Clock = utc_now,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
         self.trouble: str | None = None  # why the sums may be old
         self._registry = registry.restricted_registry(COUNTED)
-        self._role, self._keep_days, self._clock = role, keep_days, clock
+        self._role, self._keep_days = role, keep_days
+        self._clock, self._seconds = clock, seconds  # the one names the hour and may jump, the other does not
         self._process = secrets.token_hex(8)
         self._seen: dict[Measured, float] = {}
-        self._seen_at = clock()
+        self._seen_s = seconds()
         self._alone = Lock()  # a look at the end may meet one that is still waiting for the database
         self._hours: dict[str, dict[Measured, float]] = {}
         self._tidied = ""
@@ -56,8 +65,8 @@ class DailySums:
     def _refresh(self) -> None:
         now = self._clock()
         hour = hour_of(now)
-        self._add(hour, (now - self._seen_at).total_seconds() / 60)
-        self._seen_at = now
+        seen_s, self._seen_s = self._seen_s, self._seconds()
+        self._add(hour, (self._seen_s - seen_s) / 60)
         try:
             for waiting in sorted(self._hours):
                 self.store.write(waiting, process=self._process, role=self._role, amounts=self._hours[waiting])
@@ -80,7 +89,7 @@ class DailySums:
         new = {one: more for one, amount in counts.items() if (more := amount - self._seen.get(one, 0.0)) > 0}
         self._seen = counts
         into = self._hours.setdefault(hour, {})
-        for one, amount in {**new, **_minutes(new, max(minutes, 0.0))}.items():
+        for one, amount in {**new, **_minutes(new, minutes)}.items():
             if one in into or len(into) < MOST_LABELS:
                 into[one] = into.get(one, 0.0) + amount
 
@@ -103,6 +112,6 @@ def _minutes(new: dict[Measured, float], minutes: float) -> dict[Measured, float
     told = {UP: minutes}
     if served:
         told[SERVING] = minutes
-    if served >= AT_LEAST and refused / served >= BEGINS:
+    if served and refused / served >= BEGINS:
         told[DEGRADED] = minutes
     return told

@@ -65,9 +65,12 @@ def _overrides(engine: Engine, service: str, begin: str, end: str) -> Table:
 
 
 def _changes(engine: Engine, service: str, components: tuple[str, ...], begin: str, end: str) -> Table:
-    moments = happened(engine, service, components=components, begin=begin, end=end)[:MOST_ROWS]
-    rows = [(one.at[11:19], one.kind, one.what, one.who) for one in moments]
-    return Table("changes", "Releases, switches, starts and troubles", ("at (UTC)", "kind", "what", "who"), rows)
+    moments = happened(engine, service, components=components, begin=begin, end=end)
+    rows = [(one.at[11:19], one.kind, one.what, one.who) for one in moments[-MOST_ROWS:]]
+    caption = "Releases, switches, starts and troubles"
+    if len(moments) > MOST_ROWS:
+        caption += f": the last {MOST_ROWS} of at least {len(moments)}"
+    return Table("changes", caption, ("at (UTC)", "kind", "what", "who"), rows)
 
 
 def _incidents(engine: Engine, service: str, begin: str, end: str) -> Table:

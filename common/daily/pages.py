@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from common.daily.report import NOTHING, drawing, shown
 from common.daily.service import Daily
-from common.daily.tables import DailyReport
+from common.daily.tables import DailyReport, day_of
 from common.service.admin_pages import AdminPages
 from common.service.app import CurrentCall
 from common.service.problems import Problem
@@ -48,7 +48,7 @@ def add_reports(routes: APIRouter, daily: Daily) -> None:
 
 async def _report(daily: Daily, call: CurrentCall, text: str) -> DailyReport:
     try:
-        day = date.fromisoformat(text)
+        day = day_of(text)
     except ValueError as error:
-        raise Problem(404, f"{text[:64]!r} is no day such as 2026-11-22") from error
+        raise Problem(404, str(error)) from error
     return await daily.reading.run(partial(daily.report, day), deadline=call.deadline)

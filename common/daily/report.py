@@ -14,6 +14,7 @@ from common.daily.decisions import tables_of
 from common.daily.store import SumsStore
 from common.daily.store import metadata as daily_tables
 from common.daily.tables import Cell, DailyReport, Sources, Table
+from common.durable import put_in_place
 from common.incidents.tables import metadata as incident_tables
 from common.lifecycle.usage_store import UsageStore
 from common.overrides.uses import metadata as use_tables
@@ -77,7 +78,8 @@ def save(report: DailyReport, folder: Path) -> list[Path]:
         "value": pl.Float64,
         "text": pl.String,
     }
-    pl.DataFrame(list(_rows(report)), schema=schema, orient="row").write_parquet(data)
+    with put_in_place(data) as draft:
+        pl.DataFrame(list(_rows(report)), schema=schema, orient="row").write_parquet(draft)
     return [page, data]
 
 

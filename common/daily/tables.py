@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
 
 from sqlalchemy import Engine
 
 Cell: TypeAlias = str | int | float | None
+FIRST_DAY = date(2000, 1, 1)  # of which a report may be asked
+
+
+def day_of(text: str) -> date:
+    """A day such as 2026-11-22, from `FIRST_DAY` to tomorrow (UTC); `ValueError` says what is wrong."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text[:64]!r} is no day such as 2026-11-22") from error
+    if not FIRST_DAY <= day <= datetime.now(UTC).date() + timedelta(days=1):
+        raise ValueError(f"{day} is not between {FIRST_DAY} and tomorrow")
+    return day
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Who was erased, once more, in a file: so that a database that is put back from a copy forgets them again.
 
 One JSON object a line, hashes only. The first holds the key of the hashes; the file is for its owner's eyes.
+Everybody whose line stands after a key was hashed with it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
+from common.durable import sync_folder
 from common.state.database import create_tables, upsert
 from common.state.erasures import keys, metadata
 from common.state.preparing import prepare
-from common.versions.aliases import sync_folder
 
 HASHES_A_LINE = 500
 
@@ -40,7 +41,7 @@ class SecondCopy:
     def append(self, key: str, person: str, erased_at: str, things: Sequence[str]) -> None:
         """Durable when it returns."""
         pages = [things[start : start + HASHES_A_LINE] for start in range(0, len(things), HASHES_A_LINE)] or [[]]
-        told = [{"key": key}] if not self._path.exists() else []
+        told = [{"key": key}] if self.key() != key else []  # none yet, or a crash cut it off, or it is another one's
         lines = [*told, *({"person": person, "erased_at": erased_at, "things": list(page)} for page in pages)]
         text = "".join(json.dumps(line) + "\n" for line in lines)
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,8 +54,11 @@ class SecondCopy:
         sync_folder(self._path.parent)
 
     def key(self) -> str | None:
-        """The key of the hashes, if there is such a file."""
-        return next((str(one["key"]) for one in self._objects() if "key" in one), None)
+        """The key of the hashes, if there is one: the newest, for a database that was lost may have had another."""
+        found = None
+        for one in self._objects():
+            found = str(one["key"]) if "key" in one else found
+        return found
 
     def lines(self) -> Iterator[Line]:
         """Everybody, oldest first; a line that was cut off is passed over: its erasure is not finished."""

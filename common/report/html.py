@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from common.durable import put_in_place
 from common.report.style import STYLE
 
 
 def save_document(path: Path, title: str, parts: Iterable[str], *, style: str = "") -> None:
     """Writes the whole page; makes the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(document(title, parts, style=style), encoding="utf-8")
+    with put_in_place(path) as draft:
+        draft.write_text(document(title, parts, style=style), encoding="utf-8")
 
 
 def document(title: str, parts: Iterable[str], *, style: str = "") -> str:

@@ -11,6 +11,7 @@ from common.report.numbers import number
 
 WIDTH, HEIGHT = 480, 270
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 40
+HALF_DIGIT = 3.5  # its width at the size of labels
 STEPS = (1, 2, 2.5, 5, 10)
 
 
@@ -128,10 +129,12 @@ def _grid(y: Scale, y_title: str) -> str:
 
 def _axes(x: Scale, y: Scale, x_title: str, y_title: str) -> str:
     drawn = [_grid(y, y_title)]
-    drawn += [
-        f'<text class="middle" x="{x.at(value):.1f}" y="{HEIGHT - BOTTOM + 16}">{value:g}</text>'
-        for value in ticks(x.low, x.high, 8)
-    ]
+    for value in ticks(x.low, x.high, 8):
+        label = f"{value:g}"
+        inside = WIDTH - HALF_DIGIT * len(label)  # the last label is not cut off by the edge
+        drawn.append(
+            f'<text class="middle" x="{min(x.at(value), inside):.1f}" y="{HEIGHT - BOTTOM + 16}">{label}</text>'
+        )
     drawn.append(
         f'<text class="middle axis" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}">{escape(x_title)}</text>'
     )

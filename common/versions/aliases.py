@@ -13,7 +13,6 @@ import fcntl
 import getpass
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from common.durable import put_in_place
 from common.versions.manifest import RegistryError
 
 ALIASES = "aliases.json"
@@ -84,7 +84,8 @@ def move(
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     made = Move(alias=alias, was=aliases.get(alias), version=version, who=who or this_user(), at=at, why=why, kind=kind)
     _append(folder / HISTORY, made)
-    replace_file(folder / ALIASES, json.dumps(aliases | {alias: version}, indent=1, sort_keys=True))
+    with put_in_place(folder / ALIASES) as draft:
+        draft.write_text(json.dumps(aliases | {alias: version}, indent=1, sort_keys=True))
     return made
 
 
@@ -147,28 +148,9 @@ def _append(path: Path, made: Move) -> None:
     if len(own) >= 2 * KEPT_MOVES:
         old = set(own[:-KEPT_MOVES])
         kept = (json.dumps(asdict(one)) for number, one in enumerate(moves) if number not in old)
-        replace_file(path, "".join(f"{line}\n" for line in kept))
+        with put_in_place(path) as draft:
+            draft.write_text("".join(f"{line}\n" for line in kept))
     with path.open("ab") as file:
         file.write(b"\n" + json.dumps(asdict(made)).encode() + b"\n")  # apart from a line that was torn
         file.flush()
         os.fsync(file.fileno())
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Writes a file so that it, or what was there before, survives a crash at any moment."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from common.versions.aliases import replace_file
+from common.durable import put_in_place
 from common.versions.components import Component, ComponentsError, State, state_of
 
 LOCK_FILE = "versions.lock.json"
@@ -71,7 +71,8 @@ def write_lock(root: Path, found: Mapping[str, State], *, reason: Mapping[str, A
     """Records these states; `reason` is for what moved under the same version."""
     reasons = [*read_reasons(root), *([reason] if reason is not None else [])][-KEPT_REASONS:]
     document = {"components": {name: asdict(state) for name, state in sorted(found.items())}, "despite": reasons}
-    replace_file(root / LOCK_FILE, json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    with put_in_place(root / LOCK_FILE) as draft:
+        draft.write_text(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def differences(recorded: Mapping[str, State], now: Mapping[str, State]) -> list[Finding]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from common.durable import sync_folder
 from common.versions import aliases as moving
 from common.versions.aliases import ALIASES, Kind, Move
 from common.versions.manifest import ArtifactError as ArtifactError
@@ -149,10 +150,10 @@ class Registry:
                 published = self._already_there(manifest, named=version is not None)
                 if published is None:
                     _write(draft / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
-                    moving.sync_folder(draft)
+                    sync_folder(draft)
                     draft.chmod(0o755)
                     draft.rename(folder / manifest.version)
-                    moving.sync_folder(folder)
+                    sync_folder(folder)
                     published = manifest
         finally:
             shutil.rmtree(draft, ignore_errors=True)

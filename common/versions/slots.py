@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 
@@ -17,6 +17,7 @@ from common.versions.registry import CHAMPION as CHAMPION
 from common.versions.registry import Registry, RegistryError
 
 Model = TypeVar("Model")
+Stamp: TypeAlias = frozenset[tuple[str, int, int]]  # of files: name, bytes, last change in ns
 RETRY_AFTER_S = 0.8
 MAX_LOADED = 4  # versions in memory beside those that are kept; the one that was longest not asked for goes first
 MAX_KEPT = 4  # champion, what it was before, and the other aliases in the order of their names
@@ -52,7 +53,7 @@ class ModelSlots(Generic[Model]):
         self._models: OrderedDict[str, Model] = OrderedDict()
         self._kept: tuple[str, ...] = ()
         self._champion: tuple[str, Model] | None = None
-        self._failures: dict[str, tuple[float, Exception]] = {}
+        self._failures: dict[str, tuple[float, Stamp, Exception]] = {}
         self._noted: dict[str, float] = {}
         self._loading = threading.Lock()
 
@@ -105,23 +106,34 @@ class ModelSlots(Generic[Model]):
         wanted = dict.fromkeys([champion, *([former] if former is not None else []), *others])
         self._kept = tuple(wanted)[:MAX_KEPT]
         for version in self._kept[1:]:
-            if time.monotonic() - self._failures.get(version, (-AHEAD_AGAIN_AFTER_S,))[0] >= AHEAD_AGAIN_AFTER_S:
+            failed = self._failures.get(version)
+            if failed is None or time.monotonic() - failed[0] >= AHEAD_AGAIN_AFTER_S:
                 with suppress(RegistryError, ValueError):
                     self.load(version)
         self._note_use()
 
     def _read_unless_it_just_failed(self, version: str) -> Model:
-        """A damaged version is not read again for every request that asks for it."""
-        failed_at_s, error = self._failures.get(version, (0.0, RegistryError()))
-        if time.monotonic() - failed_at_s < RETRY_AFTER_S:
-            raise error
+        """A damaged version is not read again for every request that asks for it, but at once when it is mended."""
+        stamp = self._stamp(version)
+        if (failed := self._failures.get(version)) is not None:
+            failed_at_s, stamp_then, error = failed
+            if stamp == stamp_then and time.monotonic() - failed_at_s < RETRY_AFTER_S:
+                raise error
         try:
             model = self._read(version)
         except (RegistryError, ValueError) as failure:
-            self._failures[version] = time.monotonic(), failure
+            self._failures[version] = time.monotonic(), stamp, failure
             raise
         self._failures.pop(version, None)
         return model
+
+    def _stamp(self, version: str) -> Stamp:
+        """Changes with the files of a version."""
+        try:
+            files = [(file.name, file.stat()) for file in (self._registry.root / self.component / version).iterdir()]
+        except OSError:
+            return frozenset()
+        return frozenset((name, told.st_size, told.st_mtime_ns) for name, told in files)
 
     def _drop_what_is_too_much(self) -> None:
         dear = set(self._kept)

@@ -22,7 +22,7 @@ import faiss
 import numpy as np
 import structlog
 
-from common.versions.aliases import sync_folder
+from common.durable import sync_folder
 from photostock.index.segment import Segment
 from photostock.index.vectors import INDEX_VERSION
 

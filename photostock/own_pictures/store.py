@@ -7,16 +7,14 @@ swept up.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
 import time
 from collections.abc import Collection
 from pathlib import Path
 
 import structlog
 
-from common.versions.aliases import sync_folder
+from common.durable import put_in_place, sync_folder
 
 log = structlog.get_logger(__name__)
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -34,14 +32,9 @@ class PictureStore:
         """Durable when it returns the digest. The id is part of it, so that no two photos share a file."""
         digest = hashlib.sha256(photo_id.encode() + b"\0" + jpeg).hexdigest()
         path = self._path(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".draft-", delete=False) as file:
-            file.write(jpeg)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(path)
-        for folder in (path.parent, self._folder):
-            sync_folder(folder)
+        with put_in_place(path) as draft:
+            draft.write_bytes(jpeg)
+        sync_folder(self._folder)
         return digest
 
     def read(self, digest: str) -> bytes:

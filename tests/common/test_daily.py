@@ -18,7 +18,7 @@ from common.daily.counting import CPU, DEGRADED, SERVING, UP, DailySums
 from common.daily.figures import budgets, cost, quantile
 from common.daily.report import daily_report, drawing, save
 from common.daily.store import Measured, SumsStore, sums
-from common.daily.tables import Sources, Table
+from common.daily.tables import Sources, Table, day_of
 from common.lifecycle.usage_store import UsageStore, Use
 from common.metrics import ChainMetrics, HttpMetrics
 
@@ -47,7 +47,8 @@ def engine(tmp_path: Path) -> Engine:
 def counting(engine: Engine, clock: Callable[[], datetime]) -> tuple[DailySums, ChainMetrics, HttpMetrics]:
     registry = CollectorRegistry()
     chain, http = ChainMetrics(registry), HttpMetrics(registry)
-    return DailySums(SumsStore(engine, "shop"), registry, role="api", keep_days=35, clock=clock), chain, http
+    store, seconds = SumsStore(engine, "shop"), lambda: clock().timestamp()
+    return DailySums(store, registry, role="api", keep_days=35, clock=clock, seconds=seconds), chain, http
 
 
 def test_replicas_and_restarts_add_up_to_one_day_and_hours_stay_apart(engine: Engine) -> None:
@@ -97,6 +98,30 @@ def test_a_minute_in_which_better_tiers_fail_is_degraded_and_one_of_unknown_prod
     told = SumsStore(engine, "shop").day("2026-11-22", role="api")
     assert (told[UP], told[SERVING], told[DEGRADED]) == (3, 2, 1)
     assert told[CPU] > 0
+
+
+def test_a_clock_that_jumps_makes_no_minutes_and_a_quiet_hour_s_faults_count(engine: Engine) -> None:
+    clock, seconds = Clock(), 0.0
+    registry = CollectorRegistry()
+    chain = ChainMetrics(registry)
+    daily = DailySums(
+        SumsStore(engine, "shop"), registry, role="api", keep_days=35, clock=clock, seconds=lambda: seconds
+    )
+    for hours in (1, -1, 0):
+        seconds += 60
+        clock.forward(hours=hours)
+        chain.served("moving_average", degraded=True, items=1)
+        chain.refused("core", "unreachable", items=1)
+        daily.refresh()
+
+    told = SumsStore(engine, "shop").day("2026-11-22", role="api")
+    assert (told[UP], told[DEGRADED]) == (3, 3)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "0001-01-01", "1999-12-31", "today", ""])
+def test_only_a_day_that_can_have_a_report_is_one(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no day such as|is not between"):
+        day_of(text)
 
 
 def test_old_hours_go_and_the_newest_stay(engine: Engine) -> None:
