@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -80,6 +80,18 @@ class Catalogue:
                 fitting = {i: vectors[i] for i in sorted(vectors) if i in rows and i not in otherwise}
                 self._upsert_vectors(connection, encoder_version, fitting)
         return list(stored.values())
+
+    def change(self, ids: Sequence[str], changed: Callable[[Photo], Photo]) -> None:
+        """Puts `changed` in the place of each of these photos that is there at this moment, up to a page of them."""
+        with self._writing() as connection:
+            rows = connection.execute(select(*FIELDS).where(PHOTOS.c.id.in_(ids))).all()
+            if not rows:
+                return
+            revision = _next_revision(connection)
+            new = [_row(changed(_photo(row))) | {"revision": revision} for row in rows]
+            connection.execute(self._upsert_photos(), new)
+            reworded = select(PHOTOS.c.id).where(PHOTOS.c.revision == revision)
+            connection.execute(delete(VECTORS).where(VECTORS.c.photo_id.in_(reworded)))
 
     def without_erased(self, photos: Sequence[Photo]) -> list[Photo]:
         """Those that `add` takes."""

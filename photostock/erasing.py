@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, delete, select, update
@@ -45,7 +45,7 @@ class PhotoKeeper:
         forget_in_memory: empties what the process remembers; called when the rows are gone.
     """
 
-    scope = SCOPE
+    scope, events_table = SCOPE, events.name
     counted = (PHOTOS.name, VECTORS.name, events.name)
     kept_apart = (PHOTOS.name, VECTORS.name)  # only as photos, for everything in memory follows their revision
 
@@ -79,11 +79,11 @@ class PhotoKeeper:
         gone = connection.execute(delete(events).where(events.c.user_id == person.id)).rowcount
         return {events.name: gone, **_without_photos(connection, belongings.things)}
 
-    def remove_files(self, pictures: Sequence[str], *, photos: int) -> dict[str, int]:
+    def remove_files(self, pictures: Sequence[str], *, removed: Mapping[str, int]) -> dict[str, int]:
         """The pictures; and what was made of photos: graphs of the index, and a training that was interrupted."""
         for digest in pictures:
             self._pictures.discard(digest)
-        made = [*self._index_dir.glob("*.graph"), *self._training_dir.glob("*.pt")] if photos else []
+        made = [*self._index_dir.glob("*.graph"), *self._training_dir.glob("*.pt")] if removed.get(PHOTOS.name) else []
         for path in made:
             path.unlink(missing_ok=True)
         told = {"picture files": len(pictures), "index and training files": len(made)}
@@ -94,9 +94,8 @@ class PhotoKeeper:
         with self._state.connect() as connection:
             rows = list(naming(connection, PHOTOS, people))
         ids = [row["id"] for row in rows]
-        photos = [photo for photo_id in ids if (photo := self._catalogue.get(photo_id)) is not None]
-        for start in range(0, len(photos), AT_A_TIME):
-            self._catalogue.add([_without_names(photo, people) for photo in photos[start : start + AT_A_TIME]])
+        for page in _pages(ids):
+            self._catalogue.change(page, partial(_without_names, people=people))
         texts = [[text for text in row.values() if isinstance(text, str)] for row in rows]
         counts = {person.hash: sum(any(map(person.named_in, row)) for row in texts) for person in people}
         return {person: Counter({PHOTOS.name: count} if count else {}) for person, count in counts.items()}

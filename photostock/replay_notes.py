@@ -8,8 +8,9 @@ the overrides that shaped it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields as fields_of
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from fastapi import Response
@@ -23,6 +24,7 @@ from photostock.library import Library
 from photostock.photo import Photo
 from photostock.ranking import RERANK_DEPTH
 
+KEPT = tuple(one.name for one in fields_of(Photo) if one.name not in ("scene", "queries"))
 ERASED = ""  # in place of a digest: it is not written down again
 
 
@@ -86,7 +88,9 @@ def _tape(library: Library, one: Answered, pinned: dict[str, int], telling: Tell
         "stages": {stage: list(said.items()) for stage, said in first.stages.items()} if fields.explain else {},
         "photographers": library.photographers(first.rows).tolist(),
         "photos": {
-            str(row): telling.put(_facts(photo), subject=photo.id) if library.find(photo.id) else ERASED
+            str(row): telling.put_once(row, partial(_facts, photo), subject=photo.id)
+            if library.find(photo.id)
+            else ERASED
             for row, photo in photos.items()
         },
         "pinned": pinned,
@@ -98,5 +102,4 @@ def _tape(library: Library, one: Answered, pinned: dict[str, int], telling: Tell
 
 
 def _facts(photo: Photo) -> dict[str, Any]:
-    told = asdict(photo)
-    return {name: told[name] for name in told if name not in ("scene", "queries")}
+    return {name: getattr(photo, name) for name in KEPT}

@@ -7,15 +7,15 @@ to be read otherwise (`without=hint=…`) the photos as they are now are searche
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from threading import Lock
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from common.chain.fallback import Refused, Served, Step
 from common.deadline import Deadline
@@ -67,8 +67,7 @@ class PhotoReplays:
 
     def __init__(self, engine: Engine, registry: Registry) -> None:
         self._engine, self._registry, self._pool = engine, registry, engine.replays.pool
-        self._lock = Lock()
-        self._models: OrderedDict[str, Reranker] = OrderedDict()
+        self._model = lru_cache(MOST_MODELS)(self._read_model)
 
     async def again(self, record: Record, changes: Changes, deadline: Deadline) -> Made:
         """The answer of then, or what it would have been; `Gone` where what it was made of is not there any more."""
@@ -183,20 +182,16 @@ class PhotoReplays:
             raise TimeoutError
         return reordered(first, np.array([one.score for one in scores]))
 
-    def _model(self, version: str) -> Reranker:
-        with self._lock:
-            if version not in self._models:
-                try:
-                    self._models[version] = Reranker.load(self._registry.load("reranker", version))
-                except (RegistryError, ValueError) as error:
-                    raise Gone(f"reranker {version} can't be loaded any more: {error}") from error
-            self._models.move_to_end(version)
-            while len(self._models) > MOST_MODELS:
-                self._models.popitem(last=False)
-            return self._models[version]
+    def _read_model(self, version: str) -> Reranker:
+        try:
+            return Reranker.load(self._registry.load("reranker", version))
+        except (RegistryError, ValueError) as error:
+            raise Gone(f"reranker {version} can't be loaded any more: {error}") from error
 
     def _tapes(self, digests: Sequence[str]) -> list[dict[str, Any]]:
-        store = self._engine.replays.log.store
+        store, library = self._engine.replays.log.store, self._engine.library
+        if library.trouble is not None:  # nobody knows which photos were erased
+            raise OSError(library.trouble)
         tapes = []
         for digest in digests:
             try:
@@ -204,7 +199,7 @@ class PhotoReplays:
                 facts = {row: store.shared(photo) for row, photo in tape["photos"].items()}
             except KeyError as error:
                 raise Gone("something that it was made of was erased, or is not kept any more") from error
-            if any(self._engine.library.find(one["id"]) is None for one in facts.values()):
+            if any(library.find(one["id"]) is None for one in facts.values()):
                 raise Gone("a photo that it was made of was erased")
             tapes.append({**tape, "facts": facts})
         return tapes
@@ -219,7 +214,10 @@ class PhotoReplays:
 
 def _fields(tape: Mapping[str, Any], endpoint: str) -> SearchFields:
     kind = Search if endpoint == BULK else SearchQuery
-    return kind.model_validate_json(json.dumps(tape["fields"]))
+    try:
+        return kind.model_validate_json(json.dumps(tape["fields"]))
+    except ValidationError as error:
+        raise Gone("its search is none that this release takes") from error
 
 
 def _photo(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,14 @@ heard, the ids of the overrides that shaped it and of the events at its stores, 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from threading import Lock
+from functools import lru_cache
 from typing import Any, cast
 
 from fastapi import Response
+from pydantic import ValidationError
 
 from common.chain.fallback import FallbackChain, Served
 from common.deadline import Deadline
@@ -64,8 +64,9 @@ def note(
     response: Response,
     *,
     endpoint: str,
+    version: str,
 ) -> None:
-    """Keeps an answer for replays; takes microseconds."""
+    """Keeps an answer for replays; takes microseconds. `version` of the core was to be asked, though it may not be."""
 
     def tell(_telling: Telling) -> dict[str, Any]:
         stores = dict.fromkeys(item.store for item in request.items)
@@ -76,6 +77,7 @@ def note(
             "request": request.model_dump(mode="json"),
             "as_of": made.as_of.isoformat(),
             "versions": made.versions,
+            "core": version,
             "table": known.table,
             "position": [known.position.folds, known.position.applied, *known.position.beyond],
             "overrides": list(decided),
@@ -159,9 +161,8 @@ class RetailReplays:
         self._registry = Registry(settings.registry_dir)
         self._pool = engine.replays.pool
         self._days = settings.replay_log_days
-        self._lock = Lock()
-        self._histories: OrderedDict[tuple[Any, ...], SalesHistory] = OrderedDict()
-        self._models: OrderedDict[tuple[str, str | None], Models] = OrderedDict()
+        self._history = lru_cache(MOST_HISTORIES)(self._read_history)
+        self._model = lru_cache(MOST_MODELS)(self._read_model)
 
     async def again(self, record: Record, changes: Changes, deadline: Deadline) -> Made:
         """The answer of then, or what it would have been; `Gone` where what it was made of is not there any more."""
@@ -171,7 +172,7 @@ class RetailReplays:
         tiers = ("override", "core", "correction")
         changes.only(versions=("core", "correction"), kinds=("override", "event"), tiers=tiers)
         request = _request({**told["request"], "as_of": told["as_of"]})
-        history = await self._pool.run(self._history, told["table"], told["position"], deadline=deadline)
+        history = await self._pool.run(self._history, told["table"], tuple(told["position"]), deadline=deadline)
         ids = [one for one in told["overrides"] if one not in changes.without.get("override", ())]
         overrides = await self._pool.run(self._overrides, ids, deadline=deadline)
         known = [one for one in told["events"] if one not in changes.without.get("event", ())]
@@ -179,7 +180,7 @@ class RetailReplays:
         versions = {**told["versions"], **changes.versions}
         if "core" in changes.versions and "correction" not in changes.versions:
             versions.pop("correction", None)  # the one that was made for that core
-        core = versions.get("core") or engine.versions.resolve("core", request.version)
+        core = versions.get("core") or told["core"]
         needed = bool(told["versions"].get("core"))
         await self._pool.run(self._load, core, versions.get("correction"), needed, deadline=deadline)
         explained = told["explained"] if not changes else []
@@ -229,20 +230,12 @@ class RetailReplays:
         self._kept.tidy()
         self._ledger.forget_past(until=datetime.now(UTC) - timedelta(days=self._days))
 
-    def _history(self, table: str | None, position: Sequence[int]) -> SalesHistory:
-        key = (table, *position)
-        with self._lock:
-            if key not in self._histories:
-                path = None if table is None else self._kept.find(table)
-                if table is not None and path is None:
-                    raise Gone("the table of sales that was known then is not kept any more")
-                folds, applied, *beyond = position
-                rows = self._ledger.at(Position(folds, applied, tuple(beyond)))
-                self._histories[key] = history_of(path, rows)
-            self._histories.move_to_end(key)
-            while len(self._histories) > MOST_HISTORIES:
-                self._histories.popitem(last=False)
-            return self._histories[key]
+    def _read_history(self, table: str | None, position: tuple[int, ...]) -> SalesHistory:
+        path = None if table is None else self._kept.find(table)
+        if table is not None and path is None:
+            raise Gone("the table of sales that was known then is not kept any more")
+        folds, applied, *beyond = position
+        return history_of(path, self._ledger.at(Position(folds, applied, tuple(beyond))))
 
     def _overrides(self, ids: Sequence[str]) -> Overrides:
         """Those of then, as if they had no end: they were in force."""
@@ -262,19 +255,15 @@ class RetailReplays:
         if needed:
             self._model(core, correction)
 
-    def _model(self, core: str, correction: str | None) -> Models:
-        key = (core, correction)
-        with self._lock:
-            if key not in self._models:
-                try:
-                    self._models[key] = read(self._registry, core, corrected_by=correction)
-                except (RegistryError, ValueError) as error:
-                    raise Gone(f"core {core} can't be loaded any more: {error}") from error
-            self._models.move_to_end(key)
-            while len(self._models) > MOST_MODELS:
-                self._models.popitem(last=False)
-            return self._models[key]
+    def _read_model(self, core: str, correction: str | None) -> Models:
+        try:
+            return read(self._registry, core, corrected_by=correction)
+        except (RegistryError, ValueError) as error:
+            raise Gone(f"core {core} can't be loaded any more: {error}") from error
 
 
 def _request(told: dict[str, Any]) -> ForecastRequest:
-    return ForecastRequest.model_validate_json(json.dumps(told))
+    try:
+        return ForecastRequest.model_validate_json(json.dumps(told))
+    except ValidationError as error:
+        raise Gone("its request is none that this release takes") from error

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -22,7 +27,9 @@ from common.workers import WorkerPool
 MOST_WAITING = 500  # people
 TOLD_BEFORE_MS = 150  # so long before the caller's deadline it is answered, finished or not
 LEAVES_WITHIN_S = 5.0
+ENDS_WITHIN = timedelta(minutes=15)  # what takes longer was broken off, or somebody has to look why
 TRIES, TRY_EVERY_S = 5, 1.0
+BUSY = (SQLAlchemyError, sqlite3.Error)  # the second, what is kept of answers
 Read = TypeVar("Read")
 log = structlog.get_logger(__name__)
 
@@ -30,12 +37,31 @@ log = structlog.get_logger(__name__)
 class Finishing:
     """For the event loop. Ids are in memory only, for as long as the work takes."""
 
-    def __init__(self, erasing: Erasing, writes: Writes, reading: WorkerPool) -> None:
+    def __init__(
+        self, erasing: Erasing, writes: Writes, reading: WorkerPool, *, leaves_within_s: float = LEAVES_WITHIN_S
+    ) -> None:
         self.erasing, self._writes, self._reading = erasing, writes, reading
+        self._leaves_within_s = leaves_within_s
         self._waiting: dict[str, None] = {}
         self._task: asyncio.Task[None] | None = None
-        self.unfinished = 0  # people who are being erased by this process
-        self.interrupted = False  # whether the last work broke off
+        self._under_way: Sequence[datetime] = ()  # when each of them was begun, by whichever process
+
+    def refresh(self) -> None:
+        """For worker threads: looks which erasures are under way. While the database is away that is put off."""
+        with suppress(SQLAlchemyError):
+            self._under_way = [datetime.fromisoformat(one.begun_at) for one in self.erasing.pending()]
+
+    @property
+    def under_way(self) -> int:
+        """People, at the last look."""
+        return len(self._under_way)
+
+    @property
+    def trouble(self) -> str | None:
+        """That some do not end, if so."""
+        long_ago = datetime.now(UTC) - ENDS_WITHIN
+        late = sum(begun_at < long_ago for begun_at in self._under_way)
+        return f"erasures that do not end: {late}; give the ids again" if late else None
 
     async def erase(self, user_id: str, *, owner: str, reason: str, deadline: Deadline) -> Erased:
         """The rows are gone, durably, when it returns; the rest, too, if the time allowed it: the certificate tells.
@@ -49,14 +75,19 @@ class Finishing:
             done = await self._writes.run(begin, deadline=deadline)
         except ValueError as error:
             raise Problem(422, f"reason: {error}") from error
-        self._waiting[user_id] = None
-        if self._task is None:
-            self._task = asyncio.create_task(self._work())
-        await asyncio.wait([self._task], timeout=max(deadline.remaining_ms - TOLD_BEFORE_MS, 0) / 1000)
-        if self._task is not None and not self._task.done():
+        task = self.add(user_id)
+        await asyncio.wait([task], timeout=max(deadline.remaining_ms - TOLD_BEFORE_MS, 0) / 1000)
+        if not task.done():
             return done
         found = await self.find(done.certificate.person, deadline=deadline)
         return replace(done, certificate=found or done.certificate)
+
+    def add(self, user_id: str) -> asyncio.Task[None]:
+        """Finishes a person whose rows are gone, by this task or by the one that is at work."""
+        self._waiting[user_id] = None
+        if self._task is None:
+            self._task = asyncio.create_task(self._work())
+        return self._task
 
     async def find(self, person: str, *, deadline: Deadline) -> Certificate | None:
         """The certificate of a person by their hash."""
@@ -69,7 +100,7 @@ class Finishing:
     async def aclose(self) -> None:
         """What is not done by then stays under way, and goes on when the id is given again."""
         if self._task is not None:
-            await asyncio.wait([self._task], timeout=LEAVES_WITHIN_S)
+            await asyncio.wait([self._task], timeout=self._leaves_within_s)
 
     async def read(self, read: Callable[[], Read], *, deadline: Deadline) -> Read:
         """What `read` returns, off the event loop; `Problem` 503 where that takes too long."""
@@ -82,9 +113,9 @@ class Finishing:
         """A database that is busy for a while, with the wishes of others for one, is asked again."""
         for tries_left in reversed(range(TRIES)):
             try:
-                await asyncio.to_thread(self.erasing.finish, user_ids)
+                await _in_thread(partial(self.erasing.finish, user_ids))
                 return
-            except SQLAlchemyError:
+            except BUSY:
                 if not tries_left:
                     raise
             await asyncio.sleep(TRY_EVERY_S)
@@ -93,16 +124,35 @@ class Finishing:
         try:
             while self._waiting:
                 user_ids = list(self._waiting)
-                self.unfinished = len(user_ids)
                 self._waiting.clear()  # who is wished for once more meanwhile is done once more
                 await self._finished(user_ids)
-                self.interrupted = False
-        except SQLAlchemyError as error:
-            self.interrupted = True
+        except BUSY as error:
             log.warning("erasure.interrupted", error=type(error).__name__)
         except Exception:
-            self.interrupted = True
             log.exception("erasure.bug")
         finally:
             self._waiting.clear()
-            self._task, self.unfinished = None, 0
+            self._task = None
+
+
+async def _in_thread(work: Callable[[], object]) -> None:
+    """In a thread of its own, for which the end of the process does not wait: it can be done again."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def tell(error: Exception | None) -> None:
+        if done.done():  # nobody waits any more
+            return
+        done.set_result(None) if error is None else done.set_exception(error)
+
+    def run() -> None:
+        error: Exception | None = None
+        try:
+            work()
+        except Exception as raised:  # noqa: BLE001  it is raised where this is awaited
+            error = raised
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(tell, error)
+
+    threading.Thread(target=copy_context().run, args=(run,), name="erasing", daemon=True).start()
+    await done

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from common.command_line import Failed
+from common.state.erasures import names
 
 if TYPE_CHECKING:
     from common.erasing.work import Erasing
@@ -32,7 +33,7 @@ def add_arguments(erase: argparse.ArgumentParser) -> None:
 def erase(service: str, arguments: argparse.Namespace) -> int:
     """An id as an argument would stay in the shell's history. Exit code 1 if anything remains."""
     if find_spec(f"{service}.erasing") is None:
-        raise Failed(f"{service} keeps nothing about the people it serves")
+        raise Failed(f"{service} has no erasure of its own: see docs/erasure.md")
     if not arguments.pending and not (arguments.owner and arguments.reason):
         raise Failed("--owner and --reason are needed: they are kept")
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # certificates may be piped on
@@ -41,20 +42,23 @@ def erase(service: str, arguments: argparse.Namespace) -> int:
         for one in erasing.pending():
             print(f"{one.person} begun {one.begun_at} by {one.owner}: give the id again to go on")
         return 0
-    user_ids = [line.strip() for line in islice(sys.stdin, MOST_PEOPLE) if line.strip()]
+    return erase_typed(erasing, arguments)
+
+
+def erase_typed(erasing: Erasing, arguments: argparse.Namespace) -> int:
+    """Everybody on standard input or, where anything is wrong with the list, nobody."""
+    typed = (line.strip() for line in sys.stdin)
+    user_ids = list(dict.fromkeys(islice(filter(None, typed), MOST_PEOPLE + 1)))
     if not user_ids:
         raise Failed("type the person's id, or pipe it in")
-    return _erase(erasing, list(dict.fromkeys(user_ids)), arguments)
-
-
-def _erase(erasing: Erasing, user_ids: list[str], arguments: argparse.Namespace) -> int:
-    try:
-        for user_id in user_ids:
-            begun = erasing.begin(user_id, owner=arguments.owner, reason=arguments.reason)
-            counted = f"{begun.events:,} events erased, {begun.events_in_all:,} in all"
-            print(f"{counted}; kept as proof: {begun.certificate.person}")
-    except ValueError as error:
-        raise Failed(str(error)) from error
+    if len(user_ids) > MOST_PEOPLE:
+        raise Failed(f"at most {MOST_PEOPLE:,} people at a time: nobody was erased")
+    if any(names(arguments.reason, user_id) for user_id in user_ids):
+        raise Failed("the reason must not name any of these people, for it is kept: nobody was erased")
+    for user_id in user_ids:
+        begun = erasing.begin(user_id, owner=arguments.owner, reason=arguments.reason)
+        counted = f"{begun.events:,} events erased, {begun.events_in_all:,} in all"
+        print(f"{counted}; kept as proof: {begun.certificate.person}")
     certificates = erasing.finish(user_ids)
     for one in certificates:
         told = ", ".join(f"{name}: {count:,}" for name, count in sorted(one.removed.items())) or "nothing"

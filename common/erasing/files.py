@@ -15,8 +15,9 @@ from typing import IO
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from common.erasing.person import Person
-from common.erasing.scan import SQLITE, Wanted, holds
+from common.erasing.packed import SQLITE, UNREADABLE
+from common.erasing.person import Person, naming_any
+from common.erasing.scan import Wanted, holds
 from common.state.sqlite_file import SqliteFile
 
 BY_LINE = frozenset({".csv", ".jsonl", ".log", ".ndjson", ".tsv", ".txt"})
@@ -37,7 +38,7 @@ def cleaned(folder: Path, wanted: Wanted, in_database: InDatabase, *, except_in:
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
         if any(path == one or one in path.parents for one in except_in):
             continue
-        with suppress(OSError, EOFError, ValueError, SQLAlchemyError):
+        with suppress(*UNREADABLE, SQLAlchemyError):
             if holds(path, wanted):
                 changed += _clean(path, wanted.people, in_database)
     return changed
@@ -66,7 +67,8 @@ def _clean(path: Path, people: Sequence[Person], in_database: InDatabase) -> boo
 
 def _texts(file: IO[bytes] | gzip.GzipFile, suffix: str, people: Sequence[Person]) -> Iterable[bytes]:
     if suffix in BY_LINE:
-        return (line for line in file if not _names(line.decode(), people))
+        names = naming_any(people)
+        return (line for line in file if not names(line.decode()))
     text = file.read(LONGEST_TEXT_BYTES + 1)
     if len(text) > LONGEST_TEXT_BYTES:
         raise ValueError("too large")
@@ -74,10 +76,6 @@ def _texts(file: IO[bytes] | gzip.GzipFile, suffix: str, people: Sequence[Person
     for person in people:
         whole = person.without(whole)
     return [whole.encode()]
-
-
-def _names(text: str, people: Sequence[Person]) -> bool:
-    return any(person.named_in(text) for person in people)
 
 
 class _replacing:  # noqa: N801  used as a function
@@ -116,9 +114,9 @@ def _in_parquet(path: Path, people: Sequence[Person]) -> None:
 
     table = polars.read_parquet(path)
     texts = [name for name, kind in table.schema.items() if kind == polars.String]
+    names = naming_any(people)
     named = polars.any_horizontal(
-        polars.col(name).is_in(list({v for v in table[name].drop_nulls().unique() if _names(v, people)}))
-        for name in texts
+        polars.col(name).is_in(list(filter(names, table[name].drop_nulls().unique()))) for name in texts
     )
     with _replacing(path) as draft:
         table.filter(named.fill_null(value=False).not_()).write_parquet(draft)

@@ -28,7 +28,7 @@ class Following:
         on_loop: Callable[[], None],
     ) -> None:
         self._store, self._at_start, self._in_thread, self._on_loop = store, at_start, in_thread, on_loop
-        self._seen: tuple[int, str] | None = None
+        self._seen: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self) -> None:
@@ -40,10 +40,10 @@ class Following:
         try:
             if self._seen is None:
                 self._at_start()
-            newest = self._store.newest()
-            if self._seen is not None and newest != self._seen:
+            changes = self._store.changes()
+            if self._seen is not None and changes != self._seen:
                 self.forget()
-            self._seen = newest
+            self._seen = changes
         except SQLAlchemyError:
             return
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, Text, select
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, Text, select, update
 
 from common.state.database import create_tables, upsert
 
@@ -72,10 +72,12 @@ class Journal:
                 left.extend(json.loads(before["left"]))
         self._put(connection, certificate, left)
 
-    def finish(self, certificate: Certificate) -> None:
-        """Nothing is left to do."""
+    def finish(self, certificate: Certificate) -> bool:
+        """Nothing is left to do; False if it was wished for once more meanwhile, and so is under way again."""
+        mine = work.c.scope == self._scope, work.c.person == certificate.person
+        same = update(work).where(*mine, work.c.begun_at == certificate.begun_at)
         with self._engine.begin() as connection:
-            self._put(connection, certificate, [])
+            return connection.execute(same.values(_values(certificate, []))).rowcount == 1
 
     def left(self, person: str) -> list[str]:
         """Digests of pictures that an erasure under way has to remove."""
@@ -101,15 +103,19 @@ class Journal:
         return connection.execute(query).mappings().one_or_none()
 
     def _put(self, connection: Connection, certificate: Certificate, left: list[str]) -> None:
-        values = {
-            "begun_at": certificate.begun_at,
-            "finished_at": certificate.finished_at,
-            "left": json.dumps(left),
-            "certificate": json.dumps(asdict(certificate)),
-        }
+        values = _values(certificate, left)
         row = {"scope": self._scope, "person": certificate.person, **values}
         statement = upsert(self._engine, work).values(row)
         connection.execute(statement.on_conflict_do_update(index_elements=["scope", "person"], set_=values))
+
+
+def _values(certificate: Certificate, left: list[str]) -> dict[str, str | None]:
+    return {
+        "begun_at": certificate.begun_at,
+        "finished_at": certificate.finished_at,
+        "left": json.dumps(left),
+        "certificate": json.dumps(asdict(certificate)),
+    }
 
 
 def _certificate(row: Any) -> Certificate:

@@ -61,7 +61,6 @@ def add_erasure_pages(admin: AdminPages, finishing: Finishing) -> None:
 
 
 def _block(finishing: Finishing) -> Shown:
-    left = finishing.unfinished
-    if finishing.interrupted:
-        return Shown("attention", "one was interrupted: give the id again", [])
-    return Shown("quiet", f"{left} under way" if left else "none under way", [])
+    if finishing.trouble is not None:
+        return Shown("attention", finishing.trouble, [])
+    return Shown("quiet", f"{finishing.under_way or 'none'} under way", [])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
-from collections.abc import Collection, Iterable
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 LONGEST_ID = 200
+JSON_CODE, URL_CODE = re.compile(r"\\u([0-9a-f]{4})"), re.compile("%[0-9A-F]{2}")
 SHORTEST_IN_TEXTS = 4  # characters; a shorter id is a syllable of other words
 
 
@@ -36,29 +39,75 @@ class Person:
 
     @cached_property
     def spellings(self) -> tuple[str, ...]:
-        """The id as plain text, in JSON, and in an address."""
-        escaped = json.dumps(self.id)[1:-1]
-        forms = (self.id, escaped, json.dumps(self.id, ensure_ascii=False)[1:-1], quote(self.id, safe=""))
-        return tuple(dict.fromkeys(forms))
+        """The id as plain text, in JSON, in an address, and in HTML; accents as one character or as two."""
+        composed = dict.fromkeys((self.id, *(unicodedata.normalize(form, self.id) for form in ("NFC", "NFD"))))
+        return tuple(dict.fromkeys(spelling for text in composed for spelling in _spellings(text)))
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         return _spelt(self.spellings)
 
+    @cached_property
+    def _value(self) -> re.Pattern[str]:
+        return _as_values([self])
+
     def named_in(self, text: str) -> bool:
-        """Whether a text is the id or, for an id that is no ordinary word, names it."""
-        return text == self.id or (self.in_texts and self._pattern.search(text) is not None)
+        """Whether a text is the id, is JSON with the id as a value or, for an id that is no ordinary word, names it."""
+        return self.without(text) != text
 
     def without(self, text: str) -> str:
         """The text with the pseudonym wherever it names the person."""
         if text == self.id:
             return self.pseudonym
-        return self._pattern.sub(self.pseudonym, text) if self.in_texts else text
+        if self.in_texts:
+            return self._pattern.sub(self.pseudonym, text)
+        return self._value.sub(f'"{self.pseudonym}"', text) if _is_json(text) else text
 
 
 def pattern_of(people: Iterable[Person]) -> re.Pattern[str]:
     """Any of these people, in texts; who has an ordinary word for an id is in no text."""
     return _spelt({spelling for person in people if person.in_texts for spelling in person.spellings})
+
+
+def naming_any(people: Collection[Person]) -> Callable[[str], bool]:
+    """Tells whether a text is the id of one of these people, or names one; one look, however many they are."""
+    ids, anybody, values = {person.id for person in people}, pattern_of(people), _as_values(people)
+
+    def names(text: str) -> bool:
+        return text in ids or anybody.search(text) is not None or (_is_json(text) and values.search(text) is not None)
+
+    return names
+
+
+def quoted_in_json(word: str) -> tuple[str, ...]:
+    """An id as a value in JSON."""
+    return tuple(dict.fromkeys((json.dumps(word), json.dumps(word, ensure_ascii=False))))
+
+
+def _is_json(text: str) -> bool:
+    return text.startswith(("{", "["))
+
+
+def _as_values(people: Iterable[Person]) -> re.Pattern[str]:
+    """Ordinary words, as whole values of a JSON document: not as names of fields, and not quoted in a longer text."""
+    words = sorted({quoted for person in people if not person.in_texts for quoted in quoted_in_json(person.id)})
+    return re.compile(rf"(?<!\\)(?:{'|'.join(map(re.escape, words)) or '(?!)'})(?!\s*:)")
+
+
+def _spellings(text: str) -> Iterator[str]:
+    yield text
+    in_json = json.dumps(text)[1:-1]
+    for quoted in (in_json, in_json.replace("'", r"\u0027")):  # the second, within a script of a page
+        yield quoted
+        yield JSON_CODE.sub(lambda found: rf"\u{found[1].upper()}", quoted)
+    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    for quoted in (quote(text, safe=""), quote(text), quote_plus(text)):
+        yield quoted
+        yield URL_CODE.sub(lambda found: found[0].lower(), quoted)
+    in_html = html.escape(text)
+    yield html.escape(text, quote=False)
+    yield in_html
+    yield in_html.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")  # as Jinja writes them
 
 
 def _spelt(spellings: Collection[str]) -> re.Pattern[str]:

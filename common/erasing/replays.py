@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from common.erasing.person import Person, pattern_of
-from common.replay.store import AT_A_TIME, ReplayStore, unpacked
+from common.erasing.person import Person, naming_any
+from common.replay.store import AT_A_TIME, ReplayStore, as_json, unpacked
 
 
 def forgotten(path: Path, people: Sequence[Person], is_erased: Callable[[Sequence[str]], set[str]]) -> int:
@@ -21,12 +20,8 @@ def forgotten(path: Path, people: Sequence[Person], is_erased: Callable[[Sequenc
     if not path.exists():
         return 0
     store = ReplayStore(path, most_bytes=0, most_days=1)  # its bounds are for who writes
-    ids, anybody = {person.id for person in people}, pattern_of(people)
-
-    def names(text: str) -> bool:
-        return text in ids or anybody.search(text) is not None
-
-    gone = store.purge(lambda record: names(record.caller) or names(_text(record.told)))
+    names = naming_any(people)
+    gone = store.purge(lambda record: names(record.caller) or names(as_json(record.told).decode()))
     with closing(sqlite3.connect(path)) as database:
         subjects = [row[0] for row in database.execute("SELECT DISTINCT subject FROM shared")]
         every = database.execute("SELECT digest, subject, content FROM shared")
@@ -40,7 +35,3 @@ def forgotten(path: Path, people: Sequence[Person], is_erased: Callable[[Sequenc
     if named:
         store.purge(lambda _record: False)  # empties its log
     return gone
-
-
-def _text(told: object) -> str:
-    return json.dumps(told, ensure_ascii=False)

@@ -1,32 +1,31 @@
 """A search for bytes in every file under a folder and in every table: the proof that nothing remains.
 
-Files are read as they are; gzip, too, as what it holds, and parquet, whose pages are compressed, by its values.
+Files are read as they are; also what lies packed in them (`packed.py`), and parquet, whose pages are compressed, by its
+values.
 """
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from common.erasing.person import Person
-from common.erasing.pieces import PieceFinder
+from common.erasing.packed import SQLITE, UNREADABLE, contents, pieces
+from common.erasing.person import Person, naming_any
+from common.erasing.pieces import KEY_BYTES, PieceFinder
 from common.erasing.texts import in_longer_value, naming, tables_of
 
-PIECE_BYTES = 4 * 2**20
-MOST_UNPACKED_BYTES = 64 * 2**30  # of one packed file; more is a bomb and is told as unreadable
+if TYPE_CHECKING:
+    from polars import Series
+
 MOST_TOLD = 100  # places
-ZSTANDARD = b"\x28\xb5\x2f\xfd"
-SQLITE = b"SQLite format 3\0"
 Progress = Callable[[int], None]  # bytes read since the last call
 
 
@@ -70,17 +69,33 @@ class Wanted:
     pieces: Sequence[bytes] = ()
 
     @cached_property
+    def spelt(self) -> frozenset[bytes]:
+        """The ids as they may stand in a file."""
+        plain = {spelling.encode() for person in self.people if person.in_texts for spelling in person.spellings}
+        # An ordinary word is found everywhere: it counts only where it is a whole value.
+        return frozenset(
+            plain | {b'"%b"' % p.encode() for one in self.people if not one.in_texts for p in one.spellings}
+        )
+
+    @cached_property
     def pattern(self) -> re.Pattern[bytes]:
         """Any of the ids, wherever it stands; whether it is but a part of a longer word is judged by who looks."""
-        spelt = {spelling.encode() for person in self.people if person.in_texts for spelling in person.spellings}
-        # An ordinary word is found everywhere: it counts only where it is a whole value.
-        quoted = {b'"' + p.encode() + b'"' for one in self.people if not one.in_texts for p in one.spellings}
-        every = sorted({*spelt, *quoted}, key=len, reverse=True)
+        every = sorted(self.spelt, key=len, reverse=True)
         return re.compile(b"|".join(map(re.escape, every)) or rb"(?!)")
 
     @cached_property
     def finder(self) -> PieceFinder:
         return PieceFinder(self.pieces)
+
+    @cached_property
+    def _all(self) -> PieceFinder | None:
+        """None where an id is too short for it."""
+        too_short = any(len(spelling) < KEY_BYTES for spelling in self.spelt)
+        return None if too_short else PieceFinder([*self.pieces, *self.spelt])
+
+    def may_be_in(self, text: bytes) -> bool:
+        """False where nothing of it is; that takes no longer for hundreds of people than for one."""
+        return self._all is None or self._all.is_in(text)
 
     @cached_property
     def longest(self) -> int:
@@ -96,7 +111,7 @@ def scan(folder: Path, engines: Sequence[Engine], wanted: Wanted, *, report: Pro
             _scan_file(path, wanted, found, report, str(path.relative_to(folder)))
         except FileNotFoundError:
             continue  # it was taken away meanwhile
-        except (OSError, EOFError, zlib.error, ValueError) as error:
+        except UNREADABLE as error:
             found.unreadable.append(f"{path.relative_to(folder)}: {type(error).__name__}")
     for engine in engines:
         with engine.connect() as connection:
@@ -121,15 +136,14 @@ def _scan_file(path: Path, wanted: Wanted, found: Found, report: Progress, name:
         file.seek(0)
         # Values of a database lie side by side with nothing between them: there everything counts.
         binary = beginning.startswith(SQLITE) or path.name.endswith(("-wal", "-shm", "-journal"))
-        if _in_pieces(_pieces(file), wanted, found, report, bare=binary):
+        if _in_pieces(pieces(file), wanted, found, report, bare=binary):
             longer = beginning.startswith(SQLITE) and _only_in_longer_values(path, wanted)
             (found.longer if longer else found.places).append(f"file {_masked(name, wanted)}")
-            return
-    for opened in _unpacked(path, beginning):
-        with opened as file:
-            if _in_pieces(_pieces(file), wanted, found, report, bare=False):
-                found.places.append(f"inside of file {_masked(name, wanted)}")
+            if not longer:
                 return
+    if any(_in_pieces(content, wanted, found, report, bare=False) for content in contents(path, beginning)):
+        found.places.append(f"inside of file {_masked(name, wanted)}")
+        return
     if beginning.startswith(b"PAR1") and _in_parquet(path, wanted):
         found.places.append(f"inside of file {_masked(name, wanted)}")
     if any(person.named_in(name) for person in wanted.people):
@@ -157,26 +171,18 @@ def _masked(name: str, wanted: Wanted) -> str:
     return name
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    read = 0
-    while piece := file.read(PIECE_BYTES):
-        read += len(piece)
-        if read > MOST_UNPACKED_BYTES:
-            raise ValueError("too large")
-        yield piece
-
-
 def _in_pieces(pieces: Iterator[bytes], wanted: Wanted, found: Found, report: Progress, *, bare: bool) -> bool:
     before = b""
     for piece in pieces:
         found.bytes += len(piece)
         report(len(piece))
         text = before + piece
-        if wanted.finder.is_in(text):
-            return True
-        for match in wanted.pattern.finditer(text):
-            if bare or not _continues(text, match.start(), match.end()):
+        if wanted.may_be_in(text):
+            if wanted.finder.is_in(text):
                 return True
+            for match in wanted.pattern.finditer(text):
+                if bare or not _continues(text, match.start(), match.end()):
+                    return True
         before = text[-(wanted.longest + 4) :]
     return False
 
@@ -187,24 +193,37 @@ def _continues(text: bytes, start: int, end: int) -> bool:
     return any(one.isalnum() for one in beside)
 
 
-def _unpacked(path: Path, beginning: bytes) -> Iterator[Any]:
-    if beginning.startswith(b"\x1f\x8b"):
-        yield gzip.open(path, "rb")  # noqa: SIM115  closed by who iterates
-    elif beginning.startswith(ZSTANDARD):
-        raise ValueError("zstandard can't be unpacked")
-
-
 def _in_parquet(path: Path, wanted: Wanted) -> bool:
     try:
         import polars
     except ImportError as error:
         raise ValueError("polars is not installed") from error
     try:
-        names = [name for name, kind in polars.read_parquet_schema(path).items() if kind == polars.String]
-        for name in names:
-            values = polars.scan_parquet(path).select(polars.col(name).unique()).collect()[name]
-            if any(person.named_in(value or "") for value in values for person in wanted.people):
+        names = naming_any(wanted.people)
+        table = polars.scan_parquet(path)
+        for column, kind in polars.read_parquet_schema(path).items():
+            if kind.is_numeric() or kind.is_temporal():
+                continue
+            every = polars.col(column)
+            values = table.select(every if kind.is_nested() else every.unique()).collect()[column]
+            if any(names(value) for texts in _texts_in(values) for value in texts):
                 return True
     except polars.exceptions.PolarsError as error:
         raise ValueError("damaged") from error
     return False
+
+
+def _texts_in(values: Series) -> Iterator[Iterable[str]]:
+    """All texts of a column, also those in lists and structures."""
+    import polars
+
+    kind = values.dtype
+    if isinstance(kind, polars.List | polars.Array):
+        yield from _texts_in(values.explode())
+    elif isinstance(kind, polars.Struct):
+        for name in [field.name for field in kind.fields]:
+            yield from _texts_in(values.struct.field(name))
+    elif isinstance(kind, polars.Binary):
+        yield (value.decode(errors="replace") for value in values.drop_nulls().unique())
+    elif isinstance(kind, polars.String | polars.Categorical | polars.Enum):
+        yield values.drop_nulls().unique().cast(polars.String)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     cast,
+    delete,
     func,
     or_,
     select,
@@ -29,11 +30,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import JSON, Text
 
-from common.erasing.person import Person, pattern_of
+from common.erasing.person import Person, naming_any, quoted_in_json
 
 LEFT_ALONE = frozenset({"erasures", "erasure_keys", "erasure_work", "erased_things"})  # they hold hashes
+TOGETHER = "all texts together"
 AT_A_TIME = 500  # rows in memory, while a table is read
-PEOPLE_AT_A_TIME = 100
+TERMS_AT_A_TIME = 800  # of a question to the database: SQLite takes a thousand
+ADDED = MappingProxyType({"caller_usage": "calls"})  # counts of tables that have names in their keys
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -83,25 +86,17 @@ def pseudonymised(
 
 def naming(connection: Connection, table: Table, people: Sequence[Person]) -> Iterator[dict[str, Any]]:
     """Rows with a text that names one of the people: key and texts, as they are stored; one reading of the table."""
-    texts = _texts(table)
-    if not texts:
-        return
-    query = _query(table)
-    anybody = pattern_of(people)
-    ids = {person.id for person in people}
-    for holds in _holding(connection, texts, people):
-        with connection.execute(query.where(holds), execution_options={"yield_per": AT_A_TIME}) as found:
+    names, texts = naming_any(people), [column.name for column in _texts(table)]
+    for query in _holding(connection, table, people):
+        with connection.execute(query, execution_options={"yield_per": AT_A_TIME}) as found:
             for row in found.mappings():
-                values = [row[column.name] or "" for column in texts]
-                if any(value in ids or anybody.search(value) for value in values):
+                if any(names(row[name] or "") for name in texts):
                     yield dict(row)
 
 
 def in_longer_value(connection: Connection, table: Table, people: Sequence[Person]) -> bool:
     """Whether a text holds an id at all, be it as part of a longer one."""
-    texts = _texts(table)
-    every = [select(texts[0]).where(holds).limit(1) for holds in _holding(connection, texts, people)]
-    return any(connection.execute(query).first() is not None for query in every)
+    return any(connection.execute(query.limit(1)).first() for query in _holding(connection, table, people))
 
 
 def _texts(table: Table) -> list[Column[Any]]:
@@ -112,21 +107,25 @@ def _as_text(column: Column[Any]) -> ColumnElement[Any]:
     return column if isinstance(column.type, String) else cast(column, Text)
 
 
-def _holding(
-    connection: Connection, texts: Sequence[Column[Any]], people: Sequence[Person]
-) -> Iterator[ColumnElement[bool]]:
-    """Conditions, each for some of the people: SQLite takes an expression of at most a thousand terms."""
-    if not texts:
+def _holding(connection: Connection, table: Table, people: Sequence[Person]) -> Iterator[Select[Any]]:
+    """Rows with a text that holds an id, each query for some of the people."""
+    if not _texts(table):
         return
     inside = func.instr if connection.dialect.name == "sqlite" else func.strpos
-    every: list[ColumnElement[Any]] = [func.coalesce(_as_text(column), "") for column in texts]
+    every: list[ColumnElement[Any]] = [func.coalesce(_as_text(column), "") for column in _texts(table)]
     together = reduce(lambda before, text: before + "\n" + text, every)
-    for start in range(0, len(people), PEOPLE_AT_A_TIME):
-        some = people[start : start + PEOPLE_AT_A_TIME]
+    # Without an offset the database would put the texts together once more for each of the people.
+    rows = _query(table).add_columns(together.label(TOGETHER)).offset(0).subquery()
+    columns = [column for column in rows.columns if column.name != TOGETHER]
+    texts = [rows.c[column.name] for column in _texts(table)]
+    at_a_time = max(1, TERMS_AT_A_TIME // max((len(person.spellings) + 1 for person in people), default=1))
+    for start in range(0, len(people), at_a_time):
+        some = people[start : start + at_a_time]
         words = [person.id for person in some if not person.in_texts]
         spelt = [spelling for person in some if person.in_texts for spelling in person.spellings]
-        holds = [inside(together, spelling) > 0 for spelling in spelt]
-        yield or_(*holds, *(_as_text(column).in_(words) for column in texts if words))
+        spelt += [quoted for word in words for quoted in quoted_in_json(word)]
+        holds = [inside(rows.c[TOGETHER], spelling) > 0 for spelling in spelt]
+        yield select(*columns).where(or_(*holds, *(text.in_(words) for text in texts if words)))
 
 
 def _query(table: Table) -> Select[Any]:
@@ -147,9 +146,22 @@ def _renamed(connection: Connection, table: Table, found: dict[str, Any], people
     for person in named:
         new = {column: person.without(text) for column, text in new.items()}
     values = {column.name: _stored(connection, column, new[column]) for column in new if new[column] != old[column]}
+    if any(column.name in values for column in table.primary_key.columns):
+        values |= _taken_in(connection, table, dict(row) | values)
     if values:
         connection.execute(update(table).where(*key).values(values))
     return named
+
+
+def _taken_in(connection: Connection, table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Takes away the row that has this key already, since an erasure before; what the row instead of it counts more."""
+    same = [column == row[column.name] for column in table.primary_key.columns]
+    earlier = connection.execute(select(table).where(*same)).mappings().one_or_none()
+    if earlier is None:
+        return {}
+    connection.execute(delete(table).where(*same))
+    counted = ADDED.get(table.name)
+    return {counted: table.c[counted] + earlier[counted]} if counted else {}
 
 
 def _stored(connection: Connection, column: Column[Any], text: str) -> Any:

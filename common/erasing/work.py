@@ -6,16 +6,17 @@ it is kept nowhere.
 
 from __future__ import annotations
 
-import threading
+import fcntl
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 import structlog
-from sqlalchemy import Connection, Engine, Table, delete, func, select
+from sqlalchemy import Connection, Engine, Table, delete, func, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.erasing.compaction import compact_tables, emptied_log, empty_log, rewrite_file
@@ -28,8 +29,9 @@ from common.erasing.texts import pseudonymised, tables_of
 from common.panel.audit import AuditLog, entries, sealed_anew
 from common.panel.operators import operators
 from common.state.database import create_tables
-from common.state.erasures import ErasureStore, keys, names
+from common.state.erasures import ERASED_BEFORE, ErasureStore, keys
 
+ONE_MACHINE = "files and kept answers of this machine only were searched: others need the id, too"
 log = structlog.get_logger(__name__)
 
 
@@ -55,6 +57,7 @@ class Keeper(Protocol):
     """What a service knows of its own data."""
 
     scope: str
+    events_table: str  # what people did
     forget_in_memory: Callable[[], None]
 
     @property
@@ -71,8 +74,8 @@ class Keeper(Protocol):
     def remove(self, connection: Connection, person: Person, belongings: Belongings) -> dict[str, int]:
         """Rows that went, by table."""
 
-    def remove_files(self, pictures: Sequence[str], *, photos: int) -> dict[str, int]:
-        """Files that went, by kind; again is safe."""
+    def remove_files(self, pictures: Sequence[str], *, removed: Mapping[str, int]) -> dict[str, int]:
+        """Files that went, by kind; again is safe. `removed`: rows by table."""
 
     def rename_in_texts(self, people: Sequence[Person]) -> dict[str, Counter[str]]:
         """By hash of a person, rows of others by table, in tables that are kept apart, that named them."""
@@ -106,8 +109,8 @@ class Erasing:
         self._copy = SecondCopy(var_dir, keeper.scope)
         create_tables(engine, operators.metadata)  # on the command line nobody else made it yet
         self._untouched = untouched
-        self._pieces: dict[str, list[bytes]] = {}  # of erasures under way: bytes of pictures, for the proof
-        self._one_at_a_time = threading.Lock()
+        # Of wishes under way, by person and time: bytes of pictures, for the proof.
+        self._pieces: dict[tuple[str, str], list[bytes]] = {}
 
     def begin(self, user_id: str, *, owner: str, reason: str) -> Erased:
         """Removes every row, durably; the certificate has what is known so far.
@@ -115,14 +118,12 @@ class Erasing:
         Raises `ValueError` where the reason names the person.
         """
         person = self._person(user_id)
-        if names(reason, user_id):
-            raise ValueError("the reason must not name the person: it is kept")
         with self.engine.begin() as connection:
             self.store.lock(connection)
             belongings = self.keeper.belongings(connection, person)
             before = self._counted(connection)
             removed = self.keeper.remove(connection, person, belongings)
-            gone = removed.get("photostock_events", 0)
+            gone = removed.get(self.keeper.events_table, 0)
             owner = person.without(owner)
             line = self.store.note(connection, user_id, rows=gone, owner=owner, reason=reason, now=self._now())
             certificate = Certificate(line.person, line.erased_at, line.owner, line.reason)
@@ -136,8 +137,9 @@ class Erasing:
             self.store.note_things(connection, line.person, map(self.store.thing, belongings.things))
             self.journal.begin(connection, certificate, list(belongings.pictures))
             key = connection.execute(select(keys.c.key)).scalar_one()
-        self._pieces[line.person] = belongings.pieces
-        self._copy.append(key, line.person, line.erased_at, [self.store.thing(one) for one in belongings.things])
+            # Before the commit: a line without its erasure forgets once more, an erasure without its line never.
+            self._copy.append(key, line.person, line.erased_at, [self.store.thing(one) for one in belongings.things])
+        self._pieces[line.person, line.erased_at] = belongings.pieces
         self.keeper.forget_in_memory()
         empty_log(self.engine)
         log.info("erasure.begun", person=line.person[:16], rows=sum(removed.values()))
@@ -145,18 +147,22 @@ class Erasing:
 
     def finish(self, user_ids: Sequence[str]) -> list[Certificate]:
         """The rest, for people whose rows are gone: takes seconds, or minutes for many gigabytes."""
-        with self._one_at_a_time:
+        with self._one_at_a_time():
             people = [self._person(user_id) for user_id in user_ids]
-            wanted = Wanted(people, [piece for person in people for piece in self._pieces.get(person.hash, [])])
-            certificates = self._cleaned(people)
+            hashes = {person.hash for person in people}
+            pieces = {wish: found for wish, found in list(self._pieces.items()) if wish[0] in hashes}
+            wanted = Wanted(people, [piece for found in pieces.values() for piece in found])
+            certificates, changed = self._cleaned(people)
             files = cleaned(self._var_dir, wanted, self._in_copy, except_in=[*self._untouched, *self._state_files()])
-            changed = {name.partition(" ")[0] for one in certificates for name in one.removed}
             left = compact_tables(self.engine, changed & {table.name for table in self._tables(self.engine)})
             found = self._proof(wanted)
             for person, certificate in zip(people, certificates, strict=True):
                 certificate.add({"other files": files} if files else {})
-                self._certify(person, certificate, found, left)
-                self._pieces.pop(person.hash, None)
+                if not self._certify(person, certificate, found, left):
+                    hashes.discard(person.hash)
+            for wish in pieces:
+                if wish[0] in hashes:
+                    self._pieces.pop(wish, None)
             return certificates
 
     def pending(self) -> list[Certificate]:
@@ -184,26 +190,39 @@ class Erasing:
             gone = erase_again(connection, until)
             for person, erased_at in until.items():
                 self.store.note_again(connection, person, erased_at)
+                # Names in texts, files and answers came back, too: nobody knows them until the id is given again.
+                self.journal.begin(connection, Certificate(person, erased_at, *ERASED_BEFORE), [])
         empty_log(self.engine)
         log.warning("erasure.repeated", people=len(until), rows=gone)
         return gone
 
-    def _cleaned(self, people: Sequence[Person]) -> list[Certificate]:
-        certificates = []
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Else the slower of two, also of two processes, would bring lines of a file back."""
+        self._var_dir.mkdir(parents=True, exist_ok=True)
+        with (self._var_dir / ".erasing.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, also by a crash
+            yield
+
+    def _cleaned(self, people: Sequence[Person]) -> tuple[list[Certificate], set[str]]:
+        """Certificates, and names of changed tables, among others."""
+        certificates, changed = [], set[str]()
         for person in people:
             certificate = self.journal.find(person.hash)
             assert certificate is not None, "its rows are gone"
-            photos = certificate.removed.get("photostock_photos", 0)
-            certificate.add(self.keeper.remove_files(self.journal.left(person.hash), photos=photos))
+            changed |= set(certificate.removed)
+            left = self.journal.left(person.hash)
+            certificate.add(self.keeper.remove_files(left, removed=certificate.removed))
             certificates.append(certificate)
         apart = self.keeper.rename_in_texts(people)
         answers = self.keeper.remove_answers(people)
-        changed = self._renamed(self.engine, people, except_in=self.keeper.kept_apart)
+        others = self._renamed(self.engine, people, except_in=self.keeper.kept_apart)
         for person, certificate in zip(people, certificates, strict=True):
-            renamed = apart[person.hash] + changed[person.hash]
+            renamed = apart[person.hash] + others[person.hash]
+            changed |= set(renamed)
             certificate.add({f"{name} (name replaced)": count for name, count in renamed.items()})
             certificate.add({"replays": answers} if answers else {})
-        return certificates
+        return certificates, changed
 
     def _renamed(
         self, engine: Engine, people: Sequence[Person], *, except_in: Collection[str]
@@ -241,7 +260,8 @@ class Erasing:
                 found.places = [place for place in found.places if place not in files]
         return found
 
-    def _certify(self, person: Person, certificate: Certificate, found: Found, left: Sequence[str]) -> None:
+    def _certify(self, person: Person, certificate: Certificate, found: Found, left: Sequence[str]) -> bool:
+        """False if the person was wished for once more meanwhile, and so is under way again."""
         certificate.proof = found.as_json()
         certificate.finished_at = self._now().astimezone(UTC).isoformat(timespec="milliseconds")
         notes = [] if person.in_texts else ["the id is an ordinary word: texts were searched for it as a whole only"]
@@ -249,10 +269,15 @@ class Erasing:
             notes.append("ids of others contain this one: their databases were written anew, and searched by value")
         if left:
             notes.append(f"deleted bytes stay in free space of {', '.join(left)} until it is used again")
+        if self.engine.dialect.name != "sqlite":
+            notes.append(ONE_MACHINE)
         certificate.notes = notes
-        self.journal.finish(certificate)
+        if not self.journal.finish(certificate):
+            certificate.finished_at = None
+            return False
         empty_log(self.engine)
         log.info("erasure.finished", person=person.hash[:16], clean=found.clean, files=found.files)
+        return True
 
     def _person(self, user_id: str) -> Person:
         return Person(user_id, self.store.person(user_id))
@@ -262,8 +287,9 @@ class Erasing:
             return tables_of(connection)
 
     def _counted(self, connection: Connection) -> dict[str, int]:
-        tables = [table for table in tables_of(connection) if table.name in self.keeper.counted]
-        return {one.name: int(connection.execute(select(func.count()).select_from(one)).scalar_one()) for one in tables}
+        seen = inspect(connection)
+        tables = [name for name in self.keeper.counted if seen.has_table(name)]
+        return {name: connection.execute(select(func.count()).select_from(table(name))).scalar_one() for name in tables}
 
     def _state_files(self) -> list[Path]:
         if self.engine.dialect.name != "sqlite":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, zip_longest
 from typing import Any, Protocol
 
 from common.deadline import Deadline
@@ -17,6 +18,7 @@ from common.workers import WorkerPool
 
 MOST_DIFFERENCES = 200  # that are told
 BUDGET_MS = 30_000
+MISSING: Any = object()  # where one document has nothing at all
 
 
 class Gone(Exception):
@@ -99,19 +101,18 @@ class Replayer:
             if record is None:
                 detail = f"no answer is kept under request id {request_id[:128]!r}, or it is too long ago"
                 raise Problem(404, detail)
-            same = await self.replays.again(record, Changes(), deadline)
-            document = _document(self.service, record, same)
+            same, others = await self.replays.again(record, Changes(), deadline), dict[str, Made]()
             if changes:
-                document["changed"] = _side_by_side(same, await self.replays.again(record, changes, deadline))
+                others["changed"] = await self.replays.again(record, changes, deadline)
             if as_ is not None:
-                document["as_caller"] = _side_by_side(same, await self.replays.now(record, as_, deadline))
+                others["as_caller"] = await self.replays.now(record, as_, deadline)
+            return await self.pool.run(_document, self.service, record, same, others, deadline=deadline)
         except Gone as gone:
             raise Problem(410, f"this answer can't be made again: {gone}") from gone
         except NoChange as error:
             raise Problem(422, str(error)) from error
         except (PoolFull, TimeoutError, OSError, sqlite3.Error) as error:
             raise Problem(503, "it can't be made again just now", headers={"Retry-After": "1"}) from error
-        return document
 
 
 def in_words(document: Mapping[str, Any]) -> str:
@@ -126,14 +127,19 @@ def in_words(document: Mapping[str, Any]) -> str:
             lines.append(f"  {part}: {both['then']} → {both['now']}")
     for name in ("changed", "as_caller"):
         if name in document:
-            told = document[name]["differences"]
-            lines.append(f"{name.replace('_', ' ')}: {len(told)} differences")
-            lines += [f"  {one['where']}: {json.dumps(one['then'])} → {json.dumps(one['now'])}" for one in told]
+            told, in_all = document[name]["differences"], document[name]["in_all"]
+            few = f", the first {len(told)}:" if len(told) < in_all else ""
+            lines.append(f"{name.replace('_', ' ')}: {in_all} differences{few}")
+            lines += [f"  {one['where']}: {_in_words(one, 'then')} → {_in_words(one, 'now')}" for one in told]
     return "\n".join(lines)
 
 
-def _document(service: str, record: Record, made: Made) -> dict[str, Any]:
-    then = record.told.get("versions", {})
+def _in_words(one: Mapping[str, Any], side: str) -> str:
+    return json.dumps(one[side]) if one.get("only", side) == side else "nothing"
+
+
+def _document(service: str, record: Record, made: Made, others: Mapping[str, Made]) -> dict[str, Any]:
+    then, answer = record.told.get("versions", {}), json.loads(made.body)
     parts = sorted({*then, *made.versions})
     return {
         "request_id": record.request_id,
@@ -145,29 +151,32 @@ def _document(service: str, record: Record, made: Made) -> dict[str, Any]:
         "bytes": {"then": record.length, "now": len(made.body)},
         "digest": {"then": record.digest.hex(), "now": digest_of(made.body).hex()},
         "versions": {part: {"then": then.get(part), "now": made.versions.get(part)} for part in parts},
-        "answer": json.loads(made.body),
+        "answer": answer,
+        **{name: _side_by_side(answer, json.loads(other.body)) for name, other in others.items()},
     }
 
 
-def _side_by_side(one: Made, other: Made) -> dict[str, Any]:
-    answer = json.loads(other.body)
-    found = differences(json.loads(one.body), answer)
-    return {"answer": answer, "differences": found[:MOST_DIFFERENCES], "in_all": len(found)}
+def _side_by_side(one: Any, other: Any) -> dict[str, Any]:
+    found = _compared(one, other, "")
+    told = list(islice(found, MOST_DIFFERENCES))
+    return {"answer": other, "differences": told, "in_all": len(told) + sum(1 for _ in found)}
 
 
 def differences(then: Any, now: Any) -> list[dict[str, Any]]:
-    """Where two JSON documents differ, and what stands there in each."""
-    found = list[dict[str, Any]]()
-    _compare(then, now, "", found)
-    return found
+    """Where two JSON documents differ, and what stands there in each; `only` says which one has that place at all."""
+    return list(_compared(then, now, ""))
 
 
-def _compare(then: Any, now: Any, where: str, found: list[dict[str, Any]]) -> None:
+def _compared(then: Any, now: Any, where: str) -> Iterator[dict[str, Any]]:
     if isinstance(then, dict) and isinstance(now, dict):
         for name in dict.fromkeys([*then, *now]):
-            _compare(then.get(name), now.get(name), f"{where}.{name}".lstrip("."), found)
-    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
-        for place, (ours, theirs) in enumerate(zip(then, now, strict=True)):
-            _compare(ours, theirs, f"{where}.{place}", found)
-    elif then != now:
-        found.append({"where": where, "then": then, "now": now})
+            yield from _compared(then.get(name, MISSING), now.get(name, MISSING), f"{where}.{name}".lstrip("."))
+    elif isinstance(then, list) and isinstance(now, list):
+        for place, (ours, theirs) in enumerate(zip_longest(then, now, fillvalue=MISSING)):
+            yield from _compared(ours, theirs, f"{where}.{place}".lstrip("."))
+    elif then is MISSING:
+        yield {"where": where, "then": None, "now": now, "only": "now"}
+    elif now is MISSING:
+        yield {"where": where, "then": then, "now": None, "only": "then"}
+    elif type(then) is not type(now) or then != now:
+        yield {"where": where, "then": then, "now": now}

@@ -48,8 +48,8 @@ async def _replayed(arguments: argparse.Namespace) -> dict[str, Any]:
         if find_spec(name) is None:
             continue
         settings = getattr(import_module(f"{name}.settings"), settings_name)(admin_token=secrets.token_urlsafe())
-        path = settings.replays_dir / STORE_FILE
-        if not path.exists() or ReplayStore(path, most_bytes=0, most_days=1).find(arguments.request_id) is None:
+        store = ReplayStore(settings.replays_dir / STORE_FILE, most_bytes=0, most_days=settings.replay_log_days)
+        if not store.path.exists() or store.find(arguments.request_id) is None:
             continue
         app = import_module(f"{name}.app").create_app(settings)
         async with app.router.lifespan_context(app):

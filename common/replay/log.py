@@ -6,7 +6,7 @@ A disk that is slow, full or gone costs records, which are counted, and never an
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +30,14 @@ class Telling:
     """Collects what records share while they are told."""
 
     shared: dict[bytes, Shared] = field(default_factory=dict)
+    _digests: dict[Hashable, str] = field(default_factory=dict)
+
+    def put_once(self, key: Hashable, document: Callable[[], Any], *, subject: str = "") -> str:
+        """The same for what many records name: made once for all that have this key."""
+        digest = self._digests.get(key)
+        if digest is None:
+            digest = self._digests[key] = self.put(document(), subject=subject)
+        return digest
 
     def put(self, document: Any, *, subject: str = "") -> str:
         """Keeps it once; its digest in hexadecimal."""
@@ -123,8 +131,7 @@ class ReplayLog:
             at = one.at.astimezone(UTC).isoformat(timespec="milliseconds")
             digest = digest_of(one.answer)
             records.append(Record(one.request_id, at, one.caller, one.endpoint, digest, len(one.answer), told))
-        today = datetime.now(UTC).date().isoformat()
-        if not self._guarded(lambda: self.store.write(records, list(telling.shared.values()), today=today)):
+        if not self._guarded(lambda: self.store.write(records, list(telling.shared.values()))):
             self._dropped.inc(len(records))
 
     def tidy(self) -> None:

@@ -1,7 +1,8 @@
 """What is kept of answers so that they can be made again: one SQLite file, bounded in size and age.
 
 Records are small. What many of them share (a photo's texts, what the index found) lies beside them once, under the
-digest of its content, and goes when nobody has needed it for as long as records are kept.
+digest of its content, with the number of the last record that was written with it: records go in the order of their
+numbers, so that it goes with that one.
 """
 
 from __future__ import annotations
@@ -21,17 +22,21 @@ STORE_FILE = "replays.sqlite3"
 BUSY_TIMEOUT_S = 5.0
 DIGEST_BYTES = 16
 AT_A_TIME = 1_000  # records that are given up, or looked at, in one transaction
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (
-    number INTEGER PRIMARY KEY, request_id TEXT NOT NULL, at TEXT NOT NULL, caller TEXT NOT NULL,
-    endpoint TEXT NOT NULL, digest BLOB NOT NULL, bytes INTEGER NOT NULL, told BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS records_by_id ON records (request_id);
-CREATE INDEX IF NOT EXISTS records_by_time ON records (at);
-CREATE TABLE IF NOT EXISTS shared (
-    digest BLOB PRIMARY KEY, subject TEXT NOT NULL, day TEXT NOT NULL, content BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS shared_by_subject ON shared (subject);
-CREATE INDEX IF NOT EXISTS shared_by_day ON shared (day);
-"""
+FORMAT = 2  # of the tables and of what is told in them: a file of another one is begun anew
+SCHEMA = (
+    "DROP TABLE IF EXISTS records",
+    "DROP TABLE IF EXISTS shared",
+    """CREATE TABLE records (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, request_id TEXT NOT NULL, at TEXT NOT NULL, caller TEXT NOT NULL,
+    endpoint TEXT NOT NULL, digest BLOB NOT NULL, bytes INTEGER NOT NULL, told BLOB NOT NULL)""",
+    "CREATE INDEX records_by_id ON records (request_id)",
+    "CREATE INDEX records_by_time ON records (at)",
+    """CREATE TABLE shared (
+    digest BLOB PRIMARY KEY, subject TEXT NOT NULL, last INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID""",
+    "CREATE INDEX shared_by_subject ON shared (subject)",
+    "CREATE INDEX shared_by_last ON shared (last)",
+    f"PRAGMA user_version = {FORMAT}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +69,32 @@ class Shared:
 class ReplayStore:
     """Every method blocks, and may raise `sqlite3.Error` or `OSError`: for worker threads."""
 
-    def __init__(self, path: Path, *, most_bytes: int, most_days: int) -> None:
+    def __init__(self, path: Path, *, most_bytes: int, most_days: int, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.path = path
         self._most_bytes = most_bytes
         self._most_days = most_days
+        self._busy_timeout_s = busy_timeout_s
 
-    def write(self, records: Sequence[Record], shared: Sequence[Shared], *, today: str) -> None:
-        """All of them, or none."""
+    def write(self, records: Sequence[Record], shared: Sequence[Shared]) -> None:
+        """All of them, or none; what is shared is kept until the last of these records goes."""
         rows = [
             (one.request_id, one.at, one.caller, one.endpoint, one.digest, one.length, packed(as_json(one.told)))
             for one in records
         ]
-        kept = [(one.digest, one.subject, today, packed(one.content)) for one in shared]
-        put = "INSERT INTO shared VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET day = excluded.day"
         names = "request_id, at, caller, endpoint, digest, bytes, told"
         with self._open() as database:
-            database.executemany(put, kept)
             database.executemany(f"INSERT INTO records ({names}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608  a constant
+            [last] = database.execute("SELECT coalesce(max(number), 0) FROM records").fetchone()
+            again = "UPDATE shared SET last = ? WHERE digest = ?"  # most of it is there: it is not packed again
+            new = [one for one in shared if not database.execute(again, (last, one.digest)).rowcount]
+            put = "INSERT OR IGNORE INTO shared VALUES (?, ?, ?, ?)"
+            database.executemany(put, [(one.digest, one.subject, last, packed(one.content)) for one in new])
 
-    def find(self, request_id: str) -> Record | None:
-        """The last one of this id."""
-        query = "SELECT * FROM records WHERE request_id = ? ORDER BY number DESC LIMIT 1"
+    def find(self, request_id: str, *, now: datetime | None = None) -> Record | None:
+        """The last one of this id, if it is not too old."""
+        query = "SELECT * FROM records WHERE request_id = ? AND at >= ? ORDER BY number DESC LIMIT 1"
         with self._open() as database:
-            row = database.execute(query, (request_id,)).fetchone()
+            row = database.execute(query, (request_id, _iso(self._oldest(now)))).fetchone()
         return None if row is None else _record(row)
 
     def shared(self, digest: str) -> Any:
@@ -116,7 +124,7 @@ class ReplayStore:
         found: dict[str, set[str]] = {}
         with self._open() as database:
             query = "SELECT told FROM records WHERE at >= ?"
-            for row in database.execute(query, (_iso(self._oldest(datetime.now(UTC))),)):
+            for row in database.execute(query, (_iso(self._oldest()),)):
                 for component, version in json.loads(unpacked(row[0])).get("versions", {}).items():
                     found.setdefault(component, set()).add(version)
         return found
@@ -139,27 +147,28 @@ class ReplayStore:
 
     def tidy(self, now: datetime | None = None) -> None:
         """Gives up what is too old or too much, the oldest first."""
-        oldest = self._oldest(now or datetime.now(UTC))
         with self._open() as database:
-            database.execute("DELETE FROM records WHERE at < ?", (_iso(oldest),))
-        while self._used_bytes() > self._most_bytes:
+            database.execute("DELETE FROM records WHERE at < ?", (_iso(self._oldest(now)),))
+            self._drop_unneeded(database)
+        while (used := self._used_bytes()) > self._most_bytes:
             with self._open() as database:
+                [kept] = database.execute("SELECT count(*) FROM records").fetchone()
+                too_many = min(AT_A_TIME, int(kept * (1 - self._most_bytes / used)) + 1)
                 some = "SELECT number FROM records ORDER BY number LIMIT ?"
-                gone = database.execute(f"DELETE FROM records WHERE number IN ({some})", (AT_A_TIME,)).rowcount  # noqa: S608  a constant
-                self._drop_unneeded(database, oldest)
-            if not gone:
+                database.execute(f"DELETE FROM records WHERE number IN ({some})", (too_many,))  # noqa: S608  a constant
+                self._drop_unneeded(database)
+            if not kept:
                 break
-        with self._open() as database:
-            self._drop_unneeded(database, oldest)
         self._overwrite()
 
-    def _oldest(self, now: datetime) -> datetime:
-        return now - timedelta(days=self._most_days)
+    def _oldest(self, now: datetime | None = None) -> datetime:
+        return (now or datetime.now(UTC)) - timedelta(days=self._most_days)
 
-    def _drop_unneeded(self, database: sqlite3.Connection, oldest: datetime) -> None:
-        """What is shared, and older than every record that could name it."""
-        first = database.execute("SELECT min(at) FROM records").fetchone()[0] or _iso(oldest)
-        database.execute("DELETE FROM shared WHERE day < ?", (max(first, _iso(oldest))[:10],))
+    @staticmethod
+    def _drop_unneeded(database: sqlite3.Connection) -> None:
+        """What no record that is left was written with."""
+        [first] = database.execute("SELECT min(number) FROM records").fetchone()
+        database.execute("DELETE FROM shared WHERE last < ? OR ? IS NULL", (first, first))
 
     def _used_bytes(self) -> int:
         with self._open() as database:
@@ -172,8 +181,10 @@ class ReplayStore:
     def _overwrite(self) -> None:
         """Nothing that was deleted stays readable in the file or beside it."""
         with closing(self._connected()) as database:
-            database.execute("PRAGMA incremental_vacuum")
-            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            database.executescript("PRAGMA incremental_vacuum")  # `execute` takes one step only, which frees one page
+            [busy, *_] = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("somebody reads, so that what was deleted is still beside the file")
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -184,14 +195,18 @@ class ReplayStore:
     def _connected(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         new = not self.path.exists()
-        database = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S)
+        database = sqlite3.connect(self.path, timeout=self._busy_timeout_s)
         database.row_factory = sqlite3.Row
         if new:
             database.execute("PRAGMA auto_vacuum = INCREMENTAL")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute("PRAGMA secure_delete = ON")
-        database.executescript(SCHEMA)
+        if not _in_format(database):
+            with database:
+                database.execute("BEGIN IMMEDIATE")
+                for statement in () if _in_format(database) else SCHEMA:  # another may have done it meanwhile
+                    database.execute(statement)
         return database
 
 
@@ -204,6 +219,10 @@ def versions_needed(var_dir: Path, *, most_days: int) -> dict[str, set[str]]:
     return found
 
 
+def _in_format(database: sqlite3.Connection) -> bool:
+    return bool(database.execute("PRAGMA user_version").fetchone()[0] == FORMAT)
+
+
 def as_json(document: Any) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()  # in the order given: answers have theirs from here
 
@@ -213,7 +232,9 @@ def digest_of(content: bytes) -> bytes:
 
 
 def packed(content: bytes) -> bytes:
-    return zlib.compress(content, 6)
+    # Windows of 4 KiB: to make room for the usual ones takes five times as long as a photo's 300 bytes.
+    packing = zlib.compressobj(6, zlib.DEFLATED, 12, 5)
+    return packing.compress(content) + packing.flush()
 
 
 def unpacked(content: bytes) -> bytes:

@@ -12,16 +12,17 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, Text, func, select, update
 
-from common.state.database import create_tables, upsert
+from common.state.database import add_missing_columns, create_tables, upsert
 from common.state.preparing import prepare
 
 SHOWN = 1_000  # audit lines that are listed at most
 AT_A_TIME = 500  # hashes in one question to the database
+ERASED_BEFORE = ("erased before", "this database is a copy from before the erasure")  # owner and reason
 
 metadata = MetaData()
 keys = Table(
@@ -29,6 +30,7 @@ keys = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("key", String(64), nullable=False),
+    Column("changes", Integer),  # grows with every erasure, for clocks of several machines do not
 )
 erasures = Table(
     "erasures",
@@ -68,6 +70,7 @@ class ErasureStore:
 
     def __init__(self, engine: Engine, scope: str) -> None:
         create_tables(engine, metadata)
+        add_missing_columns(engine, metadata)
         self._engine = engine
         self._scope = scope
         self._key = b""  # until the database could be read
@@ -130,8 +133,12 @@ class ErasureStore:
         """
         if names(reason, user_id):
             raise ValueError("the reason must not name the person: it is kept")
-        at = now.astimezone(UTC).isoformat(timespec="milliseconds")
-        line = {"scope": self._scope, "person": self.person(user_id), "erased_at": at, "rows": rows}
+        line = {"scope": self._scope, "person": self.person(user_id), "rows": rows}
+        known = select(erasures).where(erasures.c.scope == self._scope, erasures.c.person == line["person"])
+        before = connection.execute(known).mappings().one_or_none()
+        if before is not None:
+            now = max(now, datetime.fromisoformat(before["erased_at"]) + timedelta(milliseconds=1))
+        line["erased_at"] = at = now.astimezone(UTC).isoformat(timespec="milliseconds")
         statement = upsert(self._engine, erasures).values(line | {"owner": owner, "reason": reason})
         new = statement.excluded
         statement = statement.on_conflict_do_update(
@@ -139,7 +146,7 @@ class ErasureStore:
             set_={"erased_at": at, "rows": erasures.c.rows + rows, "owner": new.owner, "reason": new.reason},
         )
         connection.execute(statement)
-        known = select(erasures).where(erasures.c.scope == self._scope, erasures.c.person == line["person"])
+        self._count_change(connection)
         return _erasure(connection.execute(known).mappings().one())
 
     def known(self, connection: Connection) -> dict[str, str]:
@@ -150,18 +157,20 @@ class ErasureStore:
     def note_again(self, connection: Connection, person: str, erased_at: str) -> None:
         """A line that this database lost; whose wish it was is in the copy that knew."""
         line = {"scope": self._scope, "person": person, "erased_at": erased_at, "rows": 0}
-        told = {"owner": "erased before", "reason": "this database is a copy from before the erasure"}
+        told = dict(zip(("owner", "reason"), ERASED_BEFORE, strict=True))
         statement = upsert(self._engine, erasures).values(line | told)
         connection.execute(
             statement.on_conflict_do_update(index_elements=["scope", "person"], set_={"erased_at": erased_at})
         )
+        self._count_change(connection)
 
-    def newest(self) -> tuple[int, str]:
-        """Changes with every erasure, by whichever process."""
-        query = select(func.count(), func.max(erasures.c.erased_at)).where(erasures.c.scope == self._scope)
+    def changes(self) -> int:
+        """Grows with every erasure, by whichever process, of whichever service."""
         with self._engine.connect() as connection:
-            count, newest = connection.execute(query).one()
-        return int(count), newest or ""
+            return connection.execute(select(keys.c.changes)).scalar() or 0
+
+    def _count_change(self, connection: Connection) -> None:
+        connection.execute(update(keys).values(changes=func.coalesce(keys.c.changes, 0) + 1))
 
     def all(self) -> list[Erasure]:
         """The audit lines, newest first."""

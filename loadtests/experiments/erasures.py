@@ -1,8 +1,9 @@
 """Some people amid many events and photos are forgotten: is anything of theirs left, has anybody else lost anything?
 
-A real PhotoStock API with SQLite takes photos, pictures and events by HTTP, answers searches, and is asked to forget
-the people all at once. The name of every second of them is the beginning of somebody else's. When all certificates are
-there and the API has ended, every file is read and every table dumped, by code that shares nothing with the erasure.
+A real PhotoStock API with SQLite takes photos, pictures and some events by HTTP, answers searches, and is asked to
+forget the people all at once; most events are put into its table, many at a time. The name of every second of them is
+the beginning of somebody else's. When all certificates are there and the API has ended, every file is read and every
+table dumped, by code that shares nothing with the erasure.
 The promise: the ids of the people, and bytes of their pictures, are nowhere; and what others have is as it was.
 """
 
@@ -12,9 +13,12 @@ import argparse
 import asyncio
 import io
 import random
+import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +34,13 @@ from loadtests.processes import Fleet, ProcessError
 DONE = "finished"
 TOKEN = "erasures-operator"  # noqa: S105  of a process that lives for minutes, on loopback
 PHOTOS_EACH = 4
-PHOTOS_AT_A_TIME, EVENTS_AT_A_TIME = 50, 1_000
+PHOTOS_AT_A_TIME = 500
+BY_HTTP = 1_000  # events; so many in a request
+IN_TABLE = 20_000  # in a transaction
+MOST_EVENTS = 50_000_000
 OTHERS_PER_PERSON = 20
 PICTURE = (96, 64)
+BUSY_S = 30.0
 TRIES = 20  # for a request that is refused for now
 FINISHED_WITHIN_S = 1_800.0
 LOOK_EVERY_S = 0.5
@@ -62,10 +70,11 @@ class _Run:
         self._people = [f"person-{number}.x" for number in range(arguments.people)]
         others = range(arguments.people * OTHERS_PER_PERSON)
         self._others = [f"{one}0" for one in self._people[::2]] + [f"somebody-{number}" for number in others]
+        self._everybody = self._people + self._others
         self._begun_s = time.monotonic()
 
     async def done(self) -> int:
-        environment = {"ADMIN_TOKEN": TOKEN, "DATABASE_URL": "", "FEEDBACK_ROWS": "50000000"}
+        environment = {"ADMIN_TOKEN": TOKEN, "DATABASE_URL": "", "FEEDBACK_ROWS": str(MOST_EVENTS)}
         program = photo_service("photostock-api", self._state, models=None, environment=environment)
         with Fleet(self._logs) as fleet:
             async with session() as client:
@@ -104,22 +113,30 @@ class _Run:
             raise ProcessError(f"{len(stored)} pictures are stored, of {len(theirs)}")
         await self._pictured(range(len(theirs), 2 * len(theirs)))
         self._told(f"{len(photographers):,} photos, {2 * len(theirs)} with pictures of their own")
-        everybody = self._people + self._others
-        for start in range(0, self._asked.events, EVENTS_AT_A_TIME):
-            numbers = range(start, min(start + EVENTS_AT_A_TIME, self._asked.events))
-            events = [self._event(everybody[n % len(everybody)], n, len(photographers)) for n in numbers]
-            await self._sent("POST", "/v1/feedback", {"events": events})
+        events = (self._event(number, len(photographers)) for number in range(self._asked.events))
+        await self._sent("POST", "/v1/feedback", {"events": list(islice(events, BY_HTTP))})
+        while some := list(islice(events, IN_TABLE)):
+            await asyncio.to_thread(self._put, some)
         for one in self._people:
             await self._sent("POST", "/v1/searches", {"queries": [{"query": f"harbour by {one}"}]})
         self._told(f"{self._asked.events:,} events")
         return [stored[n][at : at + 48] for n in range(len(stored)) for at in _places(len(stored[n]))]
 
+    def _put(self, events: Sequence[dict[str, str]]) -> None:
+        query = (
+            "INSERT INTO photostock_events (user_id, query, photo_id, kind, at)"
+            " VALUES (:user_id, :query, :photo_id, :kind, :at)"
+        )
+        with closing(sqlite3.connect(self._state / "state.sqlite3", timeout=BUSY_S)) as database, database:
+            database.executemany(query, events)
+
     async def _pictured(self, numbers: range) -> None:
         for number in numbers:
             await self._sent("PUT", f"/v1/photos/p{number}/image", _picture(self._dice))
 
-    def _event(self, user_id: str, number: int, photos: int) -> dict[str, str]:
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 86_400 - number % 86_000))
+    def _event(self, number: int, photos: int) -> dict[str, str]:
+        user_id = self._everybody[number % len(self._everybody)]
+        at = time.strftime("%Y-%m-%dT%H:%M:%S.000+00:00", time.gmtime(time.time() - 86_400 - number % 86_000))
         # Now and then somebody else looks for one of the people: that row stays, without the name.
         named = number % 1_009 == 0 and user_id not in self._people
         query = f"photos of {self._dice.choice(self._people)}" if named else f"harbour {number}"

@@ -92,13 +92,18 @@ def two_versions(source: Path, copy: Path, *, other_start: float = OTHER_START) 
     for component in ("core", "correction"):
         shutil.copytree(source / "registry" / component, copy / "registry" / component)
     registry = Registry(copy / "registry")
+    return registry.resolve("core", "champion"), another_core(registry, start=other_start)
+
+
+def another_core(registry: Registry, *, start: float) -> str:
+    """Publishes the champion once more, with numbers that start so many times higher, and a correction for it."""
     first, correction = registry.load("core"), registry.load("correction")
     told = first.manifest
     second = registry.publish(
         "core",
         {name: first.path(name) for name in told.artifacts if name != PROBES},
         features=told.features,
-        parameters=told.parameters | {"start": other_start * float(told.parameters.get("start", 1.0))},
+        parameters=told.parameters | {"start": start * float(told.parameters.get("start", 1.0))},
         compatible_with=told.compatible_with,
         libraries=told.libraries,
         alias=None,
@@ -111,7 +116,7 @@ def two_versions(source: Path, copy: Path, *, other_start: float = OTHER_START) 
         libraries=correction.manifest.libraries,
         alias=None,
     )
-    return told.version, second.version
+    return second.version
 
 
 async def _rolled(

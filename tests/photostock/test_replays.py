@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from common.overrides.uses import OverrideUses
 from common.replay.log import ReplayLog
-from common.replay.store import ReplayStore, Shared
+from common.replay.store import Record, ReplayStore, Shared
 from common.state.database import open_state
 from common.state.overrides import OverrideStore
 from photostock.app import create_app
@@ -114,7 +114,8 @@ async def test_a_photo_is_deleted_though_what_is_kept_of_answers_cannot_be_writt
 
 def test_what_could_not_be_forgotten_at_once_is_forgotten_with_all_that_is_gone(tmp_path: Path) -> None:
     store = ReplayStore(tmp_path / "replays.sqlite3", most_bytes=2**20, most_days=14)
-    store.write([], [Shared.of({"photo": name}, subject=name) for name in ("here", "gone")], today="2999-01-01")
+    record = Record("one", datetime.now(UTC).isoformat(timespec="milliseconds"), "web", "/v1/search", b"", 0, {})
+    store.write([record], [Shared.of({"photo": name}, subject=name) for name in ("here", "gone")])
     log = ReplayLog(store, CollectorRegistry(), gone=lambda subjects: [one for one in subjects if one == "gone"])
     log.tidy()
     assert store.subjects() == ["here"]

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from common.state.database import open_state
+from common.versions.registry import Registry
 from supermegaretail.book import SalesBook, history_of
 from supermegaretail.contract import Plan, Sale
 from supermegaretail.folding import fold
@@ -121,3 +122,24 @@ async def test_a_factor_that_shaped_an_answer_shapes_it_again(var_dir: Path) -> 
         again = (await client.get("/v1/admin/replays/monday-order")).json()
     assert again["answer"] == told.json()
     assert again["same_bytes"] is True
+
+
+async def test_without_its_override_an_answer_is_asked_of_the_core_of_then_and_not_of_todays_champion(
+    var_dir: Path,
+) -> None:
+    settings = settings_of(var_dir)
+    registry = Registry(settings.registry_dir)
+    registry.publish("core", {"model": b"of then"}, alias="champion")
+    async with service(settings) as client:
+        made = (await client.post("/v1/admin/overrides", json=an_override())).json()
+        body = {"items": ALL[:1], "horizon_days": 3}
+        told = await client.post("/v1/forecasts", json=body, headers=NAMED)
+    registry.publish("core", {"model": b"of today"}, alias="champion")
+    async with service(settings) as client:
+        same = (await client.get("/v1/admin/replays/monday-order")).json()
+        without = {"without": f"override={made['id']}"}
+        gone = await client.get("/v1/admin/replays/monday-order", params=without)
+    assert "core" not in told.json()["versions"]
+    assert same["same_bytes"] is True
+    assert gone.status_code == 410
+    assert gone.json()["detail"].startswith("this answer can't be made again: core 1.0.0 can't be loaded any more")

@@ -85,7 +85,7 @@ def test_a_version_that_a_replay_needs_is_not_garbage(registry: Registry, tmp_pa
     for version, days in days_ago.items():
         at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         told = {"versions": {"core": version}}
-        store.write([Record("one", at, "web", "/v1/forecasts", b"", 0, told)], [], today=at[:10])
+        store.write([Record("one", at, "web", "/v1/forecasts", b"", 0, told)], [])
 
     assert run("gc", "--keep", "1", "--unused-days", "0") == 0
 

@@ -1,0 +1,116 @@
+"""What lies packed in files: gzip, bzip2, xz, the members of zip, and in SQLite each value that zlib unpacks.
+
+Everything is handed out in pieces, so that a file of any size takes little memory.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import sqlite3
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+PIECE_BYTES = 4 * 2**20
+MOST_UNPACKED_BYTES = 64 * 2**30  # of one packed file; more is a bomb and is told as unreadable
+MOST_VALUE_BYTES = 64 * 2**20  # likewise of one value
+BUSY_TIMEOUT_S = 5.0
+SQLITE = b"SQLite format 3\0"
+ZIP = b"PK\x03\x04"
+ZSTANDARD = b"\x28\xb5\x2f\xfd"
+OPENED: Mapping[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+ZLIB = tuple(bytes([window << 4 | 8]) for window in range(8))  # what values that it packed begin with
+ZLIB_CHECK = 31  # divides the first two bytes
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    RuntimeError,
+    sqlite3.Error,
+)
+
+
+def contents(path: Path, beginning: bytes) -> Iterator[Iterator[bytes]]:
+    """Pieces of each thing that is packed in a file which begins so; raises one of `UNREADABLE`."""
+    if beginning.startswith(ZSTANDARD):
+        raise ValueError("zstandard can't be unpacked")
+    if (database := _database(path, beginning)) is not None:
+        yield _joined(_values(database))
+    elif beginning.startswith(ZIP):
+        with zipfile.ZipFile(path) as packed:
+            for name in packed.namelist():
+                with packed.open(name) as member:
+                    yield pieces(member)
+    for magic, unpack in OPENED.items():
+        if beginning.startswith(magic):
+            with unpack(path, "rb") as file:
+                yield pieces(file)
+
+
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """What is left of a file."""
+    read = 0
+    while piece := file.read(PIECE_BYTES):
+        read += len(piece)
+        if read > MOST_UNPACKED_BYTES:
+            raise ValueError("too large")
+        yield piece
+
+
+def _database(path: Path, beginning: bytes) -> Path | None:
+    """The file that a database is opened by, if this is one, or has all that there is of a new one so far."""
+    if beginning.startswith(SQLITE):
+        return path
+    opened = path.with_name(path.name.removesuffix("-wal"))
+    return opened if opened != path and opened.exists() and not opened.stat().st_size else None
+
+
+def _values(path: Path) -> Iterator[bytes]:
+    """Of an SQLite file, whoever writes to it."""
+    address = f"file:{quote(str(path))}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as database:
+        tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            told = database.execute("SELECT name FROM pragma_table_info(?) WHERE upper(type) LIKE '%BLOB%'", (table,))
+            for (column,) in told.fetchall():
+                table, column = (name.replace('"', '""') for name in (table, column))
+                query = (
+                    f'SELECT "{column}" FROM "{table}" WHERE substr("{column}", 1, 1) IN ({", ".join("?" * len(ZLIB))})'  # noqa: S608  its own names
+                )
+                for (value,) in database.execute(query, ZLIB):
+                    yield from _unpacked(value)
+
+
+def _unpacked(value: bytes) -> Iterator[bytes]:
+    """Nothing where it only looks as if it were packed."""
+    if int.from_bytes(value[:2], "big") % ZLIB_CHECK:
+        return
+    unpacking = zlib.decompressobj()
+    try:
+        content = unpacking.decompress(value, MOST_VALUE_BYTES)
+    except zlib.error:
+        return
+    if unpacking.unconsumed_tail:
+        raise ValueError("too large")
+    yield content
+
+
+def _joined(values: Iterator[bytes]) -> Iterator[bytes]:
+    """Many small ones are looked through together; none continues another."""
+    some, length = list[bytes](), 0
+    for value in values:
+        some.append(value)
+        length += len(value)
+        if length >= PIECE_BYTES:
+            yield b"\n".join([*some, b""])
+            some, length = [], 0
+    yield b"\n".join(some)
