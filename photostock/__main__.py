@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -97,6 +98,9 @@ def _release(parser: argparse.ArgumentParser) -> None:
 
 
 def _api(_arguments: argparse.Namespace) -> int:
+    # Read when numpy is loaded. For matrices as small as ours threads only spin: codes of ten photos took 1.6 ms of
+    # processor time in place of 0.2.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from common.service.serve import serve
     from photostock.app import create_app
 

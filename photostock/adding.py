@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 from common.deadline import Deadline
 from common.service.problems import Problem, not_now, too_many
-from common.state.writes import Writes
+from common.state.writes import Writes, time_to_store
 from photostock.contract import MAX_PHOTOS
 from photostock.photo import Photo
 
@@ -66,7 +66,7 @@ class Adding(Generic[Prepared]):
         if self._work is None:  # with a context of its own: it works for others than the caller who began it, too
             self._work = asyncio.create_task(self._store_all(), context=contextvars.Context())
         try:
-            async with asyncio.timeout(deadline.remaining_ms / 1000):
+            async with asyncio.timeout(time_to_store(deadline).remaining_ms / 1000):
                 await one.stored
         except TimeoutError as error:
             raise not_now(error, "it could not be stored in time; sending it again is safe") from error

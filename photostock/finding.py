@@ -72,19 +72,24 @@ def semantic_tier(
         if deadline.expired:
             answers.append(Refused(Reason.NO_TIME))
             continue
-        stored = None if one.like is None else semantic.vectors.vector_of(one.like)
-        vector = semantic.encoder.encode([one.text])[0] if stored is None else stored
-        found = by_meaning(
-            semantic.vectors,
-            library.lexical,
-            text=one.text,
-            vector=vector,
-            allowed=one.allowed,
-            limit=_limit(one.fields) + one.reach,
-            relevance=relevance if one.like is None else None,  # it is learnt from queries
-        )
-        answers.append(_found(one.fields, found, semantic=found.cosines, words=found.bm25))
+        with library.precedence.searching():
+            answers.append(_by_meaning(library, semantic, relevance, one))
     return answers
+
+
+def _by_meaning(library: Library, semantic: Semantic, relevance: Relevance | None, one: Wanted) -> Found:
+    stored = None if one.like is None else semantic.vectors.vector_of(one.like)
+    vector = semantic.encoder.encode([one.text])[0] if stored is None else stored
+    found = by_meaning(
+        semantic.vectors,
+        library.lexical,
+        text=one.text,
+        vector=vector,
+        allowed=one.allowed,
+        limit=_limit(one.fields) + one.reach,
+        relevance=relevance if one.like is None else None,  # it is learnt from queries
+    )
+    return _found(one.fields, found, semantic=found.cosines, words=found.bm25)
 
 
 def lexical_tier(

@@ -27,6 +27,7 @@ from photostock.index.vectors import GRAPH_FROM, VectorIndex
 from photostock.lexical import LexicalIndex
 from photostock.overriding import BannedRows
 from photostock.popular import PopularityOrder
+from photostock.precedence import Precedence
 
 Vector: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -60,6 +61,7 @@ class Library:
         self.generation = 0  # grows with every change that a search can see
         self.semantic: Semantic | None = None  # None until `use_encoder`: then search has words only
         self.lexical = LexicalIndex()
+        self.precedence = Precedence()
         self.trouble: str | None = "not read yet"  # why changes by other processes may be missing
         self.banned: Callable[[], Collection[str]] = tuple  # ids that editors want nobody to find; never changed
         self._bans = BannedRows()
@@ -151,13 +153,15 @@ class Library:
         """The part of `add` that takes long: encodes what is new, changes nothing, and holds up nobody."""
         latest = {photo.id: keeping_picture(photo, self._held(photo.id)) for photo in photos}
         semantic = self.semantic
-        return Prepared(list(latest.values()), semantic, encoded(semantic, self._changed(latest.values()), {}))
+        vectors = encoded(semantic, self._changed(latest.values()), {}, self.precedence)
+        return Prepared(list(latest.values()), semantic, vectors)
 
     def store(self, prepared: Prepared) -> None:
         """The rest of `add`."""
         with self._writer:
             semantic, sent = self.semantic, prepared.photos
-            vectors = encoded(semantic, self._changed(sent), prepared.vectors if semantic is prepared.semantic else {})
+            known = prepared.vectors if semantic is prepared.semantic else {}
+            vectors = encoded(semantic, self._changed(sent), known, self.precedence)
             version = semantic.encoder.version if semantic else ""
             kept = {photo_id: as_bytes(vector) for photo_id, vector in vectors.items()}
             stored = self._catalogue.add(sent, encoder_version=version, vectors=kept)
@@ -165,7 +169,7 @@ class Library:
                 if one != other:  # it has got a picture through another process meanwhile
                     vectors.pop(one.id, None)
             changed = self._changed(stored)
-            self._take(changed, encoded(semantic, changed, vectors))
+            self._take(changed, encoded(semantic, changed, vectors, self.precedence))
 
     def stored(self, photo_id: str) -> Photo | None:
         """As the catalogue has it now, safe or not, whoever wrote it."""
@@ -208,7 +212,8 @@ class Library:
             with self._writer:
                 present = self._catalogue.present([photo.id for photo in batch], as_of=revision)
                 fresh = self._changed([photo for photo in batch if photo.id in present])
-                self._take(fresh, encoded(self.semantic, fresh, vectors if self.semantic is semantic else {}))
+                known = vectors if self.semantic is semantic else {}
+                self._take(fresh, encoded(self.semantic, fresh, known, self.precedence))
         self._revision = revision
 
     def use_encoder(self, encoder: Encoder) -> None:
@@ -258,7 +263,7 @@ class Library:
         version = semantic.encoder.version
         kept = dict(self._catalogue.vectors(version, of=[photo.id for photo in photos]))
         found = {photo_id: np.frombuffer(vector, dtype="<f4") for photo_id, vector in kept.items()}
-        vectors = encoded(semantic, photos, found)
+        vectors = encoded(semantic, photos, found, self.precedence)
         if new := {i: as_bytes(vector) for i, vector in vectors.items() if i not in found}:
             self._catalogue.put_vectors(version, new, as_of=as_of)
         return vectors

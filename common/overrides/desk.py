@@ -72,7 +72,7 @@ class OverrideDesk(Generic[Made, Wish]):
         self._truths = truths
         self._agreements = Agreements(live.store.engine, live.store.scope)
         self._readers = WorkerPool("overrides", threads=1, queue=WAITING)
-        self._counted: tuple[object, object, str] | None = None  # of which copy, uses and minute
+        self._counted: tuple[object, object, str] | None = None  # of which copy, uses and ten minutes
         uses.flushed = self.count
 
     async def ask(self, work: Callable[[], Told], *, deadline: Deadline) -> Told:
@@ -162,9 +162,9 @@ class OverrideDesk(Generic[Made, Wish]):
         return frozenset(override_id for override_id, one in self._agreements.all().items() if one["agrees"])
 
     def count(self) -> None:
-        """Works `counts` out, if anything has changed or a minute is over; in a thread: thousands take milliseconds."""
-        value, stored, minute = seen = (self.live.value, self.uses.stored, iso(datetime.now(UTC))[:16])
-        if (last := self._counted) and last[0] is value and last[1] is stored and last[2] == minute:
+        """Works `counts` out, if anything has changed or ten minutes are over; in a thread: it takes milliseconds."""
+        value, stored, ten_minutes = seen = (self.live.value, self.uses.stored, iso(datetime.now(UTC))[:15])
+        if (last := self._counted) and last[0] is value and last[1] is stored and last[2] == ten_minutes:
             return
         self._counted = seen
         concerned = self.concerned(self.live.all)

@@ -16,7 +16,7 @@ from common.state.overrides import Override, OverrideStore, iso
 from common.state.snapshot import Snapshot
 
 LOOK_EVERY_MS = 250  # for a change by another process: one number is read
-READ_ANYWAY_S = 60.0
+READ_ANYWAY_S = 300.0  # the ids of all: some ten milliseconds, where there are thousands
 
 Made = TypeVar("Made")
 

@@ -2,17 +2,19 @@
 
 The base is [one run of the encoder] plus [one search of a flat FAISS index] plus [a FastAPI endpoint that takes the
 same query and returns an answer of the same size]. All are measured in every round, for machines change by the minute.
+No search is asked twice, for what was found is kept.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _measure(rounds: int, callers: int, searches: int) -> list[Costs]:
     state = var_dir(os.environ)
-    queries, bare = queries_of(state / "demo.json"), BareSearch(state / "registry", photos=SHARE_PHOTOS)
+    queries = new_queries(queries_of(state / "demo.json"))
+    bare = BareSearch(state / "registry", photos=SHARE_PHOTOS)
     port = free_port()
     api = Program(
         "photostock-api",
@@ -90,17 +93,16 @@ async def _measure(rounds: int, callers: int, searches: int) -> list[Costs]:
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"} if key else {}) as session:
             await with_encoder(fleet, PhotoApi(session, api.url))
             url = f"{api.url}/v1/search"
-            answer = await _send(session, url, queries, WARM_UP, callers)
+            answer = await _send(session, url, _some(queries, WARM_UP), callers)
             empty = _empty_server(Path(folder), answer)
             fleet.start(empty)
             await fleet.ready(empty)
             played = []
             for _ in range(rounds):
-                api_s = await _cpu_s(session, url, queries, searches, callers, fleet.pid(api.name))
-                empty_s = await _cpu_s(
-                    session, f"{empty.url}/0", queries, searches, callers, fleet.pid(empty.name), ours=False
-                )
-                encode_s, compare_s = bare.cpu_s(queries[: max(50, searches // 4)])
+                asked = _some(queries, WARM_UP + searches)
+                api_s = await _cpu_s(session, url, asked, callers, fleet.pid(api.name))
+                empty_s = await _cpu_s(session, f"{empty.url}/0", asked, callers, fleet.pid(empty.name), ours=False)
+                encode_s, compare_s = bare.cpu_s(asked[WARM_UP :: max(1, searches // 75)])
                 played.append(Costs(api_s * 1e3, encode_s * 1e3, compare_s * 1e3, empty_s * 1e3))
             return played
 
@@ -114,6 +116,16 @@ def queries_of(demo: Path) -> list[str]:
     if not queries:
         raise ProcessError(f"{demo} names no queries")
     return queries
+
+
+def new_queries(queries: Sequence[str]) -> Iterator[str]:
+    """All of them in turn; from the second time on each with a number behind it, so that none comes again."""
+    for turn in itertools.count():
+        yield from (f"{query} {turn}" for query in queries) if turn else queries
+
+
+def _some(queries: Iterator[str], count: int) -> list[str]:
+    return list(itertools.islice(queries, count))
 
 
 async def with_encoder(fleet: Fleet, api: PhotoApi) -> None:
@@ -138,32 +150,25 @@ def _empty_server(folder: Path, answer: bytes) -> Program:
 
 
 async def _cpu_s(
-    session: aiohttp.ClientSession,
-    url: str,
-    queries: Sequence[str],
-    searches: int,
-    callers: int,
-    pid: int,
-    *,
-    ours: bool = True,
+    session: aiohttp.ClientSession, url: str, queries: Sequence[str], callers: int, pid: int, *, ours: bool = True
 ) -> float:
     """Seconds of processor time per search, under so many callers that wait for their answers."""
-    await _send(session, url, queries, WARM_UP, callers, ours=ours)
+    await _send(session, url, queries[:WARM_UP], callers, ours=ours)
     before_s = cpu_s_of(pid)
-    await _send(session, url, queries, searches, callers, ours=ours)
-    return (cpu_s_of(pid) - before_s) / searches
+    await _send(session, url, queries[WARM_UP:], callers, ours=ours)
+    return (cpu_s_of(pid) - before_s) / (len(queries) - WARM_UP)
 
 
 async def _send(
-    session: aiohttp.ClientSession, url: str, queries: Sequence[str], searches: int, callers: int, *, ours: bool = True
+    session: aiohttp.ClientSession, url: str, queries: Sequence[str], callers: int, *, ours: bool = True
 ) -> bytes:
     """The last answer; each must come from the encoder's index."""
-    left, last = iter(range(searches)), b""
+    left, last = iter(queries), b""
 
     async def caller() -> None:
         nonlocal last
-        for number in left:
-            async with session.get(url, params={"query": queries[number % len(queries)]}) as response:
+        for query in left:
+            async with session.get(url, params={"query": query}) as response:
                 last = await response.read()
                 served_by = response.headers.get("X-Served-By", "nobody") if ours else "semantic"
                 if response.status != 200 or served_by != "semantic":

@@ -18,6 +18,7 @@ from photostock.index.encoder import BLOCK, Encoder, photo_vectors
 from photostock.index.graph_files import KEY_BYTES, NO_KEY, GraphFiles
 from photostock.index.segment import NOBODY, Segment
 from photostock.index.vectors import VectorIndex
+from photostock.precedence import Precedence
 
 BATCH = 1_024  # photos whose vectors are in memory at a time
 SAMPLE = 64  # codes of a file that are compared with the database before the file is trusted
@@ -106,23 +107,33 @@ class Filling:
         return bool((np.abs(found.astype(np.int16) - codes.astype(np.int16)) <= 1).all())
 
 
-def encoded(semantic: Semantic | None, photos: Sequence[Photo], known: Mapping[str, Vectors]) -> dict[str, Vectors]:
-    """A vector for each of these photos by id: the known one, else a new one."""
+def encoded(
+    semantic: Semantic | None, photos: Sequence[Photo], known: Mapping[str, Vectors], precedence: Precedence
+) -> dict[str, Vectors]:
+    """A vector for each of these photos by id: the known one, else a new one, for which searches are let go first."""
     if semantic is None:
         return {}
     missing = [photo for photo in photos if photo.id not in known]
-    new = _encode(semantic.encoder, missing)
+    new = _encode(semantic.encoder, missing, precedence)
     made = {photo.id: vector for photo, vector in zip(missing, new, strict=True)}
     return {photo.id: made[photo.id] if photo.id in made else known[photo.id] for photo in photos}
 
 
-def _encode(encoder: Encoder, photos: Sequence[Photo]) -> list[Vectors]:
-    """Many on two threads; each by itself, so that a vector does not depend on what is encoded beside it."""
-    if len(photos) <= ENCODED_ALONE:
-        return list(photo_vectors(encoder, photos)) if photos else []
-    with ThreadPoolExecutor(THREADS) as pool:
-        blocks = pool.map(partial(photo_vectors, encoder), _batches(photos, ENCODED_ALONE))
-        return [vector for block in blocks for vector in block]
+def _encode(encoder: Encoder, photos: Sequence[Photo], precedence: Precedence) -> list[Vectors]:
+    """Many on two threads, if there are cores; each by itself, as a vector must not depend on what is beside it."""
+
+    def one_by_one(block: Sequence[Photo]) -> list[Vectors]:
+        vectors = []
+        for photo in block:
+            precedence.give_way()
+            vectors.append(photo_vectors(encoder, [photo])[0])
+        return vectors
+
+    threads = min(THREADS, precedence.others)
+    if threads == 1 or len(photos) <= ENCODED_ALONE:
+        return one_by_one(photos)
+    with ThreadPoolExecutor(threads) as pool:
+        return [vector for block in pool.map(one_by_one, _batches(photos, ENCODED_ALONE)) for vector in block]
 
 
 def keys_of(graph: Segment, photos: Sequence[Photo]) -> list[bytes]:

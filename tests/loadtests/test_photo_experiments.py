@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loadtests.bench import index as bench_index
-from loadtests.bench.photos import Costs, queries_of
+from loadtests.bench.photos import Costs, new_queries, queries_of
 from loadtests.experiments import photo_adds
 from loadtests.processes import ProcessError
 
@@ -50,6 +51,11 @@ def test_the_index_bench_measures_a_small_index_in_its_own_process() -> None:
 
 def test_a_search_is_compared_with_what_nobody_can_save() -> None:
     assert Costs(api_ms=3.0, encode_ms=1.0, compare_ms=0.5, empty_ms=0.5).ratio == 1.5
+
+
+def test_no_search_is_measured_twice() -> None:
+    asked = list(islice(new_queries(["dog", "cat"]), 6))
+    assert asked == ["dog", "cat", "dog 1", "cat 1", "dog 2", "cat 2"]
 
 
 def test_without_a_demo_the_bench_says_what_to_run(tmp_path: Path) -> None:
