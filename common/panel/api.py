@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from common.panel.owner import actor_name
 from common.panel.roles import RELEASE_ONLY, Role
 from common.panel.service import Panel
 from common.service.app import CurrentCall, body_of, documented
+from common.service.gateway import Call
 from common.service.problems import Problem
 
 
@@ -22,6 +24,12 @@ class NewOperator(RequestModel):
     """Somebody who may read, operate (switches, overrides, hints, events, incidents) or release (everything)."""
 
     name: Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+    role: Role
+
+
+class NewRole(RequestModel):
+    """What somebody may do from now on."""
+
     role: Role
 
 
@@ -46,28 +54,53 @@ def add_panel(routes: APIRouter, panel: Panel) -> None:
     @routes.post("/operators", status_code=201, dependencies=[RELEASE_ONLY], openapi_extra=documented(NewOperator))
     async def add(call: CurrentCall, wish: Annotated[NewOperator, body_of(NewOperator)]) -> dict[str, str]:
         """The answer holds their token, which nobody is told again; here it counts at once, elsewhere in a second."""
-        added_by = actor_name()
+        return await add_operator(panel, wish, call)
 
-        def added() -> str:
-            token = panel.operators.add(wish.name, wish.role, added_by=added_by)
-            panel.refresh()
-            return token
-
-        try:
-            token = await panel.writes.run(added, deadline=call.deadline)
-        except ValueError as error:
-            raise Problem(409, str(error)) from error
-        return {"name": wish.name, "role": wish.role, "token": token}
+    @routes.put("/operators/{name}", dependencies=[RELEASE_ONLY], openapi_extra=documented(NewRole))
+    async def change(call: CurrentCall, name: str, wish: Annotated[NewRole, body_of(NewRole)]) -> dict[str, str]:
+        """Another role; the token and the sessions stay, and may what the role says."""
+        await change_role(panel, name, wish, call)
+        return {"name": name, "role": wish.role}
 
     @routes.delete("/operators/{name}", status_code=204, dependencies=[RELEASE_ONLY])
     async def remove(call: CurrentCall, name: str) -> Response:
         """Their token and their sessions end, here at once."""
 
-        def removed() -> bool:
-            found = panel.operators.remove(name)
-            panel.refresh()
-            return found
-
-        if not await panel.writes.run(removed, deadline=call.deadline):
-            raise Problem(404, "there is no operator of this name")
+        await remove_operator(panel, name, call)
         return Response(status_code=204)
+
+
+async def add_operator(panel: Panel, wish: NewOperator, call: Call) -> dict[str, str]:
+    """With the token, which counts here at once; `Problem` 409 for a name that can't be given."""
+    added_by = actor_name()
+
+    def added() -> str:
+        token = panel.operators.add(wish.name, wish.role, added_by=added_by)
+        panel.refresh()
+        return token
+
+    try:
+        token = await panel.writes.run(added, deadline=call.deadline)
+    except ValueError as error:
+        raise Problem(409, str(error)) from error
+    return {"name": wish.name, "role": wish.role, "token": token}
+
+
+async def change_role(panel: Panel, name: str, wish: NewRole, call: Call) -> None:
+    """Holds here at once; `Problem` 404 for nobody."""
+    await _found(panel, partial(panel.operators.change, name, wish.role), call)
+
+
+async def remove_operator(panel: Panel, name: str, call: Call) -> None:
+    """Likewise."""
+    await _found(panel, partial(panel.operators.remove, name), call)
+
+
+async def _found(panel: Panel, work: Callable[[], bool], call: Call) -> None:
+    def done() -> bool:
+        found = work()
+        panel.refresh()
+        return found
+
+    if not await panel.writes.run(done, deadline=call.deadline):
+        raise Problem(404, "there is no operator of this name")

@@ -26,6 +26,8 @@ def add_audit_arguments(audit: argparse.ArgumentParser) -> None:
     listed = command(commands, "list", _list, "what operators did, newest first, as lines of JSON")
     listed.add_argument("--limit", type=int, default=50, help="at most 100 (default: 50)")
     listed.add_argument("--before", type=int, help="only entries with a lower number")
+    export = command(commands, "export", _export, "every entry as it was sealed, oldest first, as lines of JSON")
+    export.add_argument("--after", type=int, default=0, help="only entries with a higher number")
     verify = command(commands, "verify", _verify, "exit code 1 if an entry was changed, removed or slipped in")
     verify.add_argument(
         "--expect", metavar="DIGEST", help="that the log must still contain, as printed or logged before"
@@ -38,12 +40,21 @@ def add_operator_arguments(operators: argparse.ArgumentParser) -> None:
     add = command(commands, "add", _add, "a new operator; their token is printed once")
     add.add_argument("name")
     add.add_argument("--role", choices=("alert", "read", "operate", "release"), required=True)
+    change = command(commands, "change", _change, "another role; their token stays")
+    change.add_argument("name")
+    change.add_argument("--role", choices=("alert", "read", "operate", "release"), required=True)
     remove = command(commands, "remove", _remove, "their token and their sessions end within a second")
     remove.add_argument("name")
 
 
 def _list(arguments: argparse.Namespace) -> int:
     for entry in _audit().listed(limit=arguments.limit, before=arguments.before):
+        print(json.dumps(entry))
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    for entry in _audit().exported(after=arguments.after):
         print(json.dumps(entry))
     return 0
 
@@ -55,7 +66,8 @@ def _verify(arguments: argparse.Namespace) -> int:
         raise Failed(f"entry {verdict.broken_at}: {verdict.problem}; the {verdict.entries} before it are sound")
     if arguments.expect is not None and not audit.contains(arguments.expect):
         raise Failed(f"no entry has the hash {arguments.expect}: the log was written anew")
-    print(f"{verdict.entries} entries are sound, the last one has the hash {verdict.digest}")
+    gone = f"; those up to number {verdict.gone} are not kept any more" if verdict.gone else ""
+    print(f"{verdict.entries} entries are sound, the last one has the hash {verdict.digest}{gone}")
     return 0
 
 
@@ -72,6 +84,13 @@ def _add(arguments: argparse.Namespace) -> int:
         except ValueError as error:
             raise Failed(str(error)) from error
     print(token)
+    return 0
+
+
+def _change(arguments: argparse.Namespace) -> int:
+    with _noted("operators.change", arguments.name, role=arguments.role):
+        if not _store().change(arguments.name, arguments.role):
+            raise Failed(f"there is no operator named {arguments.name}")
     return 0
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast, get_args
 
-from sqlalchemy import Column, Engine, MetaData, String, Table, delete, func, insert, select
+from sqlalchemy import Column, Engine, MetaData, String, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from common.panel.roles import Actor, Role
@@ -59,6 +59,12 @@ class OperatorStore:
         except IntegrityError as error:
             raise ValueError(f"there is an operator named {name}; remove it first") from error
         return token
+
+    def change(self, name: str, role: Role) -> bool:
+        """Their token and their sessions may what the role says within a second; False if there was nobody."""
+        with self._engine.begin() as connection:
+            changed = update(operators).where(operators.c.name == name).values(role=role)
+            return connection.execute(changed).rowcount > 0
 
     def remove(self, name: str) -> bool:
         """Their token and their sessions are worth nothing within a second; False if there was nobody."""

@@ -124,7 +124,7 @@ def _status_of(error: Exception) -> int:
 
 
 def _is_page(response: Response) -> bool:
-    return response.status_code < 300 and response.headers.get("content-type", "").startswith("text/html")
+    return response.status_code == 200 and response.headers.get("content-type", "").startswith("text/html")
 
 
 def _answer_of(response: Response) -> Any:

@@ -48,7 +48,8 @@ def panel_of(service: Service, state: Engine, name: str) -> Panel:
     operators = OperatorStore(state)
     access = Access(service.settings, operators)
     service.parts.append(Part("operators", lambda: access.trouble))
-    return Panel(access, operators, AuditLog(state, name), Writes(queue=WAITING))
+    audit = AuditLog(state, name, most_entries=service.settings.audit_log_entries)
+    return Panel(access, operators, audit, Writes(queue=WAITING))
 
 
 def admin_router(panel: Panel) -> APIRouter:

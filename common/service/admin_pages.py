@@ -18,7 +18,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from common.panel.blocks import Block
+from common.panel.blocks import Block, Level
 from common.panel.owner import actor_name
 from common.panel.roles import READING, Actor
 from common.panel.service import Panel
@@ -31,6 +31,7 @@ from common.service.problems import Problem
 log = structlog.get_logger(__name__)
 
 HOME, SIGN_IN = "/admin", "/admin/login"
+URGENCY: tuple[Level, ...] = ("bad", "attention", "good", "quiet")
 LOCAL_PATH = re.compile(r"/admin(/[A-Za-z0-9._-]+)*")
 NOT_KEPT = {"Cache-Control": "no-store"}
 
@@ -107,7 +108,9 @@ class AdminPages:
 
         @self.routes.get("")
         async def home() -> Response:
-            return self.render("admin_home.html", path=HOME, blocks=[(block, block.shown()) for block in self.blocks])
+            shown = [(block, block.shown()) for block in self.blocks]
+            shown.sort(key=lambda one: URGENCY.index(one[1].level))  # of equals as they were added
+            return self.render("admin_home.html", path=HOME, blocks=shown)
 
         router.include_router(self.routes)
         return router

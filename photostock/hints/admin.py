@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from common.contract import Text
 from common.errors import PoolFull
+from common.panel.owner import actor_name
 from common.panel.roles import PREVIEW
 from common.service.app import CurrentCall, body_of, documented
 from common.service.gateway import Call
@@ -25,11 +26,12 @@ MOST_HISTORY = 200
 
 
 class Who(BaseModel):
-    """Who takes a hint back; for the history."""
+    """Who takes a hint or a change back, and why; for the history."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     owner: Text | None = None
+    reason: Annotated[str, Field(max_length=2_000)] = ""
 
 
 class HowMany(BaseModel):
@@ -68,7 +70,13 @@ def add_hints(routes: APIRouter, engine: Engine) -> None:
     @routes.delete("/hints/{hint_id}", status_code=204)
     async def remove(call: CurrentCall, hint_id: str, who: Annotated[Who, Query()]) -> Response:
         """Takes a hint back."""
-        await remove_hint(engine, hint_id, call, who=who.owner or "")
+        await remove_hint(engine, hint_id, call, who=who.owner or "", reason=who.reason)
+        return Response(status_code=204)
+
+    @routes.delete("/hints/history/{change_id}", status_code=204)
+    async def undo(call: CurrentCall, change_id: str, who: Annotated[Who, Query()]) -> Response:
+        """Takes a change back: a hint that was added goes, one that was removed is there again, under its own id."""
+        await undo_change(engine, change_id, call, who=who.owner or "", reason=who.reason)
         return Response(status_code=204)
 
     @routes.get("/recent-queries")
@@ -97,16 +105,34 @@ async def add_hint(engine: Engine, wish: NewHint, call: Call) -> Hint:
         raise Problem(409, str(error)) from error
 
 
-async def remove_hint(engine: Engine, hint_id: str, call: Call, *, who: str) -> None:
+async def remove_hint(engine: Engine, hint_id: str, call: Call, *, who: str, reason: str = "") -> None:
     """Durable, and no longer applied, when it returns; `Problem` 404 for one that is not there."""
 
+    by = who or actor_name()
+
     def remove() -> bool:
-        removed = engine.hints.remove(hint_id, who=who)
+        removed = engine.hints.remove(hint_id, who=by, reason=reason)
         engine.active_hints.refresh()
         return removed
 
     if not await engine.writes.run(remove, deadline=call.deadline):
         raise Problem(404, "there is no hint of this id")
+
+
+async def undo_change(engine: Engine, change_id: str, call: Call, *, who: str, reason: str = "") -> None:
+    """In force when it returns; `Problem` 404 for one that is not remembered, 409 where it can't be taken back."""
+    by = who or actor_name()
+
+    def undo() -> bool:
+        undone = engine.hints.undo(change_id, who=by, reason=reason)
+        engine.active_hints.refresh()
+        return undone
+
+    try:
+        if not await engine.writes.run(undo, deadline=call.deadline):
+            raise Problem(404, "this change is not remembered")
+    except ValueError as error:
+        raise Problem(409, str(error)) from error
 
 
 async def preview_hint(engine: Engine, wish: HintPreview, call: Call) -> Preview:

@@ -16,11 +16,11 @@ from common.service.forms import form_of, mistakes_of
 from common.service.problems import Problem
 from photostock.contract import HintPreview, NewHint
 from photostock.engine import Engine
-from photostock.hints.admin import add_hint, preview_hint, remove_hint
+from photostock.hints.admin import add_hint, preview_hint, remove_hint, undo_change
 from photostock.hints.preview import Preview
 
 PATH = "/admin/hints"
-SHOWN_HISTORY = 10
+SHOWN_HISTORY = 20
 MOST_SHOWN = 500  # hints on one page; the search of the page narrows them down
 KINDS = {
     "synonym": "Synonym: also look for",
@@ -28,7 +28,11 @@ KINDS = {
     "replacement": "Replacement: look for instead",
     "never_correct": "Never correct: it is spelt right",
 }
-DONE = {"added": "The hint is saved and in force.", "removed": "The hint is taken back."}
+DONE = {
+    "added": "The hint is saved and in force.",
+    "removed": "The hint is taken back.",
+    "undone": "The change is taken back.",
+}
 FIELDS = ("kind", "when", "then", "both_ways", "owner", "reason", "ends_on", "try")
 EMPTY = dict.fromkeys(FIELDS, "") | {"kind": "synonym"}
 
@@ -101,9 +105,21 @@ def add_hint_pages(admin: AdminPages, engine: Engine) -> None:
     @admin.routes.post("/hints/remove")
     async def taken_back(request: Request, call: CurrentCall) -> Response:
         """Takes a hint back."""
-        given = await form_of(request, "id", "owner")
-        await remove_hint(engine, given.get("id", ""), call, who=given.get("owner", "")[:200])
+        given = await form_of(request, "id", "reason")
+        await remove_hint(engine, given.get("id", ""), call, who="", reason=given.get("reason", "")[:2_000])
         return RedirectResponse(f"{PATH}?done=removed", 303)
+
+    @admin.routes.post("/hints/history")
+    async def undone(request: Request, call: CurrentCall) -> Response:
+        """Takes a change back."""
+        given = await form_of(request, "id", "reason")
+        try:
+            await undo_change(engine, given.get("id", ""), call, who="", reason=given.get("reason", "")[:2_000])
+        except Problem as problem:
+            if problem.status != 409:
+                raise
+            return await shown(call, Asked(), mistakes={"hint": problem.detail})
+        return RedirectResponse(f"{PATH}?done=undone", 303)
 
 
 def _wish(form: Mapping[str, str]) -> HintPreview:

@@ -105,7 +105,7 @@ class Hints:
         there = [(hint, hint.when, hint.then) for hint in adding]
         back = [(hint, hint.then, hint.when) for hint in adding if hint.both_ways]
         made: Mapping[str, object] = {
-            "version": _version(self.hints),
+            "version": version_of(self.hints),
             "replacements": PhraseBook((h, h.when, h.then) for h in self.hints if h.kind == "replacement"),
             "additions": PhraseBook(there + back),
             # whoever wrote a hint meant its words as they are
@@ -133,7 +133,8 @@ def contains(text: str, phrase: str) -> bool:
     return f" {' '.join(words_of(phrase))} " in f" {' '.join(words_in(tokens_of(text)))} "
 
 
-def _version(hints: Sequence[Hint]) -> str:
+def version_of(hints: Sequence[Hint]) -> str:
+    """Of the knowledge base: changes with whatever shapes a search."""
     if not hints:
         return "none"
     told = "\n".join(f"{hint.kind}\t{hint.both_ways:d}\t{hint.when}\t{hint.then}" for hint in hints)

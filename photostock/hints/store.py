@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from common.state.database import add_missing_columns, create_tables
-from photostock.hints.rules import Hint, Hints
+from photostock.hints.rules import Hint, Hints, version_of
 from photostock.moments import moment
 
 MAX_HINTS = 10_000
@@ -54,6 +54,8 @@ history = Table(
     Column("action", String(20), nullable=False),
     Column("who", String(200), nullable=False),
     Column("hint", Text, nullable=False),
+    Column("reason", Text),  # why it was taken back
+    Column("version", String(12)),  # of the knowledge base from then on
 )
 
 
@@ -72,40 +74,46 @@ class HintStore:
         """
         hint = replace(hint, id=secrets.token_hex(8), created_at=_now())
         with self._engine.begin() as connection:
-            connection.execute(delete(table).where(table.c.ends_at <= _now()))
-            if (connection.scalar(select(func.count()).select_from(table)) or 0) >= MAX_HINTS:
-                raise ValueError(f"there are {MAX_HINTS} hints already")
-            connection.execute(insert(table), hint.as_json())
-            _remember(connection, "added", hint.owner, hint)
+            _add(connection, hint, "added", hint.owner)
         return hint
 
-    def remove(self, hint_id: str, *, who: str = "") -> bool:
+    def remove(self, hint_id: str, *, who: str = "", reason: str = "") -> bool:
         """Durable when it returns; False if there was none."""
         with self._engine.begin() as connection:
-            row = connection.execute(select(table).where(table.c.id == hint_id)).mappings().first()
+            return _removed(connection, hint_id, who, reason)
+
+    def undo(self, change_id: str, *, who: str = "", reason: str = "") -> bool:
+        """Takes a change back, durably: what came goes, and what went is there again, under its own id.
+
+        False for a change that is not remembered; `ValueError` where it can't be taken back, with the reason.
+        """
+        with self._engine.begin() as connection:
+            row = connection.execute(select(history).where(history.c.id == change_id)).mappings().first()
             if row is None:
                 return False
-            connection.execute(delete(table).where(table.c.id == hint_id))
-            _remember(connection, "removed", who, _hint(row))
+            hint = Hint(**json.loads(row["hint"]))
+            if row["action"] != "removed":
+                if not _removed(connection, hint.id, who, reason):
+                    raise ValueError("the hint is gone already")
+            elif connection.execute(select(table.c.id).where(table.c.id == hint.id)).first() is not None:
+                raise ValueError("the hint is there already")
+            elif hint.ends_at is not None and hint.ends_at <= _now():
+                raise ValueError("the hint has ended meanwhile")
+            else:
+                _add(connection, hint, "restored", who, reason)
         return True
 
     def all(self) -> Hints:
         """Those that are in force now, in the order in which they were added."""
-        in_force = or_(table.c.ends_at.is_(None), table.c.ends_at > _now())
-        order = (table.c.created_at, table.c.id)
         with self._engine.connect() as connection:
-            rows = connection.execute(select(table).where(in_force).order_by(*order)).mappings().all()
-        return Hints(tuple(_hint(row) for row in rows))
+            return Hints(_in_force(connection))
 
     def history(self, *, limit: int = 100) -> list[dict[str, Any]]:
-        """The last changes, newest first: `at`, `action`, `who`, `hint`."""
+        """The last changes, newest first; `version` is that of the knowledge base from then on, None of old ones."""
         order = (history.c.at.desc(), history.c.id)
         with self._engine.connect() as connection:
             rows = connection.execute(select(history).order_by(*order).limit(limit)).mappings().all()
-        return [
-            {"at": row["at"], "action": row["action"], "who": row["who"], "hint": json.loads(row["hint"])}
-            for row in rows
-        ]
+        return [{**row, "hint": json.loads(row["hint"]), "reason": row["reason"] or ""} for row in rows]
 
 
 def _now() -> str:
@@ -117,13 +125,38 @@ def _hint(row: Mapping[Any, Any]) -> Hint:
     return Hint(**(told | {"kind": told["kind"] or "synonym", "both_ways": bool(told["both_ways"])}))
 
 
-def _remember(connection: Connection, action: str, who: str, hint: Hint) -> None:
+def _in_force(connection: Connection) -> tuple[Hint, ...]:
+    in_force = or_(table.c.ends_at.is_(None), table.c.ends_at > _now())
+    rows = connection.execute(select(table).where(in_force).order_by(table.c.created_at, table.c.id)).mappings()
+    return tuple(_hint(row) for row in rows)
+
+
+def _add(connection: Connection, hint: Hint, action: str, who: str, reason: str = "") -> None:
+    connection.execute(delete(table).where(table.c.ends_at <= _now()))
+    if (connection.scalar(select(func.count()).select_from(table)) or 0) >= MAX_HINTS:
+        raise ValueError(f"there are {MAX_HINTS} hints already")
+    connection.execute(insert(table), hint.as_json())
+    _remember(connection, action, who, hint, reason)
+
+
+def _removed(connection: Connection, hint_id: str, who: str, reason: str) -> bool:
+    row = connection.execute(select(table).where(table.c.id == hint_id)).mappings().first()
+    if row is None:
+        return False
+    connection.execute(delete(table).where(table.c.id == hint_id))
+    _remember(connection, "removed", who, _hint(row), reason)
+    return True
+
+
+def _remember(connection: Connection, action: str, who: str, hint: Hint, reason: str) -> None:
     made = {
         "id": secrets.token_hex(8),
         "at": _now(),
         "action": action,
         "who": who,
         "hint": json.dumps(hint.as_json()),
+        "reason": reason,
+        "version": version_of(_in_force(connection)),
     }
     connection.execute(insert(history), made)
     kept = select(history.c.at).order_by(history.c.at.desc()).offset(MAX_HISTORY).limit(1).scalar_subquery()

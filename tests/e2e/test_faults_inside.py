@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -71,19 +70,26 @@ class Shop:
         return bool(told[RETAIL]["sales"]["ok"] and told[PHOTOS]["catalogue"]["ok"])
 
 
-@pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    var_dir = tmp_path / "var"
-    with Fleet(tmp_path / "logs") as fleet:
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One for all: a start takes seconds."""
+    folder = tmp_path_factory.mktemp("house")
+    var_dir = folder / "var"
+    with Fleet(folder / "logs") as fleet:
         house = House(own_services({"DRAIN_NOTICE_MS": "0"}, var_dir), var_dir=var_dir, fleet=fleet)
-        async with session() as client:
-            shop = Shop(house, client)
-            for api in house.apis:
-                fleet.start(api)
-            for api in house.apis:
-                await fleet.ready(api, path="/live", within_seconds=STARTS_WITHIN_S)
-            await eventually(shop.well)
-            yield shop
+        for api in house.apis:
+            fleet.start(api)
+        yield house
+
+
+@pytest.fixture
+async def shop(house: House) -> AsyncIterator[Shop]:
+    async with session() as client:
+        shop = Shop(house, client)
+        for api in house.apis:
+            await house.fleet.ready(api, path="/live", within_seconds=STARTS_WITHIN_S)
+        await eventually(shop.well)
+        yield shop
 
 
 async def test_a_database_or_disk_that_fails_costs_writes_only_and_nothing_that_was_acknowledged(shop: Shop) -> None:
@@ -112,13 +118,13 @@ async def test_a_database_or_disk_that_fails_costs_writes_only_and_nothing_that_
 
 
 async def test_an_event_loop_that_is_blocked_costs_no_request_and_is_told_by_metrics_and_log(shop: Shop) -> None:
-    assert await shop.writes("before")
+    assert await shop.writes("unblocked")
     apis = shop.house.apis
     logs = {api.name: log_size(shop.house.fleet.log_of(api.name)) for api in apis}
     async with machine.loop_blocked(shop.house, wholly=False):
         await eventually(shop.well)
         for _ in range(10):
-            assert shop.acknowledged == await shop.found()
+            assert shop.acknowledged <= await shop.found()
             await asyncio.sleep(0.3)
     for api in apis:
         async with aiohttp.request("GET", f"{api.url}/metrics") as response:

@@ -1,4 +1,4 @@
-"""The operators' pages in a real browser: readable for all, on a phone and at a desk, by day and by night."""
+"""What operators do in a real browser, and how such a test looks at a page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,13 +27,14 @@ DESK: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 780}
 TOKEN = "operator-token"
 NOBODY = "http://127.0.0.1:1"
-PAGES = ("/admin", "/admin/switches", "/admin/answers", "/admin/answers/asked-1", "/admin/audit", "/admin/callers")
 
 
 def app_of(name: str, var_dir: Path) -> FastAPI:
+    """With time enough for a busy machine: nothing here is about time."""
+    told: dict[str, Any] = {"var_dir": var_dir, "admin_token": TOKEN, "high_timeout_ms": 30_000}
     if name == "photostock":
-        return create_photostock(PhotoSettings(var_dir=var_dir, admin_token=TOKEN, reranker_url=NOBODY))
-    return create_supermegaretail(RetailSettings(var_dir=var_dir, admin_token=TOKEN, model_url=NOBODY))
+        return create_photostock(PhotoSettings(reranker_url=NOBODY, **told))
+    return create_supermegaretail(RetailSettings(model_url=NOBODY, **told))
 
 
 @asynccontextmanager
@@ -58,34 +60,17 @@ async def looked_at(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["supermegaretail", "photostock"])
-async def test_every_page_is_readable_and_a_switch_is_set_without_scripts(name: str, tmp_path: Path) -> None:
+async def test_a_switch_is_set_on_a_phone_without_scripts(name: str, tmp_path: Path) -> None:
     async with served(app_of(name, tmp_path)) as url, chromium() as browser, httpx.AsyncClient(base_url=url) as client:
-        asked = {"X-Request-ID": "asked-1"}
-        await client.post("/v1/forecasts", json={"items": [{"store": "CA_1", "sku": "milk"}]}, headers=asked)
-        await client.get("/v1/search", params={"query": "a dog"}, headers=asked)
         away = {"state": "off", "reason": "it raves", "ends_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}
         for tier in ("core", "semantic"):
             await client.put(f"/v1/admin/switches/{tier}", json=away, headers={"Authorization": f"Bearer {TOKEN}"})
-        for size, width in ((PHONE, "phone"), (DESK, "desk")):
-            context = await browser.new_context(
-                viewport=size, java_script_enabled=True, color_scheme="dark" if width == "phone" else "light"
-            )
-            page = await context.new_page()
-            await page.goto(f"{url}/admin")
-            await looked_at(page, f"{name}-{width}-sign-in")
-            await page.fill("#token", TOKEN)
-            await page.click("button.main")
-            for path in PAGES:
-                answer = await page.goto(url + path)
-                assert answer is not None
-                assert answer.status == 200, path
-                await looked_at(page, f"{name}-{width}-{path.strip('/').replace('/', '-')}")
-            state = await context.storage_state()
-            await context.close()
-        plain = await (
-            await browser.new_context(viewport=PHONE, java_script_enabled=False, storage_state=state)
-        ).new_page()
+        context = await browser.new_context(viewport=PHONE, java_script_enabled=False, color_scheme="dark")
+        plain = await context.new_page()
         await plain.goto(f"{url}/admin/switches")
+        await plain.fill("#token", TOKEN)
+        await plain.click("button.main")
+        assert plain.url == f"{url}/admin/switches"
         await plain.click("summary >> nth=1")
         form = plain.locator("form.decision >> nth=1")
         await form.locator("[name=reason]").fill("it raves at night")

@@ -93,6 +93,29 @@ def test_hints_outlive_the_process_end_by_themselves_and_leave_a_history(tmp_pat
     assert len(store.history()) == 4
 
 
+def test_every_change_is_a_version_and_taking_it_back_brings_the_one_before(tmp_path: Path) -> None:
+    store = HintStore(create_engine(f"sqlite:///{tmp_path / 'state.sqlite3'}"))
+    store.add(hint("couch", "sofa"))
+    before = store.all()
+    made = store.add(hint("nyc", "new york", "replacement"))
+    after = store.all()
+    assert store.undo(store.history(limit=1)[0]["id"], who="Ben", reason="it finds nothing")
+    assert store.all() == before
+    with pytest.raises(ValueError, match="gone already"):
+        store.undo(store.history()[1]["id"])
+    assert store.undo(store.history(limit=1)[0]["id"], who="Ann")
+    assert store.all() == after
+    told = [(change["action"], change["who"], change["reason"], change["version"]) for change in store.history()]
+    assert told == [
+        ("restored", "Ann", "", after.version),
+        ("removed", "Ben", "it finds nothing", before.version),
+        ("added", "Ann", "", after.version),
+        ("added", "Ann", "", before.version),
+    ]
+    assert store.history()[0]["hint"]["id"] == made.id
+    assert not store.undo("nothing")
+
+
 def test_hints_that_have_ended_leave_room_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hint_store, "MAX_HINTS", 2)
     store = HintStore(create_engine(f"sqlite:///{tmp_path / 'state.sqlite3'}"))

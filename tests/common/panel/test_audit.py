@@ -10,7 +10,7 @@ from sqlalchemy import Engine, delete, update
 
 from common.__main__ import parser
 from common.command_line import main
-from common.panel.audit import AuditLog, entries, heads
+from common.panel.audit import AuditLog, entries, heads, sealed_anew
 from common.panel.commands import at_the_shell
 from common.panel.told import Discretion
 from common.settings import ServiceSettings
@@ -87,6 +87,43 @@ def test_a_log_that_was_written_anew_lacks_a_hash_that_was_seen_before(
     assert "written anew" in capsys.readouterr().err
 
 
+def test_of_very_many_entries_the_oldest_go_and_the_chain_goes_on(
+    state: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("common.panel.audit.SHORTENED_BY", 10)
+    audit = AuditLog(state, "small", most_entries=25)
+    for number in range(60):
+        audit.record(actor="ann", action="x", target=str(number))
+    verdict = audit.verify()
+    assert (verdict.broken_at, verdict.gone > 0, verdict.entries <= 25 + 10) == (None, True, True)
+    told = next(one for one in audit.listed() if one["action"] == "audit.shortened")
+    assert told["target"] == str(verdict.gone)
+    kept = list(audit.exported())
+    assert [kept[0]["number"], len(kept)] == [verdict.gone + 1, verdict.entries]
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    assert main(parser(), ["audit", "export", "--after", str(kept[-3]["number"])]) == 0
+    assert sum(line.startswith("{") for line in capsys.readouterr().out.splitlines()) == 2
+    with state.begin() as connection:
+        connection.execute(delete(entries).where(entries.c.number == kept[0]["number"]))
+    assert audit.verify().broken_at == verdict.gone + 1
+    with state.begin() as connection:
+        connection.execute(update(heads).values(gone=kept[0]["number"], gone_digest=kept[0]["digest"]))
+    assert "no entry tells why" in str(audit.verify().problem)
+
+
+def test_a_log_that_was_shortened_is_sealed_anew_from_where_it_begins(
+    state: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.panel.audit.SHORTENED_BY", 10)
+    audit = AuditLog(state, "small", most_entries=15)
+    for number in range(30):
+        audit.record(actor="ann", action="x", target=str(number))
+    with state.begin() as connection:
+        connection.execute(update(entries).values(reason="somebody"))
+        sealed_anew(connection)
+    assert audit.verify().broken_at is None
+
+
 def test_an_operator_made_at_the_command_line_is_told_their_token_once_and_noted(
     tmp_path: Path, audit: AuditLog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,10 +135,16 @@ def test_an_operator_made_at_the_command_line_is_told_their_token_once_and_noted
     assert main(parser(), ["operators", "list"]) == 0
     assert token not in capsys.readouterr().out
     assert all(token.encode() not in path.read_bytes() for path in tmp_path.iterdir())
+    assert main(parser(), ["operators", "change", "ann", "--role", "read"]) == 0
+    assert main(parser(), ["operators", "change", "nobody", "--role", "read"]) == 1
+    assert main(parser(), ["operators", "list"]) == 0
+    assert '"role": "read"' in capsys.readouterr().out
     assert main(parser(), ["operators", "remove", "ann"]) == 0
     told = [(one["action"], one["target"], one["came_to"]["status"]) for one in audit.listed()]
     assert told == [
         ("operators.remove", "ann", 200),
+        ("operators.change", "nobody", 409),
+        ("operators.change", "ann", 200),
         ("operators.add", "admin", 409),
         ("operators.add", "ann", 409),
         ("operators.add", "ann", 200),
