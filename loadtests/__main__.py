@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+import loadtests.alerts.command as alerts
 import loadtests.bench.command as bench
 import loadtests.bench.forecasts as bench_forecasts
 import loadtests.bench.index as bench_index
@@ -25,7 +26,7 @@ import loadtests.murphy.command as murphy
 import loadtests.murphy.open_house as open_house
 import loadtests.overload.command as overload
 import loadtests.soak.command as soak
-from loadtests import alerts, hostile, request_ids
+from loadtests import hostile, request_ids
 from loadtests.demo import run_demo
 from loadtests.faults import MENU
 from loadtests.processes import ProcessError

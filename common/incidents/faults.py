@@ -60,7 +60,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {  # by the alert that a fault raises
     ),
     "AnswersDegraded": ("better_tier_refuses",),
     "AnswersLate": ("answers_after_the_deadline",),
-    "RequestsFail": ("last_tier_fails",),
+    "RequestsFail": ("writes_fail",),
     "Overloaded": ("caller_that_loops", "rush"),
     "ArtifactRefused": (
         "artifact_missing",
@@ -85,3 +85,12 @@ FAULTS: Mapping[str, tuple[str, ...]] = {  # by the alert that a fault raises
     "CallersMistaken": ("callers_send_mistakes",),
 }
 ALERT_OF: Mapping[str, str] = {fault: alert for alert, faults in FAULTS.items() for fault in faults}
+
+# What comes beside the alert of a fault and is no consequence of it: both are told of one thing from two sides.
+BESIDE: Mapping[str, tuple[str, ...]] = {
+    "answers_after_the_deadline": ("AnswersDegraded", "LoopBlocked"),
+    "writes_fail": ("StateUnavailable",),
+}
+
+# What is on the menu and raises nothing by design, and why.
+UNNOTICED: Mapping[str, str] = {"nothing": "Nothing is wrong: it shows what the machine and the load do by themselves."}

@@ -17,11 +17,12 @@ RUNBOOKS = "http://127.0.0.1:8001/admin/runbooks"
 WEBHOOK = "/v1/admin/incidents/alerts"
 TOKEN_FILE = "/tmp/token"  # noqa: S105, S108  the name of a file in a container, not a secret
 PAGER = "http://pager.invalid/"  # reaches nobody: `--pager`, or docker-compose.yml, puts an address in its place
-TARGETS: Mapping[tuple[str, str], str] = {  # by service and role, as docker-compose.yml names them
-    ("supermegaretail", "api"): "supermegaretail-api:8001",
-    ("supermegaretail", "model"): "supermegaretail-model:8002",
-    ("photostock", "api"): "photostock-api:8003",
-    ("photostock", "model"): "photostock-reranker:8004",
+Targets = Mapping[tuple[str, str], Sequence[str]]  # addresses of replicas, by service and role
+TARGETS: Targets = {  # as docker-compose.yml names them
+    ("supermegaretail", "api"): ["supermegaretail-api:8001"],
+    ("supermegaretail", "model"): ["supermegaretail-model:8002"],
+    ("photostock", "api"): ["photostock-api:8003"],
+    ("photostock", "model"): ["photostock-reranker:8004"],
 }
 
 
@@ -42,7 +43,7 @@ def rules(*, window_s: int = DEFAULT_WINDOW_S, runbooks: str = RUNBOOKS) -> str:
 def prometheus(
     *,
     window_s: int = DEFAULT_WINDOW_S,
-    targets: Mapping[tuple[str, str], str] = TARGETS,
+    targets: Targets = TARGETS,
     alertmanager: str = "alertmanager:9093",
     rules_file: str = "rules.yml",
 ) -> str:
@@ -51,9 +52,9 @@ def prometheus(
     jobs: list[Plain] = [
         {
             "job_name": f"{service}-{role}",
-            "static_configs": [{"targets": [address], "labels": {"service": service, "role": role}}],
+            "static_configs": [{"targets": list(addresses), "labels": {"service": service, "role": role}}],
         }
-        for (service, role), address in targets.items()
+        for (service, role), addresses in targets.items()
     ]
     told: Plain = {
         "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
@@ -67,7 +68,7 @@ def prometheus(
 def alertmanager(
     *,
     window_s: int = DEFAULT_WINDOW_S,
-    targets: Mapping[tuple[str, str], str] = TARGETS,
+    targets: Targets = TARGETS,
     token_file: str = TOKEN_FILE,
     pager: str = PAGER,
 ) -> str:
@@ -81,8 +82,9 @@ def alertmanager(
             "send_resolved": True,
             "http_config": {"authorization": {"credentials_file": token_file}},
         }
-        for (_, role), address in targets.items()
+        for (_, role), addresses in targets.items()
         if role == "api"
+        for address in addresses
     ]
     told: Plain = {
         "route": {

@@ -19,9 +19,13 @@ import pytest
 from common.__main__ import parser
 from common.incidents import rules
 from common.incidents.alerts import ALERTS, CAUSES, SYMPTOMS, find_alert
-from common.incidents.faults import ALERT_OF, FAULTS
+from common.incidents.faults import ALERT_OF, BESIDE, FAULTS, UNNOTICED
 from common.incidents.runbooks import SECTIONS, read_runbook
 from common.incidents.store import NOT_REPEATED
+from loadtests.__main__ import parser as parser_of_loadtests
+from loadtests.alerts.menu import FAULTS as PLAYED
+from loadtests.alerts.menu import chosen, shared_out
+from loadtests.alerts.situations import SITUATIONS
 from loadtests.faults import MENU
 from loadtests.murphy.menu import TRIALS
 
@@ -78,9 +82,35 @@ def panels(document: object) -> Iterator[str]:
             yield from panels(value)
 
 
-def test_every_fault_that_can_be_played_has_an_alert() -> None:
-    played = {fault.name for fault in MENU} | {trial.name for trial in TRIALS}
-    assert played - set(ALERT_OF) <= {"nothing"}  # which is no fault
+def test_every_fault_that_can_be_played_has_an_alert_or_a_reason_to_go_unnoticed() -> None:
+    played = {fault.name for fault in MENU} | {trial.name for trial in (*TRIALS, *SITUATIONS)}
+    assert played == set(ALERT_OF) | set(UNNOTICED)
+    assert not set(ALERT_OF) & set(UNNOTICED)
+    assert all(UNNOTICED.values())
+
+
+def test_every_alert_is_raised_by_a_fault_that_is_played_with_a_real_prometheus() -> None:
+    assert {ALERT_OF[trial.name] for trial in PLAYED} == NAMES
+    assert len({trial.name for trial in PLAYED}) == len(PLAYED) == len(ALERT_OF)
+
+
+def test_what_comes_beside_an_alert_is_known_and_is_no_consequence_of_it() -> None:
+    for fault, alerts in BESIDE.items():
+        known = find_alert(ALERT_OF[fault])
+        assert known is not None
+        assert set(alerts) <= NAMES - {known.name, *known.leads_to}
+
+
+def test_each_fault_is_played_at_a_service_that_can_have_it_and_everywhere_at_all_of_them() -> None:
+    services = ("supermegaretail", "photostock")
+    for everywhere in (False, True):
+        lanes = shared_out(chosen([]), services, everywhere=everywhere, seed=3)
+        assert all(service in trial.services for service, lane in lanes.items() for trial in lane)
+        count = sum(len(trial.services) if everywhere else 1 for trial in PLAYED)
+        assert sum(map(len, lanes.values())) == count
+    assert list(shared_out(chosen(["nan"]), ["photostock"], everywhere=False, seed=1)) == ["photostock"]
+    with pytest.raises(ValueError, match="unknown faults no_such_fault"):
+        chosen(["no_such_fault"])
 
 
 def test_every_alert_has_a_fault_that_raises_it_and_every_fault_one_alert() -> None:
@@ -107,16 +137,20 @@ def test_every_command_of_a_runbook_can_be_typed() -> None:
     typed = [
         (path.stem, command)
         for path in sorted(RUNBOOKS.glob("*.md"))
-        for command in re.findall(r"python -m common ([^`\n]+)`", path.read_text())
+        for command in re.findall(
+            r"python -m ((?:common|loadtests|supermegaretail|photostock) [^`\n]+)`", path.read_text()
+        )
     ]
     assert len(typed) > 5
+    parsers = {"common": parser, "loadtests": parser_of_loadtests}
     for name, command in typed:
+        program_name, *arguments = shlex.split(command)
         told = StringIO()
         try:
             with redirect_stderr(told):
-                parser().parse_args(shlex.split(command))
+                parsers[program_name]().parse_args(arguments)
         except SystemExit:
-            pytest.fail(f"{name}: python -m common {command}: {told.getvalue()}")
+            pytest.fail(f"{name}: python -m {command}: {told.getvalue()}")
 
 
 def test_what_pages_goes_to_people_too_and_all_of_it_to_the_apis() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
-from collections.abc import Mapping
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ ASK_SECONDS = 3.0
 LOOK_SECONDS = 0.5
 
 Shown = frozenset[tuple[str, str]]  # (service, alert)
+Target = tuple[str, str]  # (service, role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,10 @@ class Watching:
 
     prometheus: str
     alertmanager: str
+    fleet: Fleet
+    folder: Path
+    targets: Mapping[Target, Sequence[str]]
+    window_s: int
 
     async def shown(self) -> Shown:
         """Alerts that fire and that no other one explains."""
@@ -43,16 +51,32 @@ class Watching:
         result: list[dict[str, Any]] = told["data"]["result"]
         return result
 
+    @asynccontextmanager
+    async def also(self, target: Target, address: str) -> AsyncIterator[None]:
+        """Prometheus asks one more process of this service and role, for the length of a block."""
+        await self._ask({**self.targets, target: [*self.targets[target], address]})
+        try:
+            yield
+        finally:
+            await self._ask(self.targets)
+
+    async def _ask(self, targets: Mapping[Target, Sequence[str]]) -> None:
+        """SIGHUP: it reads its settings again."""
+        address = self.alertmanager.removeprefix("http://")
+        text = rules.prometheus(window_s=self.window_s, targets=targets, alertmanager=address)
+        await asyncio.to_thread((self.folder / "prometheus.yml").write_text, text)
+        os.kill(self.fleet.pid(PROGRAMS[0]), signal.SIGHUP)
+
 
 def missing_programs() -> list[str]:
     """Which of the two are not installed."""
     return [name for name in PROGRAMS if shutil.which(name) is None]
 
 
-async def watch(fleet: Fleet, folder: Path, targets: Mapping[tuple[str, str], str], *, window_s: int) -> Watching:
+async def watch(fleet: Fleet, folder: Path, targets: Mapping[Target, Sequence[str]], *, window_s: int) -> Watching:
     """Starts both with these windows and waits until they are ready; `ProcessError` if they don't get there.
 
-    `targets` are addresses (host:port) by service and role.
+    `targets` are addresses (host:port), one for each replica, by service and role.
     """
     if missing := missing_programs():
         raise ProcessError(f"not installed: {', '.join(missing)} (Debian: apt-get install prometheus {PROGRAMS[1]})")
@@ -67,12 +91,13 @@ async def watch(fleet: Fleet, folder: Path, targets: Mapping[tuple[str, str], st
     for name, address, given, own in zip(PROGRAMS, addresses, arguments, more, strict=True):
         listen = (f"--web.listen-address={address}", "--log.level=warn")
         fleet.start(Program(name, ("-c", BECOME, name, *given, *own, *listen), ports[name]))
-    watching = Watching(*(f"http://{address}" for address in addresses))
+    prometheus, alertmanager = (f"http://{address}" for address in addresses)
+    watching = Watching(prometheus, alertmanager, fleet, folder, targets, window_s)
     await _until_ready(fleet, watching)
     return watching
 
 
-def _write_settings(folder: Path, targets: Mapping[tuple[str, str], str], alertmanager: str, *, window_s: int) -> None:
+def _write_settings(folder: Path, targets: Mapping[Target, Sequence[str]], alertmanager: str, *, window_s: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     token = folder / "token"
     token.write_text(ADMIN_TOKEN)
