@@ -7,6 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily as ReadCounter
+from prometheus_client.metrics_core import GaugeMetricFamily as ReadGauge
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -180,7 +181,7 @@ class ShadowMetrics:
 
 
 class LogMetrics(Collector):
-    """Log lines that were not written, as the log of this process counts them; read when Prometheus asks."""
+    """Log lines that were not written, as the log of this process tells it; read when Prometheus asks."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         registry.register(self)
@@ -189,3 +190,4 @@ class LogMetrics(Collector):
         lost = losses()
         yield ReadCounter("log_lines_dropped_total", "Log lines that the sink did not take in time.", lost.dropped)
         yield ReadCounter("log_lines_suppressed_total", "Log lines of a kind that came too often.", lost.suppressed)
+        yield ReadGauge("log_sink_blocked_seconds", "Time for which the log's sink takes no line.", lost.blocked_s)

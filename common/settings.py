@@ -34,6 +34,7 @@ class ServiceSettings(BaseSettings):
     max_in_flight: int = Field(64, ge=1)  # requests at work at a time; more are told to come back (429)
     replay_log_mb: int = Field(256, ge=1, le=1_000_000)  # of what is kept to make answers again; the oldest go first
     replay_log_days: int = Field(14, ge=1, le=3_650)
+    audit_log_entries: int = Field(1_000_000, ge=1_000, le=2_000_000_000)  # of more the oldest go
     drain_notice_ms: int = Field(500, ge=0, le=60_000)  # after SIGTERM callers are told to go elsewhere for so long
 
     otel_exporter_otlp_endpoint: str | None = None  # of a trace collector; no tracing without one

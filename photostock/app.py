@@ -29,6 +29,7 @@ from common.overrides.uses import OverrideUses
 from common.panel.answers import RecentAnswers
 from common.panel.answers_page import add_answers_page
 from common.panel.health import add_health
+from common.panel.operators_page import add_operators_page
 from common.panel.pages import add_audit_page
 from common.panel.service import panel_of
 from common.panel.serving import Serving
@@ -38,6 +39,7 @@ from common.releases.pages import add_release_pages
 from common.releases.pairs import Pairs
 from common.releases.rollout import Rollouts
 from common.replay.holder import replays_of
+from common.replay.pages import add_replay_pages
 from common.service.admin_pages import AdminPages
 from common.service.app import Part, Service
 from common.service.loading import LoadedElsewhere
@@ -85,6 +87,7 @@ from photostock.rollout import RerankerRollout
 from photostock.search import Searcher, filter_version
 from photostock.settings import PhotoSettings
 
+ENCODER_WITHIN_MS = 5_000  # that a start waits for it: after an import it takes long, and words are searched meanwhile
 FLUSHED_WITHIN_S = 2.0  # answers that wait to be kept, before those about an erased person are looked for
 
 
@@ -272,6 +275,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         Part("encoder", encoder_trouble),
         Part("hints", lambda: active_hints.trouble),
         Part("replays", lambda: engine.replays.log.trouble),
+        Part("erasures", lambda: erasures.trouble),
         Part("overrides", lambda: overrides.trouble or override_uses.trouble),
         Part("switches", lambda: controls.trouble),
         Part("blue_green", lambda: blue_green.trouble),
@@ -285,6 +289,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
 
     def refresh() -> None:
         forgetting.refresh()  # first: whom an old copy of the database brings back, nobody is shown
+        erasures.refresh()
         panel.refresh()
         recent.refresh()
         lifecycle.end_of_life.refresh()
@@ -320,7 +325,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         try:
             with Upkeep(library.tidy):
                 async with (
-                    kept_fresh(refresh_all),
+                    kept_fresh(refresh_all, first_within_ms=ENCODER_WITHIN_MS),
                     kept_fresh(overrides.refresh, every_ms=LOOK_EVERY_MS),
                     kept_fresh(rollouts.refresh),
                     kept_fresh(incidents.refresh),
@@ -351,17 +356,19 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
             state.dispose()
 
     operators = AdminPages(service, panel)
+    add_incident_pages(operators, incidents)
     add_health(operators, service, recent=recent, controls=controls, rollouts=rollouts)
     add_switches_page(operators, controls, writes)
     add_hint_pages(operators, engine)
     add_photo_override_page(operators, engine)
     add_callers_page(operators, lifecycle, writes)
     add_release_pages(operators, desk, rollouts, steps, draw=draw)
-    add_incident_pages(operators, incidents)
     add_report_pages(operators, daily)
     add_erasure_pages(operators, erasures)
     add_answers_page(operators, engine.answers)
+    add_replay_pages(operators, engine.replays, engine.answers)
     add_audit_page(operators)
+    add_operators_page(operators)
     routers = [
         api.router(engine),
         pages.router(engine, operators.pages),

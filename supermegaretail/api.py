@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Annotated, cast
+from typing import Annotated, TypeVar, cast
 
 import numpy as np
 from fastapi import Query, Response
@@ -18,6 +18,7 @@ from common.service.app import CurrentCall, body_of, documented, json_response, 
 from common.service.gateway import Call
 from common.service.problems import Problem
 from common.service.routes import Routes
+from common.state.joint_writes import JointWrites
 from supermegaretail.answer_story import remember
 from supermegaretail.asking import Question
 from supermegaretail.contract import (
@@ -32,6 +33,7 @@ from supermegaretail.contract import (
     Levels,
     OldPrediction,
     OldPredictions,
+    Plan,
     Plans,
     Sale,
     SalesReport,
@@ -50,6 +52,7 @@ from supermegaretail.monitoring.records import Answered
 from supermegaretail.monitoring.replay import LoggedItem
 from supermegaretail.replaying import note
 
+Told = TypeVar("Told", Sale, Plan)
 DEMAND_DECIMALS = 4
 FORECASTS, PREDICTIONS = "/v1/forecasts", "/predictions"
 MAX_NUMBERS = 200_000  # in one answer: what is written at once holds up the event loop
@@ -89,6 +92,8 @@ class OldQuery(BaseModel):
 def router(engine: Engine) -> Routes:
     """The routes over one engine."""
     routes = Routes()
+    sold: JointWrites[Sale] = JointWrites(engine.writes, partial(_record_sales, engine), thing=_day, bad=BadRows)
+    planned: JointWrites[Plan] = JointWrites(engine.writes, engine.book.record_plans, thing=_day, bad=BadRows)
 
     @routes.json_post("/v1/forecasts", ForecastRequest, answer=ForecastAnswer)
     async def forecasts(call: Call, request: ForecastRequest) -> Response:
@@ -119,14 +124,14 @@ def router(engine: Engine) -> Routes:
         for place, sale in enumerate(report.sales):
             if sale.date > tomorrow:
                 raise Problem(422, f"sales.{place}.date: what was sold on {sale.date} can't be known yet")
-        await _record(engine, partial(_record_sales, engine, report.sales), call)
+        await _recorded(sold, report.sales, call)
         engine.outcomes.sold(report.sales)
         return json_response(Accepted(accepted=len(report.sales), request_id=call.request_id), 201)
 
     @routes.post("/v1/plans", response_model=Accepted, status_code=201, openapi_extra=documented(Plans))
     async def plans(call: CurrentCall, request: Annotated[Plans, body_of(Plans)]) -> Response:
         """Prices, promotions and events that are known ahead."""
-        await _record(engine, partial(engine.book.record_plans, request.plans), call)
+        await _recorded(planned, request.plans, call)
         return json_response(Accepted(accepted=len(request.plans), request_id=call.request_id), 201)
 
     return routes
@@ -137,9 +142,13 @@ def _record_sales(engine: Engine, sales: Sequence[Sale]) -> None:
     engine.rollout.sold([(sale.store, sale.sku, sale.date) for sale in sales])
 
 
-async def _record(engine: Engine, write: Callable[[], None], call: Call) -> None:
+def _day(row: Sale | Plan) -> tuple[str, str, date]:
+    return row.store, row.sku, row.date
+
+
+async def _recorded(writes: JointWrites[Told], rows: Sequence[Told], call: Call) -> None:
     try:
-        await engine.writes.run(write, deadline=call.deadline)
+        await writes.run(rows, deadline=call.deadline)
     except BadRows as error:
         raise Problem(422, str(error)) from error
 
@@ -168,7 +177,7 @@ async def answer(engine: Engine, request: ForecastRequest, call: Call, *, endpoi
     )
     engine.predictions.put(Answered(made, request.version, call.caller, datetime.now(UTC), known.history))
     response = in_form(endpoint, made)
-    note(engine.replays.log, call, request, known, told[0], made, response, endpoint=endpoint)
+    note(engine.replays.log, call, request, known, told[0], made, response, endpoint=endpoint, version=version)
     return response
 
 

@@ -30,6 +30,7 @@ from common.panel.answers_page import add_answers_page
 from common.panel.blocks import Block
 from common.panel.health import add_health
 from common.panel.health import drift as drift_block
+from common.panel.operators_page import add_operators_page
 from common.panel.pages import add_audit_page
 from common.panel.service import panel_of
 from common.panel.serving import Serving
@@ -39,6 +40,7 @@ from common.releases.pages import add_release_pages
 from common.releases.pairs import Pairs
 from common.releases.rollout import Rollouts
 from common.replay.holder import replays_of
+from common.replay.pages import add_replay_pages
 from common.service.admin_pages import AdminPages
 from common.service.app import Part, Service
 from common.service.loading import LoadedElsewhere
@@ -322,6 +324,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
         return groups
 
     operators = AdminPages(service, panel)
+    add_incident_pages(operators, incidents)
     add_health(operators, service, recent=recent, controls=controls, rollouts=rollouts)
     operators.add_block(Block("Drift", "/admin/switches", lambda: drift_block(drifted)))
     add_switches_page(operators, controls, writes, drift=drifted)
@@ -329,10 +332,11 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
     add_callers_page(operators, lifecycle, writes)
     add_retail_override_page(operators, engine)
     add_events_page(operators, engine)
-    add_incident_pages(operators, incidents)
     add_report_pages(operators, daily)
     add_answers_page(operators, engine.answers)
+    add_replay_pages(operators, engine.replays, engine.answers)
     add_audit_page(operators)
+    add_operators_page(operators)
     routers = [api.router(engine), admin.router(engine, panel), operators.router()]
     app = service.app(routers=routers, lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)
     app.state.engine = engine  # for tests and a debugger

@@ -29,10 +29,11 @@ LEVELS = (
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Lines that were not written, since the process began."""
+    """Lines that were not written, since the process began, and how long the sink has taken none."""
 
     dropped: int = 0
     suppressed: int = 0
+    blocked_s: float = 0.0
 
 
 def configure_logs(*, level: int = logging.INFO, sink: int = STANDARD_ERROR) -> LineWriter:
@@ -58,7 +59,9 @@ def configure_logs(*, level: int = logging.INFO, sink: int = STANDARD_ERROR) -> 
 def losses() -> Losses:
     """What the log of this process has lost; nothing, where `configure_logs` was not called."""
     lines = structlog.get_config()["logger_factory"]
-    return Losses(lines.writer.dropped, lines.sampling.suppressed) if isinstance(lines, _Lines) else Losses()
+    if not isinstance(lines, _Lines):
+        return Losses()
+    return Losses(lines.writer.dropped, lines.sampling.suppressed, lines.writer.blocked_s)
 
 
 def _dressing() -> list[Processor]:

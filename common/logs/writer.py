@@ -16,6 +16,7 @@ from typing import Protocol
 
 QUEUED_LINES = 10_000
 TELL_EVERY_S = 1.0
+BLOCKED_S = 0.5  # a line that waits so long waits for a sink that nobody reads
 GATHER_S = 0.02  # lines that come together are written together: to wake a thread costs more than to write a line
 
 
@@ -37,6 +38,7 @@ class LineWriter:
         self._tell_every_s = tell_every_s
         self._told = 0  # of those dropped
         self._torn = False  # the last thing in the sink is half a line
+        self._writing_since_s: float | None = None
         self._closed = False
         self._begin()
         atexit.register(self.close)
@@ -47,6 +49,13 @@ class LineWriter:
     def waiting(self) -> int:
         """Lines that are not written yet."""
         return self._lines.qsize()
+
+    @property
+    def blocked_s(self) -> float:
+        """How long the sink has taken nothing, though there is a line for it; 0 while it is quick."""
+        since_s = self._writing_since_s
+        waited_s = 0.0 if since_s is None else time.monotonic() - since_s
+        return waited_s if waited_s >= BLOCKED_S else 0.0
 
     def write(self, line: str) -> None:
         """Queues one whole line; returns at once, and may be called by a finaliser or a signal handler."""
@@ -75,6 +84,7 @@ class LineWriter:
         """After a fork: the thread stayed behind with the parent, and with it the lines that it will write."""
         if not self._closed:
             self.dropped = self._told = 0
+            self._writing_since_s = None
             self._begin()
 
     def _run(self) -> None:
@@ -111,10 +121,13 @@ class LineWriter:
         try:
             rest = memoryview((f"\n{line}" if self._torn else line).encode())
             while rest:
+                self._writing_since_s = time.monotonic()
                 rest = rest[os.write(self._sink, rest) :]
                 self._torn = bool(rest)
         except (OSError, ValueError):
             return False
+        finally:
+            self._writing_since_s = None
         return True
 
     def _lose(self) -> None:

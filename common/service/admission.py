@@ -24,6 +24,21 @@ GREEDY_SHARE = 2 / 3  # of the limit, for one caller while there are others
 ALONE_AFTER_S = 5.0  # longer than `Retry-After`: whoever was told to come back finds room
 
 
+class Place:
+    """One of those at work. It may be left twice, and counts once."""
+
+    __slots__ = ("_admission", "_caller")
+
+    def __init__(self, admission: Admission, caller: str) -> None:
+        self._admission: Admission | None = admission
+        self._caller = caller
+
+    def leave(self) -> None:
+        if self._admission is not None:
+            self._admission.leave(self._caller)
+            self._admission = None
+
+
 class Admission:
     """The books of one process; not for threads.
 
@@ -46,26 +61,30 @@ class Admission:
         """Whose share of the places a request takes."""
         return (self._callers and self._callers.known(authorization)) or address
 
-    def full(self, caller: str, *, operator: bool = False) -> bool:
-        """Whether there is no room for another request of this caller."""
+    def full(self, caller: str, *, operator: bool = False, passed: float = 0.0) -> bool:
+        """Whether there is no room for another request of this caller.
+
+        `passed` is the share of its time, 0 to 1, that went by before it was read: whoever has little left needs as
+        much more room, for in a full house they would be late.
+        """
         if operator:
             return self._at_work >= int(self.limit) + OPERATORS
         if caller != self._last:
             self._shared_until_s = time.monotonic() + ALONE_AFTER_S if self._last else 0.0
             self._last = caller
-        if self._at_work >= int(self.limit):
+        if self._at_work >= int(self.limit) or (passed and self._at_work >= max(1.0, self.limit * (1 - passed))):
             return True
         of_one = self._of[caller]
         return of_one >= max(1.0, self.limit * GREEDY_SHARE) and time.monotonic() < self._shared_until_s
 
-    def enter(self, caller: str, *, operator: bool = False) -> bool:
-        """Takes a place, which `leave` gives back; False, and counted, where there is none."""
-        if self.full(caller, operator=operator):
+    def enter(self, caller: str, *, operator: bool = False, passed: float = 0.0) -> Place | None:
+        """A place, which has to be left; None, and counted, where there is none."""
+        if self.full(caller, operator=operator, passed=passed):
             self.refused += 1
-            return False
+            return None
         self._at_work += 1
         self._of[caller] += 1
-        return True
+        return Place(self, caller)
 
     def leave(self, caller: str) -> None:
         self._at_work -= 1

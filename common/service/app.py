@@ -68,6 +68,7 @@ class Service:
     pages: Pages | None = None  # for browsers
     usage: Usage | None = None  # counts who calls what
     end_of_life: EndOfLife | None = None
+    before_listening: Callable[[], None] = lambda: None  # the last thing of a start
 
     def __post_init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -129,6 +130,7 @@ class Service:
             async with self.vitals.watched(), spans_sent(self.tracing), lifespan(app), admitting:
                 for route in app.routes:
                     route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
+                self.before_listening()
                 async with self.watchdog.watching():  # from now on a block makes somebody wait
                     yield
 

@@ -6,8 +6,8 @@ It is plain ASGI: Starlette's `BaseHTTPMiddleware` would cost more than all of t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -23,6 +23,7 @@ from common.lifecycle.endings import Ending, EndOfLife
 from common.lifecycle.usage import Usage
 from common.metrics import HttpMetrics
 from common.service.admission import Admission
+from common.service.arrival import ARRIVED_S
 from common.service.auth import Callers, basic_password
 from common.service.drain import Drain
 from common.service.forms import from_elsewhere, from_here
@@ -33,7 +34,7 @@ from common.service.reply import Reply, without_body
 from common.service.request_body import Room, read_body
 from common.tracing import Span, Tracing, traced_request
 
-CALL, VERSION_ASKED = "common.call", "common.version_asked"  # keys in the ASGI scope
+CALL, VERSION_ASKED, PLACE = "common.call", "common.version_asked", "common.place"  # keys in the ASGI scope
 MIN_BUDGET_MS, MAX_BUDGET_MS = 20, 30_000
 UNMATCHED = "unmatched"  # in logs and metrics: no route of ours
 LATE_MS = 50  # after its deadline an answer counts as late: writing and sending it takes a little
@@ -104,7 +105,7 @@ class Gateway:
         if scope["method"] == "HEAD":  # is answered wherever GET is, and counts as one
             scope, send = {**scope, "method": "GET"}, without_body(send)
         headers = Headers(scope=scope)
-        started_s = time.monotonic()
+        started_s = scope.get(ARRIVED_S) or time.monotonic()
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
         with ExitStack() as context:
@@ -114,7 +115,8 @@ class Gateway:
             scope[PROBLEM_FORM] = problem_form = self._problem_form(scope["path"], headers)
             reply = Reply(send, request_id, self._drain, problem_form, lambda: self._told_of_its_end(scope))
             try:
-                call = self._admit(scope["path"], scope["method"], headers, request_id)
+                deadline = Deadline(started_s + _budget_ms(headers, self._default_budget_ms) / 1000)
+                call = self._admit(scope["path"], scope["method"], headers, request_id, deadline)
                 context.enter_context(bound_contextvars(**_callers(call, headers)))
                 await self._answer(call, scope, receive, headers, reply)
             except Problem as problem:
@@ -124,13 +126,14 @@ class Gateway:
                 await reply.problem(Problem(500, "an error of ours; the log has it under this request id"))
             finally:
                 self._in_flight -= 1
+                if (place := scope.get(PLACE)) is not None:
+                    place.leave()
                 self._note(scope, reply.status, time.monotonic() - started_s)
                 if traced.recording:
                     _tell(traced, scope, reply.status, request_id)
 
-    def _admit(self, path: str, method: str, headers: Headers, request_id: str) -> Call:
+    def _admit(self, path: str, method: str, headers: Headers, request_id: str, deadline: Deadline) -> Call:
         """Decides by the headers alone, so that a refused request costs next to nothing."""
-        deadline = Deadline.after_ms(_budget_ms(headers, self._default_budget_ms))
         if path in OPEN_TO_ALL:
             return Call(request_id, deadline, "")
         # A browser lets every page send what changes things, as text/plain even without asking us first.
@@ -167,23 +170,19 @@ class Gateway:
             self._end_of_life.admit(ending)
         body = await read_body(headers, receive, call.deadline, self._room)  # no place is kept for who sends slowly
         app = self._direct.get((scope["method"], scope["path"]), self._app)
-        with self._place(scope, headers):
-            if not await answered(app, scope, body, receive, reply.send):
-                reply.status = reply.status or CALLER_LEFT
+        self._take_place(scope, headers)
+        if not await answered(app, scope, body, receive, reply.send):
+            reply.status = reply.status or CALLER_LEFT
 
-    @contextmanager
-    def _place(self, scope: Scope, headers: Headers) -> Iterator[None]:
-        """One of those at work; `Problem` 429 where there is none."""
-        if scope["path"] in OPEN_TO_ALL:
-            yield
+    def _take_place(self, scope: Scope, headers: Headers) -> None:
+        """One of those at work, unless it was taken while the request was read; `Problem` 429 where there is none."""
+        if scope["path"] in OPEN_TO_ALL or PLACE in scope:
             return
         caller = self._admission.caller(headers.get("authorization"), (scope.get("client") or ("",))[0])
-        if not self._admission.enter(caller, operator=scope["path"].startswith(OPERATED)):
+        place = self._admission.enter(caller, operator=scope["path"].startswith(OPERATED))
+        if place is None:
             raise too_many()
-        try:
-            yield
-        finally:
-            self._admission.leave(caller)
+        scope[PLACE] = place  # left when the request is done with
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED)

@@ -20,6 +20,7 @@ from common.workers import WorkerPool
 Model = TypeVar("Model")
 P = ParamSpec("P")
 R = TypeVar("R")
+LOOK_EVERY_MS = 250  # for another champion, or one whose files were mended: 0.2 ms of CPU time
 MAX_WAITING_FOR_READING = 8  # requests for versions that are not in memory
 
 
@@ -36,7 +37,7 @@ class ModelHost(Generic[Model]):
         """The champion is loaded and warm before the process listens, and followed as long as it lives."""
         await asyncio.to_thread(self.slots.refresh)
         try:
-            async with kept_fresh(self.slots.refresh):
+            async with kept_fresh(self.slots.refresh, every_ms=LOOK_EVERY_MS):
                 yield
         finally:
             self._pool.close()

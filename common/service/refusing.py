@@ -6,22 +6,27 @@ books what is not worth a shortcut: operators' calls, bodies of unknown or exces
 
 from __future__ import annotations
 
-from typing import Any
+import math
+import time
+from contextlib import suppress
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from common.context import acceptable_request_id
+from common.deadline import HEADER as TIMEOUT_HEADER
 from common.metrics import HttpMetrics
-from common.service.admission import Admission
+from common.service.admission import Admission, Place
+from common.service.arrival import ARRIVED_S, waited_ms
 from common.service.connections import BoundedProtocol
 from common.service.drain import Drain
-from common.service.gateway import UNMATCHED
+from common.service.gateway import MIN_BUDGET_MS, OPEN_TO_ALL, PLACE, UNMATCHED
 from common.service.problems import MEDIA_TYPE, RETRY_AFTER_S, too_many
 from common.service.request_body import MAX_BODY_BYTES
 
-SHORTCUTS = {b"GET": "GET", b"POST": "POST"}
-PATHS = b"/v1/"
-NOT_THESE = b"/v1/admin/"
+SHORTCUTS = {b"GET": "GET", b"POST": "POST", b"PUT": "PUT", b"DELETE": "DELETE"}
+NOT_THESE = (b"/v1/admin/", b"/admin", b"/static/")
+TIMEOUT = TIMEOUT_HEADER.lower().encode()
 START = (
     f"HTTP/1.1 429 Too Many Requests\r\ncontent-type: {MEDIA_TYPE}\r\nretry-after: {RETRY_AFTER_S}\r\nx-request-id: "
 )
@@ -37,13 +42,23 @@ class RefusingProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._admission, self._metrics, self._drain = admission, metrics, drain
         self._refused = False  # the request whose bytes come just now
+        self._place: Place | None = None  # of one that is let in, until all of it is there
 
     def on_headers_complete(self) -> None:
-        self._refused = self._is_refused()
+        self._place, self._refused = None, False
+        if not self._is_ordinary():
+            super().on_headers_complete()
+            return
+        authorization, passed, waited_s = self._told()
+        address = self.client[0] if self.client else ""
+        self._place = self._admission.enter(self._admission.caller(authorization, address), passed=passed)
+        self._refused = self._place is None
         if self._refused:
             self._turn_away()
-        else:
-            super().on_headers_complete()
+            return
+        super().on_headers_complete()
+        scope = cast(dict[str, Any], self.scope)  # keys of ours, which the server's type does not have
+        scope[ARRIVED_S], scope[PLACE] = time.monotonic() - waited_s, self._place
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:
@@ -51,34 +66,49 @@ class RefusingProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if not self._refused:
+            self._place = None  # it is the gateway's now
             super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._place is not None:  # no place is kept for who sends slowly: the gateway takes one when all is there
+            self._place.leave()
+            self._place = None
+            cast(dict[str, Any], self.scope).pop(PLACE, None)
         if self._refused and self.timeout_keep_alive_task is None and not self.transport.is_closing():
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
 
-    def _is_refused(self) -> bool:
-        """Whether it is a request that the shortcut is for, and there is no room for it."""
-        if not self.url.startswith(PATHS) or self.url.startswith(NOT_THESE):
+    def _is_ordinary(self) -> bool:
+        """Whether it is a request that the shortcut is for."""
+        if self.url.startswith(NOT_THESE) or self.url.partition(b"?")[0].decode("latin-1") in OPEN_TO_ALL:
             return False
         if self.cycle is not None and not self.cycle.response_complete:
             return False  # answers leave in the order of their requests
         if self.parser.get_method() not in SHORTCUTS or self.expect_100_continue or self.parser.should_upgrade():
             return False
-        authorization = None
+        is_call = self.url.startswith(b"/v1/")
+        for name, value in self.headers:
+            if name == b"transfer-encoding" or (name == b"content-length" and int(value) > MAX_BODY_BYTES):
+                return False
+            if name == b"accept" and not is_call and b"text/html" in value:  # a person gets a page
+                return False
+        return True
+
+    def _told(self) -> tuple[str | None, float, float]:
+        """Who asks, the share of their time that has passed already, and how many seconds that was."""
+        authorization, budget_ms = None, math.inf
         for name, value in self.headers:
             if name == b"authorization":
                 authorization = value.decode("latin-1")
-            elif name == b"transfer-encoding" or (name == b"content-length" and int(value) > MAX_BODY_BYTES):
-                return False
-        address = self.client[0] if self.client else ""
-        return self._admission.full(self._admission.caller(authorization, address))
+            elif name == TIMEOUT:
+                with suppress(ValueError):  # the gateway tells them what is wrong
+                    budget_ms = max(MIN_BUDGET_MS, float(value))
+        late_ms = waited_ms(self.transport.get_extra_info("socket"))
+        return authorization, min(1.0, late_ms / budget_ms), late_ms / 1000
 
     def _turn_away(self) -> None:
-        self._admission.refused += 1
         self._metrics.count(route=UNMATCHED, method=SHORTCUTS[self.parser.get_method()], status=429)
         request_id = acceptable_request_id(
             next((value.decode("latin-1") for name, value in self.headers if name == b"x-request-id"), None)

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from common.logs.configure import configure_logs
 from common.service.refusing import ServedProtocol
-from common.service.server import DrainingServer
+from common.service.server import DrainingServer, settle_memory
 from common.settings import ServiceSettings
 
 MODEL_NICENESS = 10  # about a tenth of the processor time of a process that wants it as much
@@ -33,6 +33,7 @@ def serve(create_app: Callable[[], FastAPI], settings: ServiceSettings, *, port:
     sys.setswitchinterval(SWITCH_S)
     app = create_app()
     service = app.state.service
+    service.before_listening = settle_memory
     protocol = partial(ServedProtocol, admission=service.admission, metrics=service.http_metrics, drain=service.drain)
     config = uvicorn.Config(
         app,

@@ -45,9 +45,6 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._open_wide()
-        gc.collect()
-        gc.freeze()  # what is here now stays; looking through it for garbage would halt all requests for 70 ms
-        gc.set_threshold(*GARBAGE_THRESHOLDS)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_PER_S == 0:
@@ -127,6 +124,13 @@ class DrainingServer(uvicorn.Server):
             ),
             connection,
         )
+
+
+def settle_memory() -> None:
+    """For the end of a start: what is here now stays, so that it is never looked through for garbage again."""
+    gc.collect()  # while nobody waits: it takes 70 ms
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 def _accepted(door: socket.socket, most: int) -> list[socket.socket]:

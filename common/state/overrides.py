@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -38,6 +38,7 @@ MOST_IN_FORCE = 20_000  # of one service: each request looks them up in memory
 MOST_PAST = 5_000  # read of those that are over
 MOST_NAMED = 500  # at a time
 KEPT_DAYS = 2 * MAX_DAYS  # after their end
+REPLACED = "replaced by "  # why it was withdrawn, followed by an id
 
 metadata = MetaData()
 overrides = Table(
@@ -125,12 +126,14 @@ class OverrideStore:
         plan_due: str | None = None,
         replaces: str | None = None,
         clash: Callable[[Sequence[Override]], None] | None = None,
+        most: tuple[str, int] | None = None,
     ) -> Override:
         """Durable when it returns; raises `ValueError` for an end that is past, or too far away to be remembered.
 
         Args:
             replaces: the id of one that ends in the same moment; `LookupError` if it is not in force.
             clash: is shown the others in force with this target, and raises `Clash` if they can't be true together.
+            most: how a target begins, and how many of such targets can be in force: `TooMany` if they are already.
         """
         if ends_at.tzinfo is None:
             raise ValueError("ends_at needs a time zone, for example 2026-12-24T18:00:00Z")
@@ -140,13 +143,16 @@ class OverrideStore:
         made = Override(secrets.token_hex(8), target, dict(value), owner, reason, iso(now), end, ticket, plan, plan_due)
         with self.engine.begin() as connection:
             self._change(connection)  # first: whoever writes next waits here, and sees what is written now
-            if replaces is not None and not self._end(connection, replaces, now, f"replaced by {made.id}"):
+            if replaces is not None and not self._end(connection, replaces, now, f"{REPLACED}{made.id}"):
                 raise LookupError(f"replaces: no override {replaces[:64]!r} is in force")
             if clash is not None:
                 clash(self._read(connection, self._in_force(now), overrides.c.target == target))
-                count = select(func.count()).select_from(overrides).where(*self._in_force(now))
-                if connection.execute(count).scalar_one() >= MOST_IN_FORCE:
+                if self._count(connection, now) >= MOST_IN_FORCE:
                     raise TooMany(f"{MOST_IN_FORCE} overrides are in force: withdraw some, or teach the model")
+            if most is not None:
+                begins = func.substr(overrides.c.target, 1, len(most[0])) == most[0]  # SQLite's LIKE takes A for a
+                if self._count(connection, now, begins) >= most[1]:
+                    raise TooMany(f"{most[1]} are in force here: withdraw some")
             row = {**made.as_json(), "scope": self.scope, "value": json.dumps(made.value)}
             connection.execute(insert(overrides), row)
         return made
@@ -184,19 +190,24 @@ class OverrideStore:
         with self.engine.connect() as connection:
             return self._read(connection, (overrides.c.scope == self.scope, overrides.c.id.in_(ids)))
 
-    def past(self, *, now: datetime, limit: int = MOST_PAST) -> list[Override]:
-        """Those that ended or were withdrawn, the newest first."""
+    def past(
+        self, *, now: datetime, limit: int = MOST_PAST, targets: Collection[str] | None = None
+    ) -> list[Override]:
+        """Those that ended or were withdrawn, the newest first; of these targets, or of all."""
         over = overrides.c.withdrawn_at.is_not(None) | (overrides.c.ends_at <= iso(now))
         query = select(overrides).where(overrides.c.scope == self.scope, over)
+        if targets is not None:
+            query = query.where(overrides.c.target.in_(targets))
         with self.engine.connect() as connection:
             rows = connection.execute(query.order_by(overrides.c.created_at.desc()).limit(limit)).mappings()
             return [_override(dict(row)) for row in rows]
 
     def forget(self, *, now: datetime) -> None:
-        """Deletes those that ended long ago."""
-        long_ago = iso(now - timedelta(days=KEPT_DAYS))
+        """Deletes those that ended long ago, of this service and of what it has of its own: `SCOPE.events`."""
+        long_ago, inner = iso(now - timedelta(days=KEPT_DAYS)), f"{self.scope}."
+        mine = (overrides.c.scope == self.scope) | (func.substr(overrides.c.scope, 1, len(inner)) == inner)
         with self.engine.begin() as connection:
-            connection.execute(delete(overrides).where(overrides.c.scope == self.scope, overrides.c.ends_at < long_ago))
+            connection.execute(delete(overrides).where(mine, overrides.c.ends_at < long_ago))
 
     def revision(self) -> int:
         """A number that differs after every change: cheap, where reading all of them is not."""
@@ -208,6 +219,10 @@ class OverrideStore:
         first = upsert(self.engine, revisions).values(scope=self.scope, revision=1)
         more = {"revision": revisions.c.revision + 1}
         connection.execute(first.on_conflict_do_update(index_elements=["scope"], set_=more))
+
+    def _count(self, connection: Connection, now: datetime, *more: Any) -> int:
+        counted = select(func.count()).select_from(overrides).where(*self._in_force(now), *more)
+        return connection.execute(counted).scalar_one()
 
     def _end(self, connection: Connection, override_id: str, now: datetime, why: str) -> bool:
         conditions = (overrides.c.id == override_id, *self._in_force(now))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Generic, TypeVar
 
 import structlog
@@ -40,22 +40,30 @@ class Snapshot(Generic[Value]):
 
 
 @asynccontextmanager
-async def kept_fresh(refresh: Callable[[], None], *, every_ms: float = REFRESH_EVERY_MS) -> AsyncIterator[None]:
+async def kept_fresh(
+    refresh: Callable[[], None], *, every_ms: float = REFRESH_EVERY_MS, first_within_ms: float = 0
+) -> AsyncIterator[None]:
     """Calls `refresh` again and again, in a thread, for as long as the `async with` block lasts.
 
-    It should not raise for lasting reasons such as a lost database, which `Snapshot` takes care of.
+    The block begins when the first call is over, or after `first_within_ms` if that is sooner. `refresh` should not
+    raise for lasting reasons such as a lost database, which `Snapshot` takes care of.
     """
-    keeper = asyncio.create_task(_refresh_for_ever(refresh, every_ms))
+    first = asyncio.Event()
+    keeper = asyncio.create_task(_refresh_for_ever(refresh, every_ms, first))
     try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(first_within_ms / 1000):
+                await first.wait()
         yield
     finally:
         keeper.cancel()
 
 
-async def _refresh_for_ever(refresh: Callable[[], None], every_ms: float) -> None:
+async def _refresh_for_ever(refresh: Callable[[], None], every_ms: float, first: asyncio.Event) -> None:
     while True:
         try:
             await asyncio.to_thread(refresh)
         except Exception:
             log.exception("snapshot.bug")
+        first.set()
         await asyncio.sleep(every_ms / 1000)

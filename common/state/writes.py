@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,11 +12,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common.deadline import Deadline
 from common.errors import PoolFull
-from common.service.problems import not_now
+from common.service.problems import not_now, too_many
 from common.workers import WorkerPool
 
 Written = TypeVar("Written")
+TOO_MANY = "too many writes wait; sending it again is safe"
+OUT_OF_TIME = "it could not be stored in time; sending it again is safe"
+SOON_MS = 50.0  # whoever waited no longer for their turn is begun, however long others took
+REFUSAL_MS, REFUSAL_SHARE = 50, 0.1  # of a request's time, whichever is less
 log = structlog.get_logger(__name__)
+
+
+def time_to_store(deadline: Deadline) -> Deadline:
+    """A little earlier: who can't be served is to hear that in time, too."""
+    return deadline.keeping_ms(min(REFUSAL_MS, REFUSAL_SHARE * deadline.remaining_ms))
 
 
 class Writes:
@@ -22,14 +33,46 @@ class Writes:
 
     def __init__(self, *, queue: int) -> None:
         self._pool = WorkerPool("writer", threads=1, queue=queue)
+        self._refused = False  # the database took not the last one
+        self._inside = self._written = 0  # now; so far
+        self._line_ms = self._took_ms = 0.0  # how long the last one that was written waited for its turn, and took
 
     async def run(self, write: Callable[[], Written], *, deadline: Deadline) -> Written:
-        """What `write` returns; `Problem` 429 if too many wait, 503 if the database can't: sending it again is safe."""
+        """What `write` returns; `Problem` 429 if too many wait, 503 if the database can't: sending it again is safe.
+
+        Those whose turn never came were too many if others were written meanwhile; if none was, the database can't.
+        """
+        within = time_to_store(deadline)
+        if self._inside and self._line_ms > within.remaining_ms / 2:
+            raise too_many(TOO_MANY)
+        begun, written_before, asked_s = threading.Lock(), self._written, time.monotonic()
+
+        def once() -> Written:
+            begun_s = time.monotonic()
+            line_ms, self._line_ms = (begun_s - asked_s) * 1000, 0.0
+            in_vain = line_ms > SOON_MS and within.remaining_ms < self._took_ms
+            if in_vain or not begun.acquire(blocking=False):  # who did not begin it told its caller so
+                raise TimeoutError
+            try:
+                written = write()
+            except SQLAlchemyError:
+                self._refused = True
+                raise
+            self._refused = False
+            self._written += 1
+            self._line_ms, self._took_ms = line_ms, (time.monotonic() - begun_s) * 1000
+            return written
+
+        self._inside += 1
         try:
-            return await self._pool.run(write, deadline=deadline)
+            return await self._pool.run(once, deadline=within)
         except (PoolFull, TimeoutError, SQLAlchemyError) as error:
+            if self._written > written_before and begun.acquire(blocking=False):
+                raise too_many(TOO_MANY) from error
             log.warning("write.failed", error=type(error).__name__)
-            raise not_now(error, "it could not be stored in time; sending it again is safe") from error
+            raise not_now(TimeoutError() if self._refused else error, OUT_OF_TIME) from error  # no caller's fault
+        finally:
+            self._inside -= 1
 
     def close(self) -> None:
         self._pool.close()

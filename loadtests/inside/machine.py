@@ -8,8 +8,12 @@ import os
 import signal
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import aiohttp
 
 from loadtests.processes import ProcessError, Program
 
@@ -20,7 +24,9 @@ LIBRARIES = (Path("/usr/lib"), Path("/usr/lib64"))
 FAKETIME = "faketime/libfaketime.so.1"  # below one of them, from Debian's package libfaketime
 BLOCKER = Path(__file__).with_name("blocker")  # Python runs its sitecustomize.py at the start
 BLOCK_EVERY_S = 2.0
-PIPE_BYTES = 4_096  # the smallest that Linux makes: full after some lines
+MOVED_WITHIN_S, ASKED_EVERY_S, ASKED_FOR_S = 20.0, 0.1, 2.0
+ABOUT_S = 60.0  # two clocks that tell the same time
+PIPE_BYTES = 4_096  # the smallest that Linux makes
 SHADOWS = ("SUPERMEGARETAIL_SHADOW_URL", "PHOTOSTOCK_SHADOW_URL")
 
 
@@ -30,17 +36,17 @@ async def clock_moved(house: House, by: str) -> AsyncIterator[None]:
     shift = house.var_dir / "clock-shift"
     shift.write_text("+0\n")
     environment = {
-        "LD_PRELOAD": _faketime(),
+        "LD_PRELOAD": faketime(),
         "FAKETIME_TIMESTAMP_FILE": str(shift),
-        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_CACHE_DURATION": "1",  # else it opens the file for every wait of every thread: six times as busy
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
     await house.restart(*house.apis, environment=environment)
     try:
-        shift.write_text(f"{by}\n")
+        await _move(house, shift, by)
         yield
     finally:
-        shift.write_text("+0\n")
+        await _move(house, shift, "+0")
 
 
 @asynccontextmanager
@@ -56,7 +62,7 @@ async def loop_blocked(house: House, *, wholly: bool = True) -> AsyncIterator[No
                 os.kill(pid, signal.SIGUSR2)
             await asyncio.sleep(BLOCK_EVERY_S)
 
-    async with _meanwhile(block_again_and_again()):
+    async with meanwhile(block_again_and_again()):
         yield
 
 
@@ -75,7 +81,7 @@ async def stutter(house: House, programs: Sequence[Program], *, stopped_s: float
             await asyncio.sleep(free_s)
 
     try:
-        async with _meanwhile(stop_and_go()):
+        async with meanwhile(stop_and_go()):
             yield
     finally:
         for name in names:
@@ -83,7 +89,8 @@ async def stutter(house: House, programs: Sequence[Program], *, stopped_s: float
 
 
 @asynccontextmanager
-async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """This work beside a block, and not longer."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -117,6 +124,8 @@ async def log_blocked(house: House) -> AsyncIterator[None]:
             os.mkfifo(path)
             readers.append(os.open(path, os.O_RDWR | os.O_NONBLOCK))
             fcntl.fcntl(readers[-1], fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            with suppress(BlockingIOError):
+                os.write(readers[-1], bytes(PIPE_BYTES))  # it is full before the first line
         await house.restart(*house.apis)
         yield
     finally:
@@ -129,7 +138,27 @@ async def log_blocked(house: House) -> AsyncIterator[None]:
         await house.start(*house.apis)
 
 
-def _faketime() -> str:
+async def _move(house: House, shift: Path, by: str) -> None:
+    """Moves the clocks, and waits until both APIs tell the new time: they look into the file once a second."""
+    await asyncio.to_thread(shift.write_text, f"{by}\n")
+    timeout = aiohttp.ClientTimeout(total=ASKED_FOR_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.timeout(MOVED_WITHIN_S):
+        for api in house.apis:
+            while not await _is_ahead(session, api.url, int(by)):  # noqa: ASYNC110  no event comes from there
+                await asyncio.sleep(ASKED_EVERY_S)
+
+
+async def _is_ahead(session: aiohttp.ClientSession, url: str, by_s: int) -> bool:
+    """Is its clock ahead of ours by so much, as far as it says?"""
+    with suppress(aiohttp.ClientError, TimeoutError):
+        async with session.get(f"{url}/live") as response:
+            told = parsedate_to_datetime(response.headers["Date"])
+            return abs((told - datetime.now(UTC)).total_seconds() - by_s) < ABOUT_S
+    return False
+
+
+def faketime() -> str:
+    """The library that moves a clock; `ProcessError` where it is not installed."""
     found = next((path for folder in LIBRARIES for path in folder.glob(f"*/{FAKETIME}")), None)
     if found is None:
         raise ProcessError("a clock can't be moved without libfaketime (Debian: apt-get install libfaketime)")

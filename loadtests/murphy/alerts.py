@@ -25,7 +25,8 @@ COUNTERS: Mapping[str, frozenset[str]] = {
     "event_loop_late_seconds_total": frozenset(),
     "clock_jumps_total": frozenset(),
 }
-STATES = ("client_breaker_state", "fallback_tier_state", "part_unwell")  # gauges that are 0 when all is well
+# Gauges that are 0 when all is well.
+STATES = ("client_breaker_state", "fallback_tier_state", "part_unwell", "log_sink_blocked_seconds")
 
 
 async def read_metrics(url: str, headers: Mapping[str, str]) -> Series | None:

@@ -119,7 +119,7 @@ INSIDE: tuple[Trial, ...] = (
         level="inside",
         applied=machine.log_blocked,
         expects="full",
-        shows=("log_lines_dropped_total",),
+        shows=("log_sink_blocked_seconds", "log_lines_dropped_total"),
         down=(RETAIL, PHOTOS),
     ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,28 @@ def test_without_points_there_is_nothing_and_no_trouble() -> None:
     votes = Votes(["a"], np.empty((0, 1), np.int64), 3)
     assert standings(votes, np.empty(0, np.int64))[0].accuracy is None
     assert fit(votes, np.full(1, 0.7)).labels.shape == (0, 3)
+
+
+@pytest.mark.parametrize("points", [10, 100, 5_000])
+def test_a_lone_voice_that_was_never_compared_is_believed_as_before_however_much_it_says(points: int) -> None:
+    model = fit(Votes(["a"], np.zeros((points, 1), np.int64), 5), np.full(1, 0.7))
+    assert np.allclose(model.labels[:, 0], 0.7)
+    assert model.accuracy() == pytest.approx([0.7])
+
+
+def test_what_others_say_of_common_points_counts_where_a_function_is_alone() -> None:
+    votes, _ = simulated([0.95, 0.8, 0.8], coverage=1.0)
+    said = np.concatenate([votes.said, [[0, SILENT, SILENT]]])
+    model = fit(Votes(votes.names, said, 3), np.full(3, 0.7))
+    assert model.labels[-1, 0] == pytest.approx(0.95, abs=0.03)
+
+
+def test_many_points_and_functions_take_a_time_that_grows_with_their_product_and_no_faster() -> None:
+    said = np.full((20_000, 200), SILENT)
+    for place in range(100):
+        said[place * 200 : place * 200 + 400, place] = place % 5
+    votes, silent = Votes([str(place) for place in range(100)], said, 5), np.full(20_000, SILENT)
+    began = time.process_time()
+    found = standings(votes, silent)
+    assert fit(votes, accuracies(found)).labels.shape == (20_000, 5)
+    assert time.process_time() - began < 5

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -365,6 +366,26 @@ def test_a_pipe_that_nobody_reads_costs_lines_and_no_time_and_the_loss_is_told_w
             read = next(lines)
             kept, told = (kept + 1, told) if read == line else (kept, told + int(read.removeprefix("dropped ")))
     assert told == dropped
+    writer.close()
+    os.close(inlet)
+
+
+def wait_until(look: Callable[[], bool]) -> None:
+    until_s = time.monotonic() + 30
+    while not look():
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
+
+
+def test_a_sink_that_takes_nothing_is_told_at_once_and_no_more_when_it_is_read_again() -> None:
+    outlet, inlet = os.pipe()
+    writer = LineWriter(inlet)
+    assert writer.blocked_s == 0
+    writer.write("x" * 2**20)
+    wait_until(lambda: writer.blocked_s > 0)
+    with os.fdopen(outlet, "rb") as lines:
+        assert len(lines.read(2**20)) == 2**20
+        wait_until(lambda: writer.blocked_s == 0)
     writer.close()
     os.close(inlet)
 

@@ -19,7 +19,7 @@ def windows(admission: Admission, wait_ms: float, count: int) -> None:
 
 
 def entered(admission: Admission, caller: str, tries: int) -> int:
-    return sum(admission.enter(caller) for _ in range(tries))
+    return sum(admission.enter(caller) is not None for _ in range(tries))
 
 
 def test_a_caller_who_is_alone_may_have_every_place() -> None:
@@ -100,4 +100,24 @@ def test_operators_have_places_of_their_own() -> None:
     admission = Admission(most=4)
     entered(admission, "a", 10)
     assert not admission.enter("b")
-    assert [admission.enter("a", operator=True) for _ in range(OPERATORS + 1)] == [True] * OPERATORS + [False]
+    let_in = [admission.enter("a", operator=True) is not None for _ in range(OPERATORS + 1)]
+    assert let_in == [True] * OPERATORS + [False]
+
+
+def test_who_has_little_time_left_is_let_in_only_where_there_is_much_room() -> None:
+    admission = Admission(most=10)
+    assert admission.enter("a", passed=1.0)
+    entered(admission, "a", 4)
+    assert not admission.enter("a", passed=0.5)
+    assert admission.enter("a", passed=0.4)
+    assert admission.enter("a")
+
+
+def test_a_place_that_is_left_twice_is_given_back_once() -> None:
+    admission = Admission(most=2)
+    first, second = admission.enter("a"), admission.enter("a")
+    assert first is not None
+    assert second is not None
+    first.leave()
+    first.leave()
+    assert entered(admission, "a", 3) == 1

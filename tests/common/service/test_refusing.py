@@ -111,6 +111,26 @@ async def test_a_refused_body_is_thrown_away_and_the_connection_serves_on(connec
     await eventually(served)
 
 
+async def test_a_body_that_is_not_there_yet_keeps_nobody_out(connect: Connect) -> None:
+    slow, quick = await connect(), await connect()
+    request = post(b'{"numbers": [1, 2]}')
+    slow[1].write(request[:-5])
+    for _ in range(3):
+        assert "200" in await ask(*quick)
+    slow[1].write(request[-5:])
+    assert "200" in (await answer(slow[0]))[0]
+
+
+async def test_a_place_is_free_again_after_a_request_that_no_route_takes(connect: Connect) -> None:
+    reader, writer = await connect()
+    for head in (b"GET /v1/nothing HTTP/1.1", b"DELETE /v1/sums HTTP/1.1", b"GET /v1/wait?strange=1 HTTP/1.1"):
+        writer.write(head + b"\r\nHost: small\r\nX-Timeout-Ms: soon\r\n\r\n")
+        assert "422" in (await answer(reader))[0]
+        writer.write(head + b"\r\nHost: small\r\n\r\n")
+        assert (await answer(reader))[0].split()[1] in ("404", "405", "422")
+    assert "200" in await ask(reader, writer)
+
+
 async def test_pipelined_requests_are_answered_in_their_order(connect: Connect) -> None:
     reader, writer = await connect()
     wait = b"GET /v1/wait?ms=300 HTTP/1.1\r\nHost: small\r\nX-Request-ID: %d\r\n\r\n"

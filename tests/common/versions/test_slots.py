@@ -65,6 +65,18 @@ def test_a_damaged_version_is_not_read_again_for_every_request(registry: Registr
     assert reads == ["1.0.0"]
 
 
+def test_a_version_that_is_mended_is_read_at_once(registry: Registry) -> None:
+    models = slots(registry)
+    artifact = registry.root / "core" / "1.0.0" / "model.txt"
+    whole = artifact.read_bytes()
+    artifact.write_text("damaged")
+    models.refresh()
+    assert models.get("champion") is None
+    artifact.write_bytes(whole)
+    models.refresh()
+    assert (models.get("champion"), models.trouble) == (("1.0.0", "1.0.0"), None)
+
+
 def test_memory_is_bounded(registry: Registry) -> None:
     models = slots(registry)
     for minor in range(MAX_LOADED + 2):

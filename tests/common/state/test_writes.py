@@ -1,0 +1,43 @@
+"""Writes on behalf of a request."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
+from common.deadline import Deadline
+from common.service.problems import Problem
+from common.state.writes import Writes, time_to_store
+
+LONG_MS = 60_000
+
+
+@pytest.mark.parametrize(("budget_ms", "to_store_ms"), [(1_000, 950), (30_000, 29_950), (100, 90), (20, 18)])
+def test_who_can_not_be_stored_in_time_hears_so_in_time(budget_ms: float, to_store_ms: float) -> None:
+    deadline = Deadline.after_ms(budget_ms, clock=lambda: 0.0)
+    assert time_to_store(deadline).remaining_ms == pytest.approx(to_store_ms)
+
+
+@pytest.mark.parametrize(("failed_before", "status"), [(False, 429), (True, 503)])
+async def test_a_full_queue_is_too_many_callers_unless_the_database_is_to_blame(
+    failed_before: bool, status: int
+) -> None:
+    writes, goes_on = Writes(queue=0), threading.Event()
+
+    def fail() -> None:
+        raise SQLAlchemyError
+
+    if failed_before:
+        with pytest.raises(Problem):
+            await writes.run(fail, deadline=Deadline.after_ms(LONG_MS))
+    under_way = asyncio.create_task(writes.run(goes_on.wait, deadline=Deadline.after_ms(LONG_MS)))
+    await asyncio.sleep(0)
+    with pytest.raises(Problem) as refused:
+        await writes.run(lambda: None, deadline=Deadline.after_ms(LONG_MS))
+    assert refused.value.status == status
+    goes_on.set()
+    assert await under_way
+    writes.close()
