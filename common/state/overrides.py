@@ -190,9 +190,7 @@ class OverrideStore:
         with self.engine.connect() as connection:
             return self._read(connection, (overrides.c.scope == self.scope, overrides.c.id.in_(ids)))
 
-    def past(
-        self, *, now: datetime, limit: int = MOST_PAST, targets: Collection[str] | None = None
-    ) -> list[Override]:
+    def past(self, *, now: datetime, limit: int = MOST_PAST, targets: Collection[str] | None = None) -> list[Override]:
         """Those that ended or were withdrawn, the newest first; of these targets, or of all."""
         over = overrides.c.withdrawn_at.is_not(None) | (overrides.c.ends_at <= iso(now))
         query = select(overrides).where(overrides.c.scope == self.scope, over)

@@ -19,6 +19,7 @@ Written = TypeVar("Written")
 TOO_MANY = "too many writes wait; sending it again is safe"
 OUT_OF_TIME = "it could not be stored in time; sending it again is safe"
 SOON_MS = 50.0  # whoever waited no longer for their turn is begun, however long others took
+SLOWER, FASTER = 0.1, 0.5  # weights of a new duration: we are slow to believe that writing has become slow
 REFUSAL_MS, REFUSAL_SHARE = 50, 0.1  # of a request's time, whichever is less
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,7 @@ class Writes:
         self._pool = WorkerPool("writer", threads=1, queue=queue)
         self._refused = False  # the database took not the last one
         self._inside = self._written = 0  # now; so far
-        self._line_ms = self._took_ms = 0.0  # how long the last one that was written waited for its turn, and took
+        self._write_ms = 0.0  # what one usually takes
 
     async def run(self, write: Callable[[], Written], *, deadline: Deadline) -> Written:
         """What `write` returns; `Problem` 429 if too many wait, 503 if the database can't: sending it again is safe.
@@ -43,14 +44,13 @@ class Writes:
         Those whose turn never came were too many if others were written meanwhile; if none was, the database can't.
         """
         within = time_to_store(deadline)
-        if self._inside and self._line_ms > within.remaining_ms / 2:
+        if self._inside * self._write_ms > within.remaining_ms / 2:
             raise too_many(TOO_MANY)
         begun, written_before, asked_s = threading.Lock(), self._written, time.monotonic()
 
         def once() -> Written:
             begun_s = time.monotonic()
-            line_ms, self._line_ms = (begun_s - asked_s) * 1000, 0.0
-            in_vain = line_ms > SOON_MS and within.remaining_ms < self._took_ms
+            in_vain = (begun_s - asked_s) * 1000 > SOON_MS and within.remaining_ms < self._write_ms
             if in_vain or not begun.acquire(blocking=False):  # who did not begin it told its caller so
                 raise TimeoutError
             try:
@@ -60,7 +60,7 @@ class Writes:
                 raise
             self._refused = False
             self._written += 1
-            self._line_ms, self._took_ms = line_ms, (time.monotonic() - begun_s) * 1000
+            self._learn((time.monotonic() - begun_s) * 1000)
             return written
 
         self._inside += 1
@@ -73,6 +73,9 @@ class Writes:
             raise not_now(TimeoutError() if self._refused else error, OUT_OF_TIME) from error  # no caller's fault
         finally:
             self._inside -= 1
+
+    def _learn(self, write_ms: float) -> None:
+        self._write_ms += (SLOWER if write_ms > self._write_ms else FASTER) * (write_ms - self._write_ms)
 
     def close(self) -> None:
         self._pool.close()

@@ -187,7 +187,7 @@ LOAD: tuple[Trial, ...] = (
         level="load",
         applied=_rush,
         refuses=frozenset({429}),
-        refuses_writes_only=False,
+        refuses_writes=frozenset({503}),  # one that was begun in time, and may be stored or not
     ),
 )
 

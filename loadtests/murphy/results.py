@@ -104,9 +104,9 @@ def _met_nobody(sample: Sample, trial: Trial, is_away: IsAway) -> bool:
 def _as_allowed(sample: Sample, trial: Trial) -> Sample:
     """A refusal that is right during this fault counts as well-formed."""
     problem = sample.reading.problem or ""
-    right = problem.startswith(REFUSED) and int(problem.removeprefix(REFUSED)) in trial.refuses
-    may = sample.kind in WRITES or not trial.refuses_writes_only
-    return replace(sample, reading=Reading()) if right and may else sample
+    allowed = trial.refuses | (trial.refuses_writes if sample.kind in WRITES else frozenset())
+    right = problem.startswith(REFUSED) and int(problem.removeprefix(REFUSED)) in allowed
+    return replace(sample, reading=Reading()) if right else sample
 
 
 def out_of_time(sample: Sample) -> bool:

@@ -27,8 +27,9 @@ class Trial:
     """One fault of the menu.
 
     Entering `applied` brings the fault on, leaving it heals, whatever happened inside. `refuses` are statuses that are
-    right answers too while it lasts; `down` are services whose API is away on purpose. Of `shows` one has to be seen at
-    each of `services`: all of its words in a metric that moved; of `logs`, events, each in the log of its API.
+    right answers too while it lasts, `refuses_writes` such of writes alone; `down` are services whose API is away on
+    purpose. Of `shows` one has to be seen at each of `services`: all of its words in a metric that moved; of `logs`,
+    events, each in the log of its API.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Trial:
     services: tuple[str, ...] = (RETAIL, PHOTOS)  # those that may notice; the others stay at full quality
     expects: Expected = "any"
     refuses: frozenset[int] = frozenset()
-    refuses_writes_only: bool = True
+    refuses_writes: frozenset[int] = frozenset()
     down: tuple[str, ...] = ()
     back_within_seconds: float = 5.0
     shows: tuple[str, ...] = ()

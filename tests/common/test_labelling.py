@@ -91,7 +91,7 @@ def test_what_others_say_of_common_points_counts_where_a_function_is_alone() -> 
 
 
 def test_many_points_and_functions_take_a_time_that_grows_with_their_product_and_no_faster() -> None:
-    said = np.full((20_000, 200), SILENT)
+    said = np.full((20_000, 100), SILENT)
     for place in range(100):
         said[place * 200 : place * 200 + 400, place] = place % 5
     votes, silent = Votes([str(place) for place in range(100)], said, 5), np.full(20_000, SILENT)

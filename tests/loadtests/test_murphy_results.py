@@ -114,10 +114,10 @@ def test_the_other_service_is_not_to_notice() -> None:
 
 def test_a_refusal_is_right_only_where_the_fault_allows_it() -> None:
     refused, write = Reading(problem=f"{REFUSED}503"), sample(Reading(problem=f"{REFUSED}503"), kind="sales")
-    allowing = replace(TRIAL, expects="any", refuses=frozenset({503}))
+    allowing = replace(TRIAL, expects="any", refuses_writes=frozenset({503}))
     assert broken(allowing, [write]) == ()
     assert len(broken(allowing, [sample(refused)])) == 1  # a read is still answered
-    assert broken(replace(allowing, refuses_writes_only=False), [sample(refused)]) == ()
+    assert broken(replace(TRIAL, expects="any", refuses=frozenset({503})), [sample(refused)]) == ()
     assert len(broken(replace(TRIAL, expects="any"), [write])) == 1
     [row] = rows_of([write], allowing, never_away)
     assert (row.refused, row.figures.well_formed) == (1, 1)

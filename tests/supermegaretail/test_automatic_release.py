@@ -17,10 +17,12 @@ from common.releases.gate import Finding
 from common.releases.policy import ReleasePolicy
 from common.releases.store import ReleaseRecord, ReleaseStore, State
 from common.state.database import open_state
+from common.state.overrides import OverrideStore
 from common.versions.registry import Registry
 from supermegaretail.__main__ import parser
 from supermegaretail.book import whole_table
 from supermegaretail.contract import Sale
+from supermegaretail.decisions import labels_in_force
 from supermegaretail.demo_data import LAST_SALES_DAY, demo_table
 from supermegaretail.ledger import Ledger
 from supermegaretail.quality.check import check
@@ -52,7 +54,13 @@ class Shop:
     def automatic(self, *, now: datetime = MONDAY_MORNING, dry_run: bool = False) -> AutomaticRelease:
         policies = {"core": ReleasePolicy(needs_approval=False)}
         desk = ReleaseDesk(self.desk.store, self.registry, policies, now=lambda: now)
-        return AutomaticRelease(desk=desk, registry=self.registry, threads=1, rows=ROWS, dry_run=dry_run)
+        _, labels = labels_in_force(self.registry, open_state(self.settings), version="champion", now=now)
+        return AutomaticRelease(desk=desk, registry=self.registry, labels=labels, threads=1, rows=ROWS, dry_run=dry_run)
+
+    def override(self, store: str, factor: float, *, now: datetime) -> str:
+        kept = OverrideStore(open_state(self.settings), "supermegaretail")
+        ends, value = now + timedelta(60), {"effect": "factor", "value": factor}
+        return kept.add(f"{store}\n", value, owner="ann", reason="told", ends_at=ends, now=now).id
 
     def run(self, table: pl.DataFrame, *, now: datetime = MONDAY_MORNING, dry_run: bool = False) -> Ended:
         quality = check(table, today=LAST_SALES_DAY + timedelta(1))
@@ -94,12 +102,15 @@ def test_new_sales_are_learnt_judged_and_rolled_out_and_bad_ones_stop_everything
 
     news = whole.filter(pl.col("date") > BEFORE, pl.col("sales").is_not_null())
     Ledger(open_state(shop.settings)).record_sales(posted(news))
+    decided = shop.override(str(whole["store"].min()), 0.95, now=SATURDAY_NIGHT - timedelta(8))
     postponed = shop.run(shop.table(), now=SATURDAY_NIGHT)
     assert postponed.ending == "postponed", postponed.told
     assert postponed.release is not None
     assert postponed.release.report["outcome"] == "pass"
     assert {gate["gate"] for gate in postponed.release.report["gates"]} >= {"accuracy", "golden probes", "news"}
     assert shop.registry.resolve("core", "champion") == "1.0.0"
+    for component in ("core", "correction"):  # with what people decided until now
+        assert shop.registry.manifest(component, "1.1.0").training["labels"]["functions"] == [decided]
 
     begun = shop.run(shop.table())
     assert begun.ending == "started"

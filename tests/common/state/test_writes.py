@@ -41,3 +41,21 @@ async def test_a_full_queue_is_too_many_callers_unless_the_database_is_to_blame(
     goes_on.set()
     assert await under_way
     writes.close()
+
+
+async def test_who_would_wait_for_more_than_half_of_their_time_is_refused_at_once_and_others_are_not() -> None:
+    writes, goes_on = Writes(queue=100), threading.Event()
+    slow_ms = 200
+    for _ in range(10):  # it is slow to believe that writing has become slow
+        await writes.run(lambda: threading.Event().wait(slow_ms / 1000), deadline=Deadline.after_ms(LONG_MS))
+    under_way = [asyncio.create_task(writes.run(goes_on.wait, deadline=Deadline.after_ms(LONG_MS))) for _ in range(10)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(Problem) as refused:
+        await writes.run(lambda: None, deadline=Deadline.after_ms(slow_ms))
+    assert refused.value.status == 429
+    patient = asyncio.create_task(writes.run(lambda: "written", deadline=Deadline.after_ms(LONG_MS)))
+    goes_on.set()
+    assert await patient == "written"
+    assert all(await asyncio.gather(*under_way))
+    writes.close()
