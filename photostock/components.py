@@ -187,7 +187,6 @@ HARMLESS: Mapping[str, str] = {
     "photostock.evaluation.*": "reports for people",
     "photostock.index.measure": "measures speed",
     "photostock.probes.*": "the questions themselves: other questions have other answers, which are recorded",
-    "photostock.precedence": "says when, not what",
     "photostock.published": "writes a document",
     "photostock.reranker.cost": "measures speed",
 }

@@ -24,7 +24,7 @@ from supermegaretail.batch import Batch
 from supermegaretail.batch_story import schema
 from supermegaretail.drift_watch import DriftWatch
 from supermegaretail.events.desk import SCOPE as EVENTS
-from supermegaretail.events.planned import PlannedEvents
+from supermegaretail.events.desk import planned
 from supermegaretail.history import SalesHistory
 from supermegaretail.models import Models, read
 from supermegaretail.overriding import Overrides
@@ -67,7 +67,7 @@ def batch_of(
     constant_demand: float = 0.0,
 ) -> Batch:
     """A batch that heeds what the API heeds: overrides and switches in force, and drift of the inputs."""
-    now = datetime.now(UTC)
+    now, known_events = datetime.now(UTC), OverrideStore(state, EVENTS)
     switched = SwitchStore(state, SERVICE).active()
     switches = Switchboard(lambda: switched)
     drift = DriftWatch(registry, lambda: history, switches, metrics=CollectorRegistry())
@@ -78,7 +78,7 @@ def batch_of(
         as_of=as_of,
         horizon_days=horizon_days,
         overrides=Overrides.of(OverrideStore(state, SERVICE).in_force(now=now)),
-        events=PlannedEvents.of(OverrideStore(state, EVENTS).in_force(now=now)),
+        events=planned(known_events, known_events.in_force(now=now)),
         switches=switches,
         drift=drift,
         levels=levels,

@@ -138,6 +138,7 @@ COMPONENTS = (
         entries=(
             "supermegaretail.training",
             "supermegaretail.train_command",
+            "supermegaretail.decisions",
             "supermegaretail.label_command",
             "supermegaretail.labelled_examples",
             "supermegaretail.labelling",

@@ -38,13 +38,11 @@ from supermegaretail.events.planned import PlannedEvents
 from supermegaretail.features import STABLE
 from supermegaretail.history import SalesHistory
 from supermegaretail.overriding import Overrides, Shape
-from supermegaretail.prepared import Prepared, RetailReason, prepare
+from supermegaretail.prepared import FEW_ITEMS, Prepared, RetailReason, prepare
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Key: TypeAlias = tuple[str, str]  # store and sku
 
-# To look up so few takes less than a millisecond; the hop to a thread would add 0.7, a sixth of what a request costs.
-FEW_ITEMS = 16
 LEVEL = STABLE.index("level")
 NOT_NEEDED = NotNeeded()
 TO_COME = Refused(Reason.BUG)  # in place of an answer that never comes
@@ -178,7 +176,7 @@ class Run:
         if (drift := self._drift("core")) is not None:
             raise TierFailed(drift)
         keys = [_key(item) for item in items]
-        if len(keys) <= FEW_ITEMS and self._history.is_prepared(keys, as_of=self._question.as_of):
+        if len(keys) <= FEW_ITEMS and self._is_looked_up(keys):
             self._prepared = self._prepare(keys)
         else:
             self._prepared = await self._forecaster.pool.run(self._prepare, keys, deadline=deadline)
@@ -188,9 +186,8 @@ class Run:
         known = [row for row, reason in enumerate(prepared.not_to_ask) if reason is None]
         asked = Asked(self._question.version, keys, prepared.inputs, known, deadline.remaining_ms, self._faults)
         self.asked, started_s = asked, time.monotonic()
-        outcomes, planned = await ask(
-            self._forecaster.model, self._question, prepared.inputs, known, prepared.fed, deadline
-        )
+        model, pool = self._forecaster.model, self._forecaster.pool
+        outcomes, planned = await ask(model, self._question, prepared.inputs, known, prepared.fed, deadline, pool)
         heard: list[tuple[int, Heard]] = []
         for row, outcome in zip(known, outcomes, strict=True):
             if outcome.reason is None:
@@ -221,7 +218,7 @@ class Run:
             inputs = self._prepared.inputs
             demand = average_of(inputs.stable[rows], inputs.special[rows])
             fed = None if self._prepared.fed is None else self._prepared.fed.of(rows)
-        elif self._history.is_prepared(keys, as_of=question.as_of):  # a lookup: quicker than the hop to a thread
+        elif self._is_looked_up(keys):
             demand, fed = look_up(self._history, keys, self.events)
         else:
             demand, fed = await self._forecaster.fallback_pool.run(
@@ -253,6 +250,10 @@ class Run:
             return list(await self._forecaster.fallback_pool.run(work, self._history, keys, demand, deadline=in_time))
         except (PoolFull, TimeoutError):
             return [None] * len(keys)
+
+    def _is_looked_up(self, keys: Sequence[Key]) -> bool:
+        """Whether it is quicker than the hop to a thread: nothing is to be worked out, and no events are looked at."""
+        return not self.events.are_at(keys) and self._history.is_prepared(keys, as_of=self._question.as_of)
 
     def _prepare(self, keys: Sequence[Key]) -> Prepared:
         question = self._question

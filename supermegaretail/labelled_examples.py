@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -16,16 +16,16 @@ from supermegaretail.history import SalesHistory
 from supermegaretail.panel import UNIX_EPOCH
 from supermegaretail.states import planned_ahead, states_of
 
+Labels: TypeAlias = Callable[[SalesHistory, date], pl.DataFrame]  # as of a day: what was known and decided then
 MOST_ROWS = 50_000
 ORIGINS = 7  # days as of which a label could have been forecast, the last known ones,
 SEEN_DAYS = 3  # from so many after its effect began: before, nothing in the sales tells its items from others
 LARGEST_SHARE = 0.2  # of the weight of what is learnt from: people's opinions never outweigh what was sold
 
 
-def labelled(history: SalesHistory, labels: pl.DataFrame) -> Examples | None:
-    """The labels of days that the sales do not reach yet, of known items; None where there are none."""
-    assert history.last_day is not None
-    last, panel = history.last_day.toordinal(), history.panel
+def labelled(history: SalesHistory, labels: pl.DataFrame, *, as_of: date) -> Examples | None:
+    """The labels of days after `as_of`, of known items; None where there are none. No later sale is looked at."""
+    last, panel = as_of.toordinal(), history.panel
     columns = labels.select("store", "sku", pl.col("date", "since").to_physical() + UNIX_EPOCH, "demand", "weight")
     rows = [
         (panel.places[store, sku], origin, day - origin, demand, weight)

@@ -2,37 +2,37 @@
 
 A function votes for a class of effect: demand ÷ its base, what was forecast on the day before it began. Where the
 sales of a day are known they are the truth; where they are not, the label model's opinion becomes a row to learn from.
-A single item's sales are mostly chance, so the truth of a point is that of all points of its week of which the same
-people say the same.
+A single item's sales are mostly chance, and a decision about many items is one decision. So all item days of a week
+of which the same people say the same are one point, with one truth.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from common.labelling.dawid_skene import LabelModel, fit
-from common.labelling.votes import SILENT, Classes, Standing, Votes, accuracies, standings
-from common.state.overrides import Override
+from common.labelling.dawid_skene import fit
+from common.labelling.votes import SILENT, Classes, Standing, Votes, Weights, accuracies, standings
 from supermegaretail.baseline import moving_average
-from supermegaretail.events.planned import PlannedEvent
 from supermegaretail.features import MAX_HORIZON_DAYS, Floats
 from supermegaretail.history import SalesHistory
-from supermegaretail.overriding import EVER, Decision, Scope, category_of
+from supermegaretail.overriding import Scope, category_of
 from supermegaretail.panel import Key
 from supermegaretail.series import known_demand, windows
 
 CLASSES = ("far lower", "lower", "as usual", "higher", "far higher")
 EDGES = np.array([0.6, 0.85, 1.18, 1.7])  # of the ratio, between the classes
-CENTRES = np.array([0.5, 0.7, 1.0, 1.4, 2.0])  # of a class that nobody gave a number to
 LABEL_WEIGHT = 0.5  # of a row that the label model is certain of; a day that was sold weighs up to 1
 MOST_DAYS = 84  # that a function is followed from its beginning
+NEWS_DAYS = 14  # so long it says what sales don't tell yet: after that only whether it was right is followed
 MOST_ITEMS = 1_000  # of one function, evenly taken
 MOST_FUNCTIONS = 500  # the newest
+MOST_ITEM_DAYS = 200_000  # of all functions; of more, each function's items are thinned evenly
 LEAST_BASE = 0.1  # units a day; a ratio to less is chance
 
 
@@ -64,127 +64,60 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Rows to learn from, how each function is doing, and the label model; the last is None without functions."""
+    """Rows to learn from, how each function is doing, and how often the label model takes it to be right."""
 
     rows: pl.DataFrame
     standings: Sequence[Standing]
-    model: LabelModel | None
-    points: int
+    accuracy: Sequence[float]  # of each standing
+    item_days: int
 
 
-def functions_of(overrides: Sequence[Override], events: Sequence[Override], last_day: date) -> list[Function]:
-    """Those in force and past ones. Without a first day one begins when it was made, or with the next day to be sold.
+def label(
+    history: SalesHistory, functions: Sequence[Function], model: Forecast | None = None, *, as_of: date | None = None
+) -> Labelled:
+    """What the functions, the newest first, say together about the days of their items, by what is known `as_of` a day.
 
-    `last_day` is the last one with sales: they may be older than the wall clock.
+    The base is `model`'s word without overrides for the 28 days that it forecasts, else the moving average. The same
+    input gives the same labels. Without `as_of` it is the last day with sales.
     """
-    found = []
-    for one in overrides:
-        if (decision := Decision.of(one)) is not None:
-            made = datetime.fromisoformat(one.created_at).astimezone(UTC).date()
-            first = decision.first or min(made.toordinal(), last_day.toordinal() + 1)
-            last = decision.last if decision.last != EVER else _ended(one)
-            found.append(Function(one.id, Scope.of(one.target), decision.effect, decision.value, first, last))
-    found += [
-        Function(one.id, event.scope, "factor", event.factor, event.first, event.last)
-        for one in events
-        if (event := PlannedEvent.of(one)) is not None and event.factor is not None
-    ]
-    return [one for one in found if one.first <= one.last][:MOST_FUNCTIONS]
-
-
-def label(history: SalesHistory, functions: Sequence[Function], model: Forecast | None = None) -> Labelled:
-    """What the functions say together about the days of their items; the same input gives the same labels.
-
-    The base is `model`'s word without overrides for the 28 days that it forecasts, else the moving average.
-    """
-    if not functions or history.last_day is None:
-        return Labelled(_table([]), [], None, 0)
-    told = [_points(history, function, model) for function in functions]
-    keys = sorted({point for points, _, _ in told for point in points})
-    place = {point: row for row, point in enumerate(keys)}
-    said, ratios = np.full((len(keys), len(functions)), SILENT), np.full((len(keys), len(functions)), np.nan)
-    base, begun = np.full(len(keys), np.nan), np.full(len(keys), EVER)
-    for column, (function, (points, bases, ratio)) in enumerate(zip(functions, told, strict=True)):
-        rows = np.array([place[point] for point in points], np.int64)
-        said[rows, column], ratios[rows, column] = np.searchsorted(EDGES, ratio, side="right"), ratio
-        earlier = rows[function.first < begun[rows]]  # of several, what was told before the first of them began
-        base[earlier], begun[earlier] = bases[function.first < begun[rows]], function.first
-    votes = Votes([one.name for one in functions], said, len(CLASSES))
-    truth = _truth(history, keys, base, said)
+    day = as_of or history.last_day
+    opinions = None if day is None else _opinions(history, functions[:MOST_FUNCTIONS], model, day)
+    if day is None or opinions is None:
+        return Labelled(pl.DataFrame(schema=ROW), [], [], 0)
+    item_days = _with_demand(_together(opinions), history, day)
+    groups = _alike(item_days)
+    votes = Votes([one.name for one in functions[:MOST_FUNCTIONS]], _said(groups, len(functions)), len(CLASSES))
+    ratio = groups["truth"].to_numpy()
+    truth = np.where(np.isfinite(ratio), np.searchsorted(EDGES, np.nan_to_num(ratio), side="right"), SILENT)
     found = standings(votes, truth)
     fitted = fit(votes, accuracies(found), truth=truth)
-    ahead = history.last_day.toordinal()
-    rows_made = [
-        _row(
-            keys[row], base[row], fitted.labels[row], _values(votes.said[row], ratios[row]), votes, row, int(begun[row])
-        )
-        for row in range(len(keys))
-        if truth[row] == SILENT and ahead < keys[row][2] <= ahead + MAX_HORIZON_DAYS
+    to_learn = item_days.filter(pl.col("demand").is_null(), pl.col("day").is_between(*_ahead(day)))
+    numbers = to_learn.join(groups.with_row_index("group"), on=ALIKE, how="left", maintain_order="left")["group"]
+    rows = [
+        _row(one, labels, votes.names)
+        for one, labels in zip(to_learn.iter_rows(named=True), fitted.labels[numbers.to_numpy()], strict=True)
     ]
-    return Labelled(_table(rows_made), found, fitted, len(keys))
+    return Labelled(pl.DataFrame(rows, schema=ROW), found, fitted.accuracy().tolist(), item_days.height)
 
 
-Point = tuple[str, str, int]  # store, product, day
+POINT = ("store", "sku", "day")
+ALIKE = ["pattern", "week", "known"]  # what makes item days one point
+ROW = {
+    "store": pl.String(),
+    "sku": pl.String(),
+    "date": pl.Date(),
+    "since": pl.Date(),
+    "demand": pl.Float64(),
+    "weight": pl.Float64(),
+    "base": pl.Float64(),
+    "ratio": pl.Float64(),
+    "probabilities": pl.List(pl.Float64()),
+    "functions": pl.List(pl.String()),
+}
 
 
-def _points(history: SalesHistory, function: Function, model: Forecast | None) -> tuple[list[Point], Floats, Floats]:
-    """What a function speaks of: the points, the base of each, and what it makes of it as a multiple."""
-    items = _items(history, function.scope)
-    assert history.last_day is not None
-    last = min(function.last, function.first + MOST_DAYS - 1, history.last_day.toordinal() + MAX_HORIZON_DAYS)
-    days = last - function.first + 1
-    if not items or days < 1:
-        return [], np.empty(0), np.empty(0)
-    base = _base(history, items, model, as_of=date.fromordinal(function.first - 1), days=days)
-    row, step = np.nonzero(base >= LEAST_BASE)  # NaN is no base
-    points = [(*items[item], function.first + ahead) for item, ahead in zip(row.tolist(), step.tolist(), strict=True)]
-    values = np.asarray(base[row, step])
-    return points, values, function.ratio(values)
-
-
-def _base(history: SalesHistory, items: list[Key], model: Forecast | None, *, as_of: date, days: int) -> Floats:
-    """What was forecast of the `days` after `as_of` [n, days]; NaN where nothing is known."""
-    base = moving_average(history, items, as_of=as_of, horizon_days=days)
-    if model is not None:
-        ahead = min(days, MAX_HORIZON_DAYS)
-        told = model(items, as_of, ahead)
-        base[:, :ahead] = np.where(np.isfinite(told), told, base[:, :ahead])
-    return base
-
-
-def decided(history: SalesHistory, function: Function, *, horizon_days: int) -> tuple[list[Key], Floats]:
-    """Its items, and what it says of each day after the last known one [n, horizon]; NaN where it says nothing.
-
-    A factor means times the moving average of the day before it began, moved as all other items have moved since:
-    seasons are no news to a model.
-    """
-    assert history.last_day is not None
-    items, last_day = _items(history, function.scope), history.last_day.toordinal()
-    ahead = last_day - function.first + 1  # days from its beginning to the first one asked about
-    days = ahead + horizon_days
-    if not items or days < 1 or ahead > MOST_DAYS or function.last <= last_day:
-        return [], np.empty((0, horizon_days))
-    since = date.fromordinal(function.first - 1)
-    base = moving_average(history, items, as_of=since, horizon_days=days) * _moved(history, function.scope, since)
-    base[~(base >= LEAST_BASE)] = np.nan
-    told = np.full((len(items), horizon_days), np.nan)
-    shown = function.of(base)[:, max(ahead, 0) :]
-    told[:, horizon_days - shown.shape[1] :] = shown
-    told[:, max(function.last - last_day, 0) :] = np.nan
-    return items, told
-
-
-def _moved(history: SalesHistory, scope: Scope, since: date) -> float:
-    """What the items that it is not about sell now ÷ what they sold then; 1 where that is not known."""
-    assert history.last_day is not None
-    others = _items(history, scope, about=False)
-    then, now = (moving_average(history, others, as_of=day, horizon_days=7) for day in (since, history.last_day))
-    both = np.isfinite(then) & np.isfinite(now)
-    return float(now[both].sum() / then[both].sum()) if then[both].sum() > 0 else 1.0
-
-
-def _items(history: SalesHistory, scope: Scope, *, about: bool = True) -> list[Key]:
-    """Those of a scope, or all others."""
+def items_of(history: SalesHistory, scope: Scope, *, about: bool = True) -> list[Key]:
+    """Those of a scope, or all others; of many, evenly taken."""
     panel = history.panel
     found = [
         key
@@ -199,68 +132,104 @@ def _items(history: SalesHistory, scope: Scope, *, about: bool = True) -> list[K
     return found[:: len(found) // MOST_ITEMS + 1]
 
 
-def _truth(history: SalesHistory, points: Sequence[Point], base: Floats, said: Classes) -> Classes:
-    """The class of each point, SILENT where the day's demand is not known."""
-    if not points:
-        return np.empty(0, np.int64)
-    panel, days = history.panel, np.array([day for _, _, day in points], np.int64)
-    series = [panel.series[panel.places[store, sku]] for store, sku, _ in points]
-    demand = known_demand(windows(series, days, days=1))[:, 0].astype(np.float64)
-    alike = np.unique(said, axis=0, return_inverse=True)[1].ravel()
-    frame = pl.DataFrame({"alike": alike, "week": days // 7, "demand": demand, "base": base}).with_columns(
-        pl.col("demand").fill_nan(None)
+def _ahead(day: date) -> tuple[int, int]:
+    """The first and the last day that are forecast."""
+    return day.toordinal() + 1, day.toordinal() + MAX_HORIZON_DAYS
+
+
+def _opinions(
+    history: SalesHistory, functions: Sequence[Function], model: Forecast | None, day: date
+) -> pl.DataFrame | None:
+    """What each function makes of the base of each of its items and days; None where nobody says anything."""
+    today = day.toordinal()
+    until = [_ahead(day)[1] if one.first + NEWS_DAYS > today + 1 else today for one in functions]
+    lasts = [min(one.last, one.first + MOST_DAYS - 1, last) for one, last in zip(functions, until, strict=True)]
+    spans = [max(last - one.first + 1, 0) for one, last in zip(functions, lasts, strict=True)]
+    about = [items_of(history, one.scope) if days else [] for one, days in zip(functions, spans, strict=True)]
+    thin = sum(len(items) * days for items, days in zip(about, spans, strict=True)) // MOST_ITEM_DAYS + 1
+    parts = []
+    for place, (one, items, days) in enumerate(zip(functions, about, spans, strict=True)):
+        if not items:
+            continue
+        some = items[::thin]
+        base = _base(history, some, model, as_of=date.fromordinal(one.first - 1), days=days)
+        row, step = np.nonzero(base >= LEAST_BASE)  # NaN is no base
+        known = np.asarray(base[row, step])
+        ratio = one.ratio(known)
+        said = {
+            "store": [some[item][0] for item in row.tolist()],
+            "sku": [some[item][1] for item in row.tolist()],
+            "day": one.first + step,
+            "function": np.full(len(row), place),
+            "first": np.full(len(row), one.first),
+            "base": known,
+            "ratio": ratio,
+            "class": np.searchsorted(EDGES, ratio, side="right"),
+        }
+        parts += [pl.DataFrame(said)] if len(row) else []
+    return pl.concat(parts) if parts else None
+
+
+def _base(history: SalesHistory, items: list[Key], model: Forecast | None, *, as_of: date, days: int) -> Floats:
+    """What was forecast of the `days` after `as_of` [n, days]; NaN where nothing is known."""
+    base = moving_average(history, items, as_of=as_of, horizon_days=days)
+    if model is not None:
+        ahead = min(days, MAX_HORIZON_DAYS)
+        told = model(items, as_of, ahead)
+        base[:, :ahead] = np.where(np.isfinite(told), told, base[:, :ahead])
+    return base
+
+
+def _together(opinions: pl.DataFrame) -> pl.DataFrame:
+    """One row for each item and day. Of several bases, what was told before the first function began."""
+    return (
+        opinions.sort(*POINT, "first", "function")
+        .group_by(POINT, maintain_order=True)
+        .agg(pl.col("base", "first").first(), pl.col("ratio"), pl.col("function"), pl.col("class"))
     )
-    known = pl.col("demand").is_not_null()
-    week = ("alike", "week")
-    ratio = (pl.col("demand").sum() / pl.col("base").filter(known).sum()).over(week)
-    told = frame.select(pl.when(known).then(ratio).otherwise(None).alias("ratio"))["ratio"].to_numpy()
-    classes = np.searchsorted(EDGES, np.nan_to_num(told), side="right")
-    return np.where(np.isfinite(told), classes, SILENT)
 
 
-def _values(said: Classes, ratios: Floats) -> Floats:
-    """What each class is worth, as a multiple of the base: the mean of those who said it, else its centre."""
-    told = [ratios[said == known] for known in range(len(CLASSES))]
-    return np.array([some.mean() if len(some) else centre for some, centre in zip(told, CENTRES, strict=True)])
+def _with_demand(item_days: pl.DataFrame, history: SalesHistory, day: date) -> pl.DataFrame:
+    """What was sold, null where that is not known; and what makes item days alike."""
+    panel, days = history.panel, item_days["day"].to_numpy()
+    series = [panel.series[panel.places[key]] for key in item_days.select("store", "sku").iter_rows()]
+    sold = known_demand(windows(series, days, days=1))[:, 0].astype(np.float64)
+    demand = pl.Series("demand", np.where(days <= day.toordinal(), sold, np.nan)).fill_nan(None)
+    said = [" ".join(map(str, [*who, *what])) for who, what in item_days.select("function", "class").iter_rows()]
+    return item_days.with_columns(
+        demand, pl.Series("pattern", said), week=pl.col("day") // 7, known=demand.is_not_null()
+    )
 
 
-def _row(
-    point: Point, base: float, labels: Floats, values: Floats, votes: Votes, row: int, begun: int
-) -> dict[str, object]:
-    ratio = float(labels @ values)
+def _alike(item_days: pl.DataFrame) -> pl.DataFrame:
+    """One row for each point: what all its item days sold ÷ their base, NaN where they are not known."""
+    return item_days.group_by(ALIKE, maintain_order=True).agg(
+        pl.col("function", "class").first(),
+        truth=pl.when(pl.col("known").first()).then(pl.col("demand").sum() / pl.col("base").sum()).otherwise(np.nan),
+    )
+
+
+def _said(groups: pl.DataFrame, functions: int) -> Classes:
+    """The votes about each point [n, functions]."""
+    said = np.full((groups.height, min(functions, MOST_FUNCTIONS)), SILENT)
+    told = groups.with_row_index("row").explode("function", "class")
+    said[told["row"].to_numpy(), told["function"].to_numpy()] = told["class"].to_numpy()
+    return said
+
+
+def _row(one: dict[str, Any], labels: Weights, names: Sequence[str]) -> dict[str, object]:
+    """A row to learn from: what was said, by how likely it is; how doubtful that is, lowers the weight alone."""
+    ratio = float(np.average(np.array(one["ratio"]), weights=labels[one["class"]]))
     sure = 1 + float((labels * np.log(np.maximum(labels, 1e-12))).sum()) / np.log(len(CLASSES))
     return {
-        "store": point[0],
-        "sku": point[1],
-        "date": date.fromordinal(point[2]),
-        "since": date.fromordinal(begun),
-        "demand": base * ratio,
+        "store": one["store"],
+        "sku": one["sku"],
+        "date": date.fromordinal(one["day"]),
+        "since": date.fromordinal(one["first"]),
+        "demand": one["base"] * ratio,
         "weight": LABEL_WEIGHT * min(max(sure, 0.0), 1.0),
-        "base": float(base),
+        "base": one["base"],
         "ratio": ratio,
         "probabilities": labels.tolist(),
-        "functions": [name for name, said in zip(votes.names, votes.said[row], strict=True) if said != SILENT],
+        "functions": [names[place] for place in one["function"]],
     }
-
-
-def _table(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
-    return pl.DataFrame(
-        rows,
-        schema={
-            "store": pl.String(),
-            "sku": pl.String(),
-            "date": pl.Date(),
-            "since": pl.Date(),
-            "demand": pl.Float64(),
-            "weight": pl.Float64(),
-            "base": pl.Float64(),
-            "ratio": pl.Float64(),
-            "probabilities": pl.List(pl.Float64()),
-            "functions": pl.List(pl.String()),
-        },
-    )
-
-
-def _ended(one: Override) -> int:
-    """The last day on which it held; without a withdrawal the one on which it ends."""
-    return datetime.fromisoformat(one.withdrawn_at or one.ends_at).astimezone(UTC).date().toordinal()

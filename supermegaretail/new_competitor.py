@@ -1,8 +1,9 @@
 """The experiment behind labels: a competitor opens next to a store, and from one day to the next it sells 30 % less.
 
-The model is wrong at first, and a planner multiplies its forecasts from that day on. Two and five weeks later the
-decision becomes labels, and the next training learns from what was sold since and from them; the same training without
-labels is shown beside it. The override is withdrawn at the first training at which the rule of `retiring` holds.
+The model is wrong at first, and a planner multiplies its forecasts from that day on. A model's recent level follows the
+sales within weeks, labels or not; what labels can teach is what the sales don't tell yet. So models are released soon
+after the opening, each trained with labels and without, and measured on the store's next 14 days. The override is
+withdrawn at the first release at which the rule of `retiring` holds.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -23,21 +25,22 @@ from sqlalchemy import create_engine
 from common.overrides.agreements import Agreement, Agreements, sentence
 from common.report.html import save_document, table
 from common.state.overrides import OverrideStore
+from supermegaretail.decisions import functions_of
 from supermegaretail.demo_data import demo_table
 from supermegaretail.evaluation.measures import wape
 from supermegaretail.evaluation.outcome import outcome
 from supermegaretail.evaluation.tiers import CORRECTION, forecasts
-from supermegaretail.features import Floats
+from supermegaretail.features import MAX_HORIZON_DAYS, Floats
 from supermegaretail.history import SalesHistory
-from supermegaretail.labelling import Forecast, functions_of, label
+from supermegaretail.labelling import Forecast, label
 from supermegaretail.overriding import Scope
 from supermegaretail.panel import Key
 from supermegaretail.retiring import agreements
 from supermegaretail.training import Trained, examples_for, rehearse
 
 FALL = 0.7
-TRAININGS_DAYS = (14, 35)  # of sales since the opening that each of them knows
-HORIZON_DAYS = 28
+RELEASES_DAYS = (3, 7, 14, 28)  # of sales since the opening that each training knows
+MEASURED_DAYS = 14  # after each release
 SERVICE = "supermegaretail"
 TITLE = "A competitor next door"
 COLUMNS = ("as of", "who forecasts", "WAPE", "bias", "WAPE, overridden", "bias, overridden")
@@ -53,7 +56,7 @@ class Errors:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The store over the 28 days after `as_of`, without the override and with it."""
+    """The store over the 14 days after `as_of`, without the override and with it."""
 
     who: str
     as_of: date
@@ -93,15 +96,16 @@ def run(
         engine = create_engine(f"sqlite:///{folder}/state.sqlite3")
         try:
             kept, proposed = OverrideStore(engine, SERVICE), Agreements(engine, SERVICE)
-            made = _overridden(kept, store, opening)
-            for known_days in TRAININGS_DAYS:
+            override_id = _overridden(kept, store, opening)
+            for known_days in RELEASES_DAYS:
                 today = eve + timedelta(days=known_days)
                 known, now = SalesHistory.build(_until(whole, today)), _evening(today)
                 in_force = kept.in_force(now=now)
-                functions = functions_of([*in_force, *kept.past(now=now)], [], today)
-                labels = label(known, functions, _forecast(known, champion)).rows
-                without = rehearse(known, until=today, rows=rows, seed=seed, threads=threads)
-                champion = rehearse(known, until=today, rows=rows, seed=seed, threads=threads, labels=labels)
+                functions = functions_of([*in_force, *kept.past(now=now)], [], today, now=now)
+                made = label(known, functions, _forecast(known, champion)).rows
+                train = partial(rehearse, known, until=today, rows=rows, seed=seed, threads=threads)
+                without = train()
+                champion = without if made.is_empty() else train(labels=partial(_told, made))
                 shown += [
                     _shown(who, truth, model, store, today)
                     for who, model in (
@@ -110,11 +114,11 @@ def run(
                         ("new model, sales and labels", champion),
                     )
                 ]
-                in_question = functions_of(in_force, [], today)
+                in_question = functions_of(in_force, [], today, now=now)
                 found = agreements(known, in_question, _forecast(known, champion), version="the new model")
                 proposed.replace(found)
-                judged.append(Judged(today, labels.height, next(iter(found), None)))
-                if proposed.all().get(made, {}).get("agrees") and kept.withdraw(made, now=now):
+                judged.append(Judged(today, made.height, next(iter(found), None)))
+                if proposed.all().get(override_id, {}).get("agrees") and kept.withdraw(override_id, now=now):
                     retired = today
         finally:
             engine.dispose()
@@ -123,7 +127,7 @@ def run(
 
 def render(story: Story, console: Console) -> None:
     """Prints the table and what became of the override."""
-    shown = Table(title=f"{TITLE}: the store's next {HORIZON_DAYS} days")
+    shown = Table(title=f"{TITLE}: the store's next {MEASURED_DAYS} days")
     for name in COLUMNS:
         shown.add_column(name, justify="left" if name in COLUMNS[:2] else "right")
     for row in _cells(story):
@@ -137,7 +141,7 @@ def save_page(story: Story, path: Path) -> None:
     """The same as a page."""
     told = "".join(f"<p>{escape(said)}</p>" for said in sentences(story))
     rows = [tuple(map(escape, row)) for row in _cells(story)]
-    drawn = table(f"the store's next {HORIZON_DAYS} days", COLUMNS, rows)
+    drawn = table(f"the store's next {MEASURED_DAYS} days", COLUMNS, rows)
     save_document(path, TITLE, [f"<h1>{TITLE}</h1>", told, drawn])
 
 
@@ -179,6 +183,10 @@ def _overridden(kept: OverrideStore, store: str, opening: date) -> str:
     ).id
 
 
+def _told(labels: pl.DataFrame, _history: SalesHistory, _as_of: date) -> pl.DataFrame:
+    return labels
+
+
 def _evening(day: date) -> datetime:
     return datetime.combine(day, time(22), UTC)
 
@@ -189,7 +197,7 @@ def _with_competitor(sales: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, str,
     last = sales.filter(pl.col("sales").is_not_null())["date"].max()
     assert isinstance(store, str)
     assert isinstance(last, date)
-    opening = last - timedelta(days=HORIZON_DAYS + max(TRAININGS_DAYS) - 1)
+    opening = last - timedelta(days=MEASURED_DAYS + max(RELEASES_DAYS) - 1)
     units = sales["sales"].fill_null(0).to_numpy().astype(np.int64)
     thinned = pl.Series("thinned", np.random.default_rng(seed).binomial(units, FALL), dtype=sales["sales"].dtype)
     hit = (pl.col("store") == store) & (pl.col("date") >= opening) & pl.col("sales").is_not_null()
@@ -203,7 +211,7 @@ def _until(sales: pl.DataFrame, day: date) -> pl.DataFrame:
     """What is known at the end of a day: later sales and stock-outs are not, plans are."""
     later = pl.col("date") > day
     unknown = [name for name in ("sales", "stockout_hours") if name in sales.columns]
-    return sales.filter(pl.col("date") <= day + timedelta(days=HORIZON_DAYS)).with_columns(
+    return sales.filter(pl.col("date") <= day + timedelta(days=MAX_HORIZON_DAYS)).with_columns(
         [pl.when(later).then(None).otherwise(pl.col(name)).alias(name) for name in unknown]
     )
 
@@ -213,15 +221,15 @@ def _forecast(history: SalesHistory, model: Trained) -> Forecast:
 
 
 def _said(history: SalesHistory, model: Trained, items: list[Key], as_of: date) -> Floats:
-    made = forecasts(history, model, items, as_of=as_of, horizon_days=HORIZON_DAYS, quantiles=False)
+    made = forecasts(history, model, items, as_of=as_of, horizon_days=MAX_HORIZON_DAYS, quantiles=False)
     return made[CORRECTION].demand
 
 
 def _shown(who: str, truth: SalesHistory, model: Trained, store: str, as_of: date) -> Shown:
-    happened = outcome(truth, as_of=as_of, horizon_days=HORIZON_DAYS)
+    happened = outcome(truth, as_of=as_of, horizon_days=MEASURED_DAYS)
     mine = [row for row, item in enumerate(happened.items) if item[0] == store]
     sold = happened.sold[mine]
-    demand = _said(truth, model, [happened.items[row] for row in mine], as_of)
+    demand = _said(truth, model, [happened.items[row] for row in mine], as_of)[:, :MEASURED_DAYS]
     return Shown(who, as_of, _errors(sold, demand), _errors(sold, FALL * demand))
 
 

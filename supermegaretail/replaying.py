@@ -70,6 +70,7 @@ def note(
 
     def tell(_telling: Telling) -> dict[str, Any]:
         stores = dict.fromkeys(item.store for item in request.items)
+        planned = [one for store in stores for one in forecasts.events.by_store.get(store, ())]
         decided = {
             one.id: None for it in forecasts.served if it.value and it.value.shape for one in it.value.shape.decisions
         }
@@ -81,7 +82,8 @@ def note(
             "table": known.table,
             "position": [known.position.folds, known.position.applied, *known.position.beyond],
             "overrides": list(decided),
-            "events": [one.id for store in stores for one in forecasts.events.by_store.get(store, ())],
+            "events": [one.id for one in planned],
+            "earlier_events": [one.id for event in planned for one in forecasts.events.occasions.get(event.id, ())],
             "no_quantiles": [place for place, one in enumerate(made.forecasts) if one.quantiles is None],
             "explained": [one.explanation is not None and (one.explanation.reason or "") for one in made.forecasts]
             if request.explain
@@ -175,8 +177,12 @@ class RetailReplays:
         history = await self._pool.run(self._history, told["table"], tuple(told["position"]), deadline=deadline)
         ids = [one for one in told["overrides"] if one not in changes.without.get("override", ())]
         overrides = await self._pool.run(self._overrides, ids, deadline=deadline)
-        known = [one for one in told["events"] if one not in changes.without.get("event", ())]
-        events = await self._pool.run(self._events, known, told["versions"].get("events", ""), deadline=deadline)
+        known, earlier = (
+            {one for one in told.get(name, ()) if one not in changes.without.get("event", ())}
+            for name in ("events", "earlier_events")
+        )
+        version = told["versions"].get("events", "")
+        events = await self._pool.run(self._events, known, earlier - known, version, deadline=deadline)
         versions = {**told["versions"], **changes.versions}
         if "core" in changes.versions and "correction" not in changes.versions:
             versions.pop("correction", None)  # the one that was made for that core
@@ -244,12 +250,14 @@ class RetailReplays:
             raise Gone("an override that shaped it is not on record any more")
         return Overrides.of(found, for_ever=True)
 
-    def _events(self, ids: Sequence[str], version: str) -> PlannedEvents:
+    def _events(self, ids: set[str], earlier: set[str], version: str) -> PlannedEvents:
         """Those of then, under the name of all that were known then."""
-        found: list[Override] = self._engine.events.live.store.named(ids) if ids else []
-        if len(found) < len(ids):
+        all_ids = [*ids, *earlier]
+        found: list[Override] = self._engine.events.live.store.named(all_ids) if all_ids else []
+        if len(found) < len(all_ids):
             raise Gone("an event that it was made with is not on record any more")
-        return replace(PlannedEvents.of(found), version=version)
+        past = [one for one in found if one.id in earlier]
+        return replace(PlannedEvents.of([one for one in found if one.id in ids], past), version=version)
 
     def _load(self, core: str, correction: str | None, needed: bool) -> None:
         if needed:

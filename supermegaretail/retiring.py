@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 
 from common.overrides.agreements import Agreement
+from supermegaretail.baseline import moving_average
 from supermegaretail.features import MAX_HORIZON_DAYS, Floats
 from supermegaretail.history import SalesHistory
-from supermegaretail.labelling import Forecast, Function, decided
+from supermegaretail.labelling import LEAST_BASE, MOST_DAYS, Forecast, Function, items_of
+from supermegaretail.overriding import Scope
 from supermegaretail.panel import Key
 from supermegaretail.series import known_demand, windows
 
@@ -28,31 +30,65 @@ def agreements(
     of the last known days err no more than with the override applied to them. Before such days are known it does not.
     """
     assert history.last_day is not None
+    about = [items_of(history, one.scope) for one in functions]
+    every = sorted({item for items in about for item in items})
+    if not every:
+        return []
+    place = {item: row for row, item in enumerate(every)}
+    ahead = model(every, history.last_day, MAX_HORIZON_DAYS)
+    before = model(every, history.last_day - timedelta(days=KNOWN_DAYS), KNOWN_DAYS)
     found = []
-    for one in functions:
-        items, told = decided(history, one, horizon_days=MAX_HORIZON_DAYS)
-        if not items:
-            continue
-        said = model(items, history.last_day, MAX_HORIZON_DAYS)
+    for one, items in zip(functions, about, strict=True):
+        rows = np.array([place[item] for item in items], np.int64)
+        told, said = _decided(history, one, items), ahead[rows]
         both = np.isfinite(told) & np.isfinite(said)
         if (compared := int(both.sum())) < LEAST_COMPARED:
             continue
         ratio = float(said[both].sum() / max(float(told[both].sum()), 1e-9))
         near = (ratio >= 1 - TOLERANCE or one.effect == "ceiling") and (ratio <= 1 + TOLERANCE or one.effect == "floor")
-        errors = _errors(history, one, items, model)
+        errors = _errors(history, one, items, before[rows])
         means = [round(error, 4) for error in errors.mean(0).tolist()] if len(errors) else [None, None]
         agrees = bool(near and len(errors) >= LEAST_COMPARED and np.subtract(*errors.mean(0)) <= 0)
         found.append(Agreement(one.name, version, compared, round(min(ratio, 1e6), 4), agrees, len(errors), *means))
     return found
 
 
-def _errors(history: SalesHistory, function: Function, items: list[Key], model: Forecast) -> Floats:
+def _decided(history: SalesHistory, function: Function, items: list[Key]) -> Floats:
+    """What it says of each day after the last known one [n, 28]; NaN where it says nothing.
+
+    A factor means times the moving average of the day before it began, moved as all other items have moved since:
+    seasons are no news to a model.
+    """
+    assert history.last_day is not None
+    told, last_day = np.full((len(items), MAX_HORIZON_DAYS), np.nan), history.last_day.toordinal()
+    ahead = last_day - function.first + 1  # days from its beginning to the first one asked about
+    days = ahead + MAX_HORIZON_DAYS
+    if not items or days < 1 or ahead > MOST_DAYS or function.last <= last_day:
+        return told
+    since = date.fromordinal(function.first - 1)
+    base = moving_average(history, items, as_of=since, horizon_days=days) * _moved(history, function.scope, since)
+    base[~(base >= LEAST_BASE)] = np.nan
+    shown = function.of(base)[:, max(ahead, 0) :]
+    told[:, MAX_HORIZON_DAYS - shown.shape[1] :] = shown
+    told[:, max(function.last - last_day, 0) :] = np.nan
+    return told
+
+
+def _moved(history: SalesHistory, scope: Scope, since: date) -> float:
+    """What the items that it is not about sell now ÷ what they sold then; 1 where that is not known."""
+    assert history.last_day is not None
+    others = items_of(history, scope, about=False)
+    then, now = (moving_average(history, others, as_of=day, horizon_days=7) for day in (since, history.last_day))
+    both = np.isfinite(then) & np.isfinite(now)
+    return float(now[both].sum() / then[both].sum()) if then[both].sum() > 0 else 1.0
+
+
+def _errors(history: SalesHistory, function: Function, items: list[Key], said: Floats) -> Floats:
     """The model's absolute errors [known items and days, 2]: as it is, and with the override applied to it."""
     assert history.last_day is not None
     as_of = history.last_day - timedelta(days=KNOWN_DAYS)
     days = as_of.toordinal() + 1 + np.arange(KNOWN_DAYS)
     series = [history.panel.series[history.panel.places[item]] for item in items]
     sold = known_demand(windows(series, np.full(len(items), days[0]), days=KNOWN_DAYS)).astype(np.float64)
-    said = model(items, as_of, KNOWN_DAYS)
     known = np.isfinite(sold) & np.isfinite(said) & (days >= function.first) & (days <= function.last)
     return np.abs(np.stack([said, function.of(said)], axis=-1) - sold[..., None])[known]

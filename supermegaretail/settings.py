@@ -37,9 +37,5 @@ class RetailSettings(ServiceSettings):
         return self.var_dir / "supermegaretail" / "replays"
 
     @property
-    def labels_path(self) -> Path:
-        return self.var_dir / "supermegaretail" / "labels.parquet"
-
-    @property
     def predictions_dir(self) -> Path:
         return self.var_dir / "supermegaretail" / "predictions"

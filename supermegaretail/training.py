@@ -25,11 +25,11 @@ from supermegaretail.correction import train as correction_training
 from supermegaretail.correction.model import CorrectionModel
 from supermegaretail.demand import WIDEST
 from supermegaretail.evaluation import errors_at
-from supermegaretail.examples import Examples, draw, panel_days
+from supermegaretail.examples import draw, panel_days
 from supermegaretail.features import CORE_DESIGN, CORRECTION_DESIGN, FEATURES_VERSION, MAX_HORIZON_DAYS
 from supermegaretail.golden import core_probes, correction_probes, questions_of
 from supermegaretail.history import SalesHistory
-from supermegaretail.labelled_examples import labelled, provenance, together
+from supermegaretail.labelled_examples import Labels, labelled, provenance, together
 from supermegaretail.spread import SPREAD_FILE, Spread, learn
 
 ROWS = (50_000, 300_000)  # examples to learn from, at least and at most: in between, half as many as known days
@@ -45,6 +45,7 @@ class Trained:
     core: CoreModel
     correction: CorrectionModel
     errors: Mapping[str, float]  # WAPE by tier over the first 28 held-out days; empty where none could be held out
+    labels: pl.DataFrame | None = None  # that it has learnt from, beside what was sold
 
 
 def fit(
@@ -53,38 +54,39 @@ def fit(
     rows: int | None = None,
     seed: int = 1,
     threads: int = 2,
-    labels: pl.DataFrame | None = None,
+    labels: Labels | None = None,
 ) -> Trained:
-    """Both models from everything in the history; the same history and seed give the same models.
+    """Both models from everything in the history; the same history, seed and labels give the same models.
 
     First a pair of models that never sees the last weeks: its errors there tell how good the models are and how far
-    demand may lie from a forecast. What is returned has learnt from everything, and from `labels`, rows of
-    `labelling.label`, where there are any.
+    demand may lie from a forecast. What is returned has learnt from everything. Each pair learns from the labels as of
+    the last day that it sees.
     """
-    opinions = None if labels is None else labelled(history, labels)
+    assert history.last_day is not None
     cut = held_out_from(history)
     stages = 2 if cut is not None else 1
     with progress("training", stages * (core_training.GROWTH.trees + correction_training.GROWTH.trees)) as report:
         grow = partial(_grow, history, rows=rows or examples_for(history), seed=seed, threads=threads, report=report)
+        taught = labels and labels(history, history.last_day)
         if cut is None:
-            return Trained(*grow(labels=opinions), errors={})
-        core, correction = grow(until=cut)
+            return Trained(*grow(until=history.last_day, labels=taught), errors={}, labels=taught)
+        core, correction = grow(until=cut, labels=labels and labels(history, cut))
         report.say("measuring on held-out weeks")
         errors = errors_at(history, Trained(core, correction, errors={}), as_of=cut)
         spreads = _spreads(history, core, correction, since=cut, seed=seed)
-        core, correction = grow(labels=opinions)
+        core, correction = grow(until=history.last_day, labels=taught)
     core.spread, correction.spread = spreads
-    return Trained(core, correction, errors)
+    return Trained(core, correction, errors, taught)
 
 
 def rehearse(
-    history: SalesHistory, *, until: date, rows: int, seed: int, threads: int, labels: pl.DataFrame | None = None
+    history: SalesHistory, *, until: date, rows: int, seed: int, threads: int, labels: Labels | None = None
 ) -> Trained:
-    """A pair made by the same recipe that has seen no sale after `until`; without a spread."""
-    opinions = None if labels is None else labelled(history, labels)
+    """A pair made by the same recipe that has seen no sale after `until`, and labels as of then; without a spread."""
+    taught = labels and labels(history, until)
     with progress("rehearsing", core_training.GROWTH.trees + correction_training.GROWTH.trees) as report:
-        pair = _grow(history, rows=rows, seed=seed, threads=threads, report=report, until=until, labels=opinions)
-    return Trained(*pair, errors={})
+        pair = _grow(history, rows=rows, seed=seed, threads=threads, report=report, until=until, labels=taught)
+    return Trained(*pair, errors={}, labels=taught)
 
 
 def examples_for(history: SalesHistory) -> int:
@@ -108,11 +110,12 @@ def _grow(
     seed: int,
     threads: int,
     report: Reporter,
-    until: date | None = None,
-    labels: Examples | None = None,
+    until: date,
+    labels: pl.DataFrame | None,
 ) -> tuple[CoreModel, CorrectionModel]:
     report.say("drawing examples")
-    examples = together(draw(history.panel, rows=rows, seed=seed, until=until), labels)
+    opinions = None if labels is None else labelled(history, labels, as_of=until)
+    examples = together(draw(history.panel, rows=rows, seed=seed, until=until), opinions)
     report.say("core model")
     core = core_training.fit(examples, seed=seed, threads=threads, advance=report.advance)
     report.say("correction model")
@@ -140,18 +143,18 @@ def train(
     rows: int | None = None,
     quality: Mapping[str, Any] | None = None,
     promote: bool = True,
-    labels: pl.DataFrame | None = None,
+    labels: Labels | None = None,
 ) -> tuple[Manifest, Manifest]:
     """Publishes core and correction as champions, with their errors on the last weeks when those were held out.
 
     The errors are those of models that did not see these weeks; what is published has seen everything. `quality` is
-    what was found out about the table before; the manifests keep it, and where `labels` are from. Without `promote`
-    no alias moves.
+    what was found out about the table before; the manifests keep it, and where labels are from. Without `promote` no
+    alias moves.
     """
     whole = SalesHistory.build(table)
     rows = rows or examples_for(whole)
     trained = fit(whole, rows=rows, seed=seed, threads=threads, labels=labels)
-    core, correction = publish(trained, whole, table, registry, rows=rows, seed=seed, quality=quality, labels=labels)
+    core, correction = publish(trained, whole, table, registry, rows=rows, seed=seed, quality=quality)
     if promote:
         promote_pair(registry, core.version, correction.version, why=TRAINED)
     return core, correction
@@ -172,7 +175,6 @@ def publish(
     rows: int,
     seed: int,
     quality: Mapping[str, Any] | None = None,
-    labels: pl.DataFrame | None = None,
 ) -> tuple[Manifest, Manifest]:
     """New versions of both, which no alias stands for yet; the old ones if they are the same."""
     assert history.last_day is not None
@@ -183,8 +185,8 @@ def publish(
         "last_day": history.last_day.isoformat(),
         "columns": filled_columns(table),
     }
-    if labels is not None:
-        drawn["labels"] = dict(provenance(labels))
+    if trained.labels is not None and not trained.labels.is_empty():
+        drawn["labels"] = dict(provenance(trained.labels))
     told: dict[str, Any] = {
         "training": {**drawn, "quality": dict(quality)} if quality is not None else drawn,
         "libraries": libraries(),

@@ -36,17 +36,28 @@ class LabelModel:
 def fit(votes: Votes, accuracy: Weights, *, truth: Classes | None = None) -> LabelModel:
     """Begins at the weighted vote with `accuracy` [m]; points with a `truth` [n] that is not SILENT keep it.
 
-    Without a single vote about a point, it gets the classes' shares. The same input gives the same numbers.
+    Rates and shares are learnt where two functions speak or the truth is known: a voice that nothing was ever compared
+    with can only confirm itself, and keeps `accuracy`. The same input gives the same numbers.
     """
-    said = np.stack([votes.said == known for known in range(votes.classes)], axis=2).astype(np.float64)
-    begin = _prior(accuracy, votes.classes)
+    n, m, classes = *votes.said.shape, votes.classes
+    known = np.zeros(n, bool) if truth is None else truth != SILENT
+    compared = (votes.spoken.sum(1) > 1) | known
+    row, column = np.nonzero(votes.spoken)
+    cell = column * classes + votes.said[row, column]  # of [m, classes], of each vote
+    taught = compared[row]
+    begin = _prior(accuracy, classes)
     labels = _kept(weighted_vote(votes, accuracy), truth)
-    rates, shares = begin, labels.mean(0) if len(labels) else np.full(votes.classes, 1 / votes.classes)
+    rates, shares = begin, np.full(classes, 1 / classes)
     for done in range(1, MOST_ROUNDS + 1):
-        counts = np.einsum("nc,nmk->mck", labels, said) + PRIOR_VOTES * begin
+        seen = [
+            np.bincount(cell[taught], labels[row[taught], true], m * classes).reshape(m, classes)
+            for true in range(classes)
+        ]
+        counts = np.stack(seen, axis=1) + PRIOR_VOTES * begin
         rates = counts / counts.sum(2, keepdims=True)
-        shares = (labels.sum(0) + 1) / (len(labels) + votes.classes)
-        logs = np.log(shares) + np.einsum("nmk,mck->nc", said, np.log(rates))
+        shares = (labels[compared].sum(0) + 1) / (compared.sum() + classes)
+        said = np.log(rates).transpose(1, 0, 2).reshape(classes, m * classes)
+        logs = np.stack([np.bincount(row, said[true, cell], n) for true in range(classes)], axis=1) + np.log(shares)
         likely = np.exp(logs - logs.max(1, keepdims=True))
         renewed = _kept(likely / likely.sum(1, keepdims=True), truth)
         moved = float(np.abs(renewed - labels).max(initial=0))

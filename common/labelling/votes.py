@@ -32,10 +32,6 @@ class Votes:
     def spoken(self) -> npt.NDArray[np.bool_]:
         return np.asarray(self.said != SILENT)
 
-    def at(self, points: npt.NDArray[np.bool_]) -> Votes:
-        """Those about some points."""
-        return Votes(self.names, self.said[points], self.classes)
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -52,24 +48,17 @@ class Standing:
 def standings(votes: Votes, truth: Classes) -> list[Standing]:
     """Of each function; `truth` [n] is SILENT where it has not arrived."""
     spoken, n = votes.spoken, max(len(votes.said), 1)
-    found = []
-    for place, name in enumerate(votes.names):
-        mine = votes.said[:, place]
-        others = np.delete(votes.said, place, axis=1)
-        apart = (others != SILENT) & (others != mine[:, None])
-        known = spoken[:, place] & (truth != SILENT)
-        right = int((mine[known] == truth[known]).sum())
-        found.append(
-            Standing(
-                name,
-                coverage=float(spoken[:, place].sum() / n),
-                overlaps=float((spoken[:, place] & (others != SILENT).any(1)).sum() / n),
-                conflicts=float((spoken[:, place] & apart.any(1)).sum() / n),
-                compared=int(known.sum()),
-                accuracy=right / int(known.sum()) if known.any() else None,
-            )
-        )
-    return found
+    voices = spoken.sum(1)[:, None]
+    alike = np.stack([(votes.said == known).sum(1) for known in range(votes.classes)], axis=1)
+    like_me = np.take_along_axis(alike, np.maximum(votes.said, 0), axis=1)
+    compared = spoken & (truth != SILENT)[:, None]
+    right = compared & (votes.said == truth[:, None])
+    flags = (spoken, spoken & (voices > 1), spoken & (voices > like_me), compared, right)
+    counts = zip(*(flag.sum(0).tolist() for flag in flags), strict=True)
+    return [
+        Standing(name, says / n, overlaps / n, conflicts / n, seen, hits / seen if seen else None)
+        for name, (says, overlaps, conflicts, seen, hits) in zip(votes.names, counts, strict=True)
+    ]
 
 
 def accuracies(found: Sequence[Standing]) -> Weights:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -54,6 +55,23 @@ class Rules(Protocol[Wish]):
         """By the id of an override that others leave nothing to decide: theirs."""
 
 
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What a store does not take, as the `Problem` that callers are told: 404, 409 or 422."""
+    try:
+        yield
+    except Clash as clash:
+        detail = f"{clash}; replaces: {clash.other} would end it"
+        raise Problem(409, detail, errors=[{"where": "replaces", "what": clash.other}]) from clash
+    except TooMany as error:
+        raise Problem(409, str(error)) from error
+    except LookupError as error:
+        raise Problem(404, str(error.args[0])) from error
+    except ValueError as error:
+        where, _, what = str(error).partition(" ")  # the field comes first
+        raise Problem(422, f"{where}: {what}", errors=[{"where": where, "what": what}]) from error
+
+
 class OverrideDesk(Generic[Made, Wish]):
     """Its methods block: who writes takes the service's writer thread, who reads takes `ask`; `close` it at the end."""
 
@@ -88,7 +106,7 @@ class OverrideDesk(Generic[Made, Wish]):
     def add(self, wish: Wish) -> Override:
         """In force here when it returns; `Problem` 404, 409 or 422 where it can't be, 503 where it is only stored."""
         value, now = self.rules.value(wish), datetime.now(UTC)
-        try:
+        with refusals():
             made = self.live.store.add(
                 self.rules.target(wish),
                 value,
@@ -102,16 +120,6 @@ class OverrideDesk(Generic[Made, Wish]):
                 replaces=wish.replaces,
                 clash=lambda others: self._refuse_clash(value, others),
             )
-        except Clash as clash:
-            detail = f"{clash}; replaces: {clash.other} would end it"
-            raise Problem(409, detail, errors=[{"where": "replaces", "what": clash.other}]) from clash
-        except TooMany as error:
-            raise Problem(409, str(error)) from error
-        except LookupError as error:
-            raise Problem(404, str(error.args[0])) from error
-        except ValueError as error:
-            what = str(error).removeprefix("ends_at ")
-            raise Problem(422, f"ends_at: {what}", errors=[{"where": "ends_at", "what": what}]) from error
         log.info("override.added", override_id=made.id, owner=made.owner, ends_at=made.ends_at)
         self._look(f"override {made.id} is stored")
         return made

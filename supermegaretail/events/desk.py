@@ -6,21 +6,24 @@ Methods that write block: call them in a thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from common.overrides.desk import refusals
 from common.overrides.live import LiveOverrides
 from common.service.problems import Problem
-from common.state.overrides import MAX_DAYS, Clash, Override, OverrideStore
+from common.state.overrides import MAX_DAYS, MOST_IN_FORCE, Clash, Override, OverrideStore
 from supermegaretail.events.contract import NewEvent
 from supermegaretail.events.planned import AFTER_DAYS, PlannedEvents
 from supermegaretail.overriding import Scope
 
 SCOPE = "supermegaretail.events"
-MOST_OF_A_STORE = 200  # each item of the store looks at all of them
+MOST_OF_A_STORE = 200  # in force; a forecast looks at all of them
 NEW = "new"  # the id of what has none yet
 FIELDS = ("name", "first_day", "last_day", "factor")
 log = structlog.get_logger(__name__)
@@ -30,46 +33,64 @@ class EventDesk:
     """The events of one state database: `live.value` is what forecasts read."""
 
     def __init__(self, state: Engine) -> None:
-        self.live = LiveOverrides(OverrideStore(state, SCOPE), PlannedEvents.of)
+        self._store = OverrideStore(state, SCOPE)
+        self._past: list[Override] = []
+        self.live = LiveOverrides(self._store, self._made)
 
     def add(self, wish: NewEvent) -> Override:
-        """In force here when it returns; `Problem` 404, 409 or 422 where it can't be."""
+        """In force here when it returns; `Problem` 404, 409 or 422 where it can't be, 503 where it is only stored."""
         now = datetime.now(UTC)
-        if sum(Scope.of(one.target).store == wish.store for one in self.live.all) >= MOST_OF_A_STORE:
-            raise Problem(409, f"{MOST_OF_A_STORE} events are known of this store: withdraw some")
-        try:
+        with refusals():
             made = self.live.store.add(
                 scope_of(wish).target,
                 value_of(wish),
                 owner=wish.owner,
                 reason=wish.reason,
                 ticket=wish.ticket,
-                ends_at=_end(wish, now),
+                ends_at=end_of(wish, now),
                 now=now,
                 replaces=wish.replaces,
                 clash=lambda others: _refuse_same(wish, others),
+                most=(f"{wish.store}\n", MOST_OF_A_STORE),
             )
-        except Clash as clash:
-            detail = f"{clash}; replaces: {clash.other} would end it"
-            raise Problem(409, detail, errors=[{"where": "replaces", "what": clash.other}]) from clash
-        except LookupError as error:
-            raise Problem(404, str(error.args[0])) from error
-        except ValueError as error:
-            raise Problem(422, str(error)) from error
-        self.live.refresh()
         log.info("planned_event.added", event_id=made.id, owner=made.owner, ends_at=made.ends_at)
+        self._look(f"the event {made.id} is stored")
         return made
 
-    def withdraw(self, event_id: str) -> None:
-        """Unknown to forecasts here when it returns; `Problem` 404."""
-        if not self.live.store.withdraw(event_id, now=datetime.now(UTC)):
+    def withdraw(self, event_id: str, *, why: str = "") -> None:
+        """Unknown to forecasts here when it returns; `Problem` 404, or 503 where that is only stored."""
+        if not self.live.store.withdraw(event_id, now=datetime.now(UTC), why=why):
             raise Problem(404, "no event of this id is in force")
-        self.live.refresh()
         log.info("planned_event.withdrawn", event_id=event_id)
+        self._look("it is withdrawn")
 
-    def listed(self) -> list[dict[str, Any]]:
-        """Those in force, by their first day; from memory."""
-        return sorted((shown(one) for one in self.live.all), key=lambda one: (one["first_day"], one["id"]))
+    def listed(self, words: str = "") -> list[dict[str, Any]]:
+        """Those in force that have these words, by their first day; from memory."""
+        told = (shown(one) for one in self.live.all)
+        fitting = (one for one in told if words in f"{one['sentence']} {one['owner']} {one['id']}".casefold())
+        return sorted(fitting, key=lambda one: (one["first_day"], one["id"]))
+
+    def _made(self, found: Sequence[Override]) -> PlannedEvents:
+        """The end of one needs no database: where that is away, the past is what was read last."""
+        with suppress(SQLAlchemyError):
+            self._past = _past_of(self._store, found)
+        return PlannedEvents.of(found, self._past)
+
+    def _look(self, done: str) -> None:
+        self.live.refresh()
+        if self.live.trouble is not None:
+            raise Problem(503, f"{done}, but not seen here yet: the events {self.live.trouble}")
+
+
+def planned(store: OverrideStore, found: Sequence[Override]) -> PlannedEvents:
+    """What forecasts look up where these are in force; reads the past."""
+    return PlannedEvents.of(found, _past_of(store, found))
+
+
+def _past_of(store: OverrideStore, found: Sequence[Override]) -> list[Override]:
+    """Those before them at the places of those that are expected to be like earlier ones."""
+    unknown = {one.target for one in found if one.value.get("factor") is None}
+    return store.past(now=datetime.now(UTC), limit=MOST_IN_FORCE, targets=unknown) if unknown else []
 
 
 def shown(event: Override) -> dict[str, Any]:
@@ -117,17 +138,16 @@ def unsaved(wish: NewEvent) -> Override:
     )
 
 
-def _end(wish: NewEvent, now: datetime) -> datetime:
+def end_of(wish: NewEvent, now: datetime) -> datetime:
     """When it is forgotten: `ends_at`, or when no level remembers it, whichever clock is later: sales may be old."""
+    if (wish.first_day - now.date()).days > MAX_DAYS:
+        raise ValueError("first_day lies too far ahead")
     if wish.ends_at is not None:
         return wish.ends_at
-    try:
-        over = datetime.combine(wish.last_day, time(), UTC) + timedelta(days=1)
-    except OverflowError as error:
-        raise ValueError("last_day lies too far ahead") from error
+    over = datetime.combine(wish.last_day, time(), UTC) + timedelta(days=1)
     end = max(over, now) + timedelta(days=AFTER_DAYS)
     if end > now + timedelta(days=MAX_DAYS):
-        raise ValueError(f"last_day: an event is known {MAX_DAYS - AFTER_DAYS} days ahead at most")
+        raise ValueError(f"last_day lies too far ahead: an event is known {MAX_DAYS - AFTER_DAYS} days ahead at most")
     return end
 
 

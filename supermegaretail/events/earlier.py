@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from statistics import median
+from functools import cache
 
 import numpy as np
 
+from supermegaretail.features import Floats
 from supermegaretail.overriding import Scope
 from supermegaretail.panel import Panel
 from supermegaretail.series import SALES, Series, known_demand
@@ -17,34 +18,47 @@ BELIEVED = 1.0  # occasions that nothing came of, beside those that were seen: o
 LOWEST, HIGHEST = 0.1, 5.0
 
 
-def like_earlier(scope: Scope, spans: Sequence[tuple[int, int]], panel: Panel, as_of: date) -> float:
-    """The effect of events over `spans` (first and last day, ordinals) on the place's demand; 1 where none is known.
+class Earlier:
+    """As one table of sales tells it; no day after `as_of` is looked at, and each occasion once."""
 
-    No day after `as_of` is looked at. Each span is one occasion; their logarithms are averaged and drawn towards 0.
-    """
-    series = _series(scope, panel)
-    if series is None:
-        return 1.0
-    demand = known_demand(series.values) if scope.sku else series.values[SALES]
-    ratios = [
-        _ratio(demand, first - series.first_day, min(last, as_of.toordinal()) - series.first_day)
-        for first, last in spans
-    ]
-    known = [np.log(np.clip(ratio, LOWEST, HIGHEST)) for ratio in ratios if ratio is not None]
-    return float(np.exp(np.sum(known) / (len(known) + BELIEVED)))
+    def __init__(self, panel: Panel, as_of: date) -> None:
+        self._panel = panel
+        self._today = as_of.toordinal()
+        self._demand = cache(self._demand_of)
+        self._ratio = cache(self._ratio_of)
 
+    def effect(self, scope: Scope, spans: Sequence[tuple[int, int]]) -> float:
+        """Of events over `spans` (first and last day, ordinals) on the place's demand; 1 where none is known.
 
-def _ratio(demand: np.ndarray[tuple[int, ...], np.dtype[np.float32]], first: int, last: int) -> float | None:
-    """What the days sold ÷ the medians of their weekdays in the weeks before; None where not known."""
-    sold = usual = 0.0
-    for day in range(max(first, 0), min(last + 1, len(demand))):
-        weeks = (day - first) // 7 + 1  # back to before the event began
-        before = [demand[day - 7 * week] for week in range(weeks, weeks + WEEKS_BEFORE) if day - 7 * week >= 0]
-        known = [float(one) for one in before if not np.isnan(one)]
-        if known and not np.isnan(demand[day]):
-            sold += float(demand[day])
-            usual += median(known)  # another event among these weeks is no part of the usual
-    return sold / usual if usual > 0 else None
+        Each span is one occasion; their logarithms are averaged and drawn towards 0.
+        """
+        ratios = [self._ratio(scope, first, last) for first, last in spans]
+        known = [np.log(np.clip(ratio, LOWEST, HIGHEST)) for ratio in ratios if ratio is not None]
+        return float(np.exp(np.sum(known) / (len(known) + BELIEVED)))
+
+    def _demand_of(self, scope: Scope) -> tuple[int, Floats]:
+        """Its first day, and the demand of each."""
+        series = _series(scope, self._panel)
+        if series is None:
+            return 0, np.zeros(0)
+        demand = known_demand(series.values) if scope.sku else series.values[SALES]
+        return series.first_day, np.asarray(demand, np.float64)
+
+    def _ratio_of(self, scope: Scope, first: int, last: int) -> float | None:
+        """What the days sold ÷ the medians of their weekdays in the weeks before; None where not known."""
+        start, demand = self._demand(scope)
+        first, last = first - start, min(last, self._today) - start
+        days = np.arange(max(first, 0), min(last + 1, len(demand)))
+        weeks = (days - first) // 7 + 1  # back to before the event began
+        back = days[:, None] - 7 * (weeks[:, None] + np.arange(WEEKS_BEFORE))
+        before = np.sort(np.where(back >= 0, demand[np.maximum(back, 0)], np.nan))  # what is not known comes last
+        count = (~np.isnan(before)).sum(1)
+        known = (count > 0) & ~np.isnan(demand[days])
+        days, before, count = days[known], before[known], count[known]
+        rows = np.arange(len(days))
+        # medians: another event among these weeks is no part of the usual
+        usual = (before[rows, (count - 1) // 2] + before[rows, count // 2]).sum() / 2
+        return float(demand[days].sum() / usual) if usual > 0 else None
 
 
 def _series(scope: Scope, panel: Panel) -> Series | None:

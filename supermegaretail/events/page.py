@@ -1,11 +1,11 @@
-"""The page `/admin/events`: what is known ahead; add, preview, withdraw. No JavaScript."""
+"""The page `/admin/events`: what is known ahead; add, preview, edit, withdraw. No JavaScript."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from pydantic import ValidationError
 from starlette.responses import RedirectResponse
 
@@ -21,7 +21,7 @@ from supermegaretail.events.desk import effect
 from supermegaretail.events.preview import preview
 
 PATH = "/admin/events"
-MOST_SHOWN = 200
+MOST_SHOWN = 100  # on one page
 DONE = {"added": "The event is saved; forecasts reckon with it.", "withdrawn": "The event is withdrawn."}
 FIELDS = (
     Field("name", "What happens", "In your words: they are shown beside the forecast.", required=True),
@@ -41,6 +41,8 @@ FIELDS = (
     Field("ticket", "Ticket"),
     Field("replaces", "Replaces", "The id of an event that this one takes the place of."),
 )
+GONE = "the event that was to be edited is not in force any more."
+Start = Annotated[int, Query(ge=0)]
 NAMES = tuple(field.name for field in FIELDS)
 
 
@@ -48,25 +50,35 @@ def add_events_page(admin: AdminPages, engine: Engine) -> None:
     """Adds the page to the operators' pages."""
     admin.list_page("Events", PATH)
 
-    def shown(*, status: int = 200, done: str = "", **told: Any) -> Response:
-        events = engine.events.listed()
+    def shown(*, status: int = 200, done: str = "", find: str = "", start: int = 0, **told: Any) -> Response:
+        events = engine.events.listed(find.casefold())
         said: dict[str, Any] = {"form": dict.fromkeys(NAMES, ""), "mistakes": {}, "preview": None} | told
         return admin.render(
             "events.html",
             path=PATH,
             status=status,
             fields=FIELDS,
-            events=events[:MOST_SHOWN],
-            total=len(events),
+            events=events[start : start + MOST_SHOWN],
+            fitting=len(events),
+            total=len(engine.events.live.all),
+            start=start,
+            most=MOST_SHOWN,
+            find=find,
             effect=effect,
             done=DONE.get(done),
             **said,
         )
 
     @admin.routes.get("/events")
-    async def listed(done: str = "") -> Response:
-        """What is known, and an empty form."""
-        return shown(done=done)
+    async def listed(done: str = "", find: str = "", start: Start = 0, edit: str = "") -> Response:
+        """What is known, and a form: empty, or with what was told of the event that is to be edited."""
+        if not edit:
+            return shown(done=done, find=find[:200], start=start)
+        known = next((one for one in engine.events.listed() if one["id"] == edit), None)
+        if known is None:
+            return shown(status=404, mistakes={"": GONE})
+        told = {name: "" if known.get(name) is None else str(known[name]) for name in NAMES}
+        return shown(form={**told, "owner": "", "replaces": edit}, find=find[:200], start=start)
 
     @admin.routes.post("/events")
     async def sent(request: Request, call: CurrentCall) -> Response:
@@ -93,6 +105,9 @@ def add_events_page(admin: AdminPages, engine: Engine) -> None:
     @admin.routes.post("/events/withdraw")
     async def withdrawn(request: Request, call: CurrentCall) -> Response:
         """Ends an event before its time."""
-        given = await form_of(request, "id")
-        await engine.writes.run(partial(engine.events.withdraw, given.get("id", "")), deadline=call.deadline)
+        given = await form_of(request, "id", "reason")
+        why = given.get("reason", "")
+        if not 3 <= len(why) <= 2_000:
+            return shown(status=422, mistakes={"": "to withdraw one, tell why, in 3 to 2,000 characters."})
+        await engine.writes.run(partial(engine.events.withdraw, given.get("id", ""), why=why), deadline=call.deadline)
         return RedirectResponse(f"{PATH}?done=withdrawn", 303)

@@ -12,11 +12,12 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TypeAlias
 
 import numpy as np
 
-from common.state.overrides import Override
-from supermegaretail.events.earlier import like_earlier
+from common.state.overrides import REPLACED, Override
+from supermegaretail.events.earlier import Earlier
 from supermegaretail.features import Floats
 from supermegaretail.overriding import Scope, category_of
 from supermegaretail.panel import Key, Panel
@@ -52,16 +53,15 @@ class PlannedEvent:
             return None
         return cls(stored.id, name, Scope.of(stored.target), first, last, factor, stored.owner, stored.reason)
 
-    def is_about(self, key: Key, category: str) -> bool:
-        """Of an item of its store."""
-        return self.scope.sku in ("", key[1]) and self.scope.category in ("", category)
+
+Named: TypeAlias = tuple[tuple[PlannedEvent, Floats], ...]  # events, and the effect [horizon] of each
 
 
 @dataclass(frozen=True, slots=True)
 class Planning:
     """What events had to do with one item's demand."""
 
-    named: tuple[tuple[PlannedEvent, Floats], ...]
+    named: Named
     without: Floats  # the demand [horizon] that the same tier tells without them
 
 
@@ -70,7 +70,7 @@ class Fed:
     """What events make of the recent level of n items."""
 
     factors: Floats  # [n, horizon], 1 where there is nothing to be made of it
-    named: Mapping[int, tuple[tuple[PlannedEvent, Floats], ...]]  # by row: each event, and its effect [horizon]
+    named: Mapping[int, Named]  # by row
 
     def of(self, rows: Sequence[int]) -> Fed | None:
         """What concerns these rows, in their order."""
@@ -94,57 +94,109 @@ class PlannedEvents:
 
     by_store: Mapping[str, tuple[PlannedEvent, ...]] = field(default_factory=dict)
     version: str = ""  # "" where there are none
+    occasions: Mapping[str, tuple[PlannedEvent, ...]] = field(default_factory=dict)  # by one without a factor: earlier
 
     @classmethod
-    def of(cls, stored: Iterable[Override]) -> PlannedEvents:
-        events = [event for one in stored if (event := PlannedEvent.of(one)) is not None]
-        by_store: dict[str, list[PlannedEvent]] = {}
-        for event in sorted(events, key=lambda event: (event.first, event.id)):
+    def of(cls, stored: Sequence[Override], past: Iterable[Override] = ()) -> PlannedEvents:
+        """Of those in force; what happened to those of the `past` tells what to expect of others of their name."""
+        events = _by_day(stored)
+        by_store, alike = dict[str, list[PlannedEvent]](), dict[tuple[Scope, str], list[PlannedEvent]]()
+        for event in events:
             by_store.setdefault(event.scope.store, []).append(event)
-        names = "\n".join(sorted(event.id for event in events))
-        version = hashlib.sha256(names.encode()).hexdigest()[:12] if events else ""
-        return cls({store: tuple(some) for store, some in by_store.items()}, version)
+        for event in _by_day([*stored, *(one for one in past if happened(one))]):
+            alike.setdefault((event.scope, event.name.casefold()), []).append(event)
+        occasions = {
+            event.id: tuple(one for one in alike[event.scope, event.name.casefold()] if one.first < event.first)
+            for event in events
+            if event.factor is None
+        }
+        occasions = {event_id: earlier[-OCCASIONS:] for event_id, earlier in occasions.items() if earlier}
+        names = sorted({one.id for some in (events, *occasions.values()) for one in some})
+        version = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12] if events else ""
+        return cls({store: tuple(some) for store, some in by_store.items()}, version, occasions)
+
+    def are_at(self, keys: Iterable[Key]) -> bool:
+        """Whether one is known of the stores of any of these items."""
+        return bool(self.by_store) and any(key[0] in self.by_store for key in keys)
 
     def feed(self, keys: Sequence[Key], panel: Panel, *, as_of: date, horizon_days: int) -> Fed | None:
-        """What the events make of these items' levels on the days after `as_of`; None where they touch none."""
-        if not self.by_store:
+        """What the events make of these items' levels on the days after `as_of`; None where they touch none.
+
+        It takes a look at each item and one at each event of their stores: for worker threads, not the event loop.
+        """
+        if not self.are_at(keys):
             return None
-        today, factors, effects = as_of.toordinal(), np.ones((len(keys), horizon_days)), dict[str, float]()
-        named: dict[int, tuple[tuple[PlannedEvent, Floats], ...]] = {}
+        today, earlier = as_of.toordinal(), Earlier(panel, as_of)
+        factors, named = np.ones((len(keys), horizon_days)), dict[int, Named]()
+        stores = dict[str, _AtStore]()
         for row, key in enumerate(keys):
-            near = [
-                event
-                for event in self.by_store.get(key[0], ())
-                if event.first <= today + horizon_days and event.last > today - AFTER_DAYS
-            ]
-            some = [event for event in near if event.is_about(key, category_of(panel, key))]
-            if not some:
+            if key[0] not in self.by_store:
                 continue
-            for event in some:
-                if event.id not in effects:
-                    effects[event.id] = self.effect(event, panel, as_of)
-            made = _fed([(event, effects[event.id]) for event in some], today, horizon_days)
-            if np.abs(made - 1).max() > SAME:
-                factors[row] = made
-                named[row] = tuple((event, _fed([(event, effects[event.id])], today, horizon_days)) for event in some)
+            if key[0] not in stores:
+                near = [
+                    event
+                    for event in self.by_store[key[0]]
+                    if event.first <= today + horizon_days and event.last > today - AFTER_DAYS
+                ]
+                effects = [self.effect(event, earlier) for event in near]
+                stores[key[0]] = _AtStore(near, effects, today, horizon_days)
+            made, some = stores[key[0]].of(key[1], category_of(panel, key))
+            if some:
+                factors[row], named[row] = made, some
         return Fed(factors, named) if named else None
 
-    def effect(self, event: PlannedEvent, panel: Panel, as_of: date) -> float:
+    def effect(self, event: PlannedEvent, earlier: Earlier) -> float:
         """By how much an event is expected to multiply demand."""
         if event.factor is not None:
             return event.factor
-        name = event.name.casefold()
-        alike = [one for one in self.by_store[event.scope.store] if one.name.casefold() == name and one is not event]
-        spans = [(one.first, one.last) for one in alike if one.scope == event.scope and one.first < event.first]
-        return like_earlier(event.scope, spans[-OCCASIONS:], panel, as_of)
+        return earlier.effect(event.scope, [(one.first, one.last) for one in self.occasions.get(event.id, ())])
 
 
-def _fed(effects: Sequence[tuple[PlannedEvent, float]], today: int, horizon_days: int) -> Floats:
-    """By what the level is to be multiplied on each target day [horizon]."""
-    first = today - AFTER_DAYS + 1
-    days = np.ones(AFTER_DAYS + horizon_days)
-    for event, effect in effects:
-        days[max(event.first - first, 0) : max(event.last - first + 1, 0)] *= effect
-    days = np.clip(days, LEAST, MOST)
-    past, ahead = days[:AFTER_DAYS], days[AFTER_DAYS:]
-    return np.asarray(ahead / np.mean([past[-some:].mean() for some in LEVEL_DAYS]))
+def happened(stored: Override) -> bool:
+    """Whether its days were over before it ended: not of one that was called off, or told anew."""
+    ended = (stored.withdrawn_at or stored.ends_at)[:10]
+    return str(stored.value.get("last_day")) < ended and not stored.withdrawn_why.startswith(REPLACED)
+
+
+def _by_day(stored: Iterable[Override]) -> list[PlannedEvent]:
+    events = (event for one in stored if (event := PlannedEvent.of(one)) is not None)
+    return sorted(events, key=lambda event: (event.first, event.id))
+
+
+class _AtStore:
+    """What events of one store make of its items; worked out once for all items that the same events are about."""
+
+    def __init__(self, near: Sequence[PlannedEvent], effects: Sequence[float], today: int, horizon_days: int) -> None:
+        self._near = near
+        self._of: dict[tuple[str, str], list[int]] = {}  # by product and category: the places of events
+        for place, event in enumerate(near):
+            self._of.setdefault((event.scope.sku, event.scope.category), []).append(place)
+        days = np.arange(today - AFTER_DAYS + 1, today + horizon_days + 1)
+        first, last, effect = (
+            np.array(values).reshape(-1, 1)
+            for values in ([one.first for one in near], [one.last for one in near], effects)
+        )
+        self._effects = np.where((first <= days) & (days <= last), effect, 1.0)  # [events, days]
+        self._alone = _levels(self._effects)
+        self._made: dict[tuple[tuple[str, str], ...], tuple[Floats, Named]] = {}
+
+    def of(self, sku: str, category: str) -> tuple[Floats, Named]:
+        """By what the level is to be multiplied on each target day, and why; no events where nothing is."""
+        scopes = tuple(sorted({(sku, category), (sku, ""), ("", category), ("", "")} & self._of.keys()))
+        if scopes not in self._made:
+            self._made[scopes] = self._together(sorted(place for scope in scopes for place in self._of[scope]))
+        return self._made[scopes]
+
+    def _together(self, places: list[int]) -> tuple[Floats, Named]:
+        made = _levels(self._effects[places].prod(0))
+        if np.abs(made - 1).max() <= SAME:
+            return made, ()
+        return made, tuple((self._near[place], self._alone[place]) for place in places)
+
+
+def _levels(effects: Floats) -> Floats:
+    """By what the level is to be multiplied on the target days [..., horizon], of effects [..., days]."""
+    days = np.clip(effects, LEAST, MOST)
+    past, ahead = days[..., :AFTER_DAYS], days[..., AFTER_DAYS:]
+    known = np.mean([past[..., -some:].mean(-1, keepdims=True) for some in LEVEL_DAYS], axis=0)
+    return np.asarray(ahead / known)

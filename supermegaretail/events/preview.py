@@ -10,27 +10,33 @@ from typing import Any, cast
 
 from common.chain.fallback import Served
 from common.errors import PoolFull
+from common.overrides.desk import refusals
 from common.service.gateway import Call
 from common.service.problems import Problem
 from supermegaretail.asking import Question
 from supermegaretail.demand import Demand
 from supermegaretail.engine import Engine
 from supermegaretail.events.contract import EventPreview
-from supermegaretail.events.desk import NEW, scope_of, sentence, unsaved
+from supermegaretail.events.desk import NEW, end_of, planned, scope_of, sentence, unsaved
+from supermegaretail.events.earlier import Earlier
 from supermegaretail.events.planned import PlannedEvents
 from supermegaretail.override_preview import demand_told, tried
 
 
 async def preview(engine: Engine, wish: EventPreview, call: Call) -> dict[str, Any]:
-    """Forecasts of some items of its place now, and with the event; `Problem` 503 where there is no time."""
+    """Forecasts of some items of its place now, and with the event; `Problem` 422, 429 or 503 where there are none."""
     history, event = engine.book.history, unsaved(wish.event)
+    with refusals():
+        end_of(wish.event, datetime.now(UTC))
     known = [one for one in engine.events.live.all if one.id != wish.event.replaces]
     pool = engine.forecaster.pool
     try:
         matched, items = await pool.run(tried, history.panel, wish.items, scope_of(wish.event), deadline=call.deadline)
-        then = await pool.run(PlannedEvents.of, [*known, event], deadline=call.deadline)
     except (PoolFull, TimeoutError) as error:
         raise Problem(503, "there is no time for a preview", headers={"Retry-After": "1"}) from error
+    then = await engine.overrides.ask(
+        partial(planned, engine.events.live.store, [*known, event]), deadline=call.deadline
+    )
     as_of = _as_of(wish, history.last_day or datetime.now(UTC).date())
     question = Question(as_of, wish.horizon_days, engine.versions.resolve("core", "champion"))
 
@@ -70,7 +76,7 @@ def _factor(events: PlannedEvents, target: str, panel: Any, as_of: date) -> floa
     """What the new event is taken to multiply demand by."""
     store = target.split("\n")[0]
     new = next(event for event in events.by_store[store] if event.id == NEW)
-    return round(events.effect(new, panel, as_of), 4)
+    return round(events.effect(new, Earlier(panel, as_of)), 4)
 
 
 def _same(events: PlannedEvents) -> PlannedEvents:

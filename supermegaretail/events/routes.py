@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from common.panel.roles import PREVIEW
 from common.service.app import CurrentCall, body_of, documented
@@ -34,7 +34,9 @@ def add_events(routes: APIRouter, engine: Engine) -> None:
         return await preview(engine, wish, call)
 
     @routes.delete("/events/{event_id}", status_code=204)
-    async def withdraw(call: CurrentCall, event_id: str) -> Response:
-        """Ends an event before its time: at once here, within a second on other replicas."""
-        await engine.writes.run(partial(engine.events.withdraw, event_id), deadline=call.deadline)
+    async def withdraw(
+        call: CurrentCall, event_id: str, reason: Annotated[str, Query(max_length=2_000)] = ""
+    ) -> Response:
+        """Ends an event before its time, and keeps why: at once here, within a second on other replicas."""
+        await engine.writes.run(partial(engine.events.withdraw, event_id, why=reason), deadline=call.deadline)
         return Response(status_code=204)

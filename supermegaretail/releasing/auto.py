@@ -22,6 +22,7 @@ from common.versions.registry import Manifest, Registry
 from supermegaretail.core.model import CoreModel
 from supermegaretail.correction.model import CorrectionModel
 from supermegaretail.history import SalesHistory
+from supermegaretail.labelled_examples import Labels
 from supermegaretail.models import read
 from supermegaretail.quality.findings import Report
 from supermegaretail.releasing import sales
@@ -73,6 +74,7 @@ class AutomaticRelease:
     Args:
         dry_run: judges only: nothing is published, proposed or frozen.
         rows: examples to learn from, None for as many as `train` takes.
+        labels: what people decided, made anew for the candidate and for its rehearsal, each as of its last day.
     """
 
     desk: ReleaseDesk
@@ -80,6 +82,7 @@ class AutomaticRelease:
     seed: int = 1
     threads: int = 2
     rows: int | None = None
+    labels: Labels | None = None
     dry_run: bool = False
     limits: GateLimits = LIMITS
 
@@ -129,8 +132,8 @@ class AutomaticRelease:
             return Ended("nothing to do", reasons(findings) or "there are no sales", tuple(findings))
         as_of, horizon_days = trial_days(last_day, before)
         rows = self.rows or examples_for(history)
-        trained = fit(history, rows=rows, seed=self.seed, threads=self.threads)
-        rehearsed = rehearse(history, until=as_of, rows=rows, seed=self.seed, threads=self.threads)
+        trained = fit(history, rows=rows, seed=self.seed, threads=self.threads, labels=self.labels)
+        rehearsed = rehearse(history, until=as_of, rows=rows, seed=self.seed, threads=self.threads, labels=self.labels)
         contest = Contest(
             None if champion is None else self._pair(champion.version),
             Pair(trained.core, trained.correction),

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -20,7 +21,9 @@ from common.releases.gate import show
 from common.releases.store import OPEN, ReleaseRecord, State
 from common.state.database import open_state
 from common.versions.registry import Registry
+from common.versions.slots import CHAMPION
 from supermegaretail.book import whole_table
+from supermegaretail.decisions import labels_in_force
 from supermegaretail.imports import load_rejects
 from supermegaretail.ledger import Ledger
 from supermegaretail.quality.check import check
@@ -69,14 +72,17 @@ def run(arguments: argparse.Namespace, open_desk: OpenDesk) -> int:
 
 
 def _ended(arguments: argparse.Namespace, settings: RetailSettings, desk: ReleaseDesk) -> Ended:
-    table = whole_table(settings.table_path, Ledger(open_state(settings)))
+    state, registry = open_state(settings), Registry(settings.registry_dir)
+    table = whole_table(settings.table_path, Ledger(state))
     if table.is_empty():
         raise Failed("no sales are known yet: run `data demo` or `data import FILE` first")
     with progress("checking the sales"):
         quality = check(table, rejects=load_rejects(settings.table_path.with_name("rejected-rows.csv")))
+    _, labels = labels_in_force(registry, state, version=CHAMPION, now=datetime.now(UTC))
     release = AutomaticRelease(
         desk=desk,
-        registry=Registry(settings.registry_dir),
+        registry=registry,
+        labels=labels,
         seed=arguments.seed,
         threads=arguments.threads,
         rows=arguments.rows,
