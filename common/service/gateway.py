@@ -19,6 +19,7 @@ from structlog.contextvars import bound_contextvars
 from common.context import ON_BEHALF_HEADER, REQUEST_ID_HEADER, acceptable_caller, request_context
 from common.deadline import HEADER as TIMEOUT_HEADER
 from common.deadline import Deadline
+from common.errors import PoolFull
 from common.lifecycle.endings import Ending, EndOfLife
 from common.lifecycle.usage import Usage
 from common.metrics import HttpMetrics
@@ -29,7 +30,7 @@ from common.service.drain import Drain
 from common.service.forms import from_elsewhere, from_here
 from common.service.hang_up import answered
 from common.service.pages import Pages
-from common.service.problems import PROBLEM_FORM, Problem, ProblemForm, as_json, too_many
+from common.service.problems import PROBLEM_FORM, Problem, ProblemForm, as_json, not_now, too_many
 from common.service.reply import Reply, without_body
 from common.service.request_body import Room, read_body
 from common.tracing import Span, Tracing, traced_request
@@ -121,6 +122,9 @@ class Gateway:
                 await self._answer(call, scope, receive, headers, reply)
             except Problem as problem:
                 await reply.problem(problem)
+            except (TimeoutError, PoolFull) as error:
+                log.warning("http.out_of_time", path=scope["path"], error=type(error).__name__)
+                await reply.problem(not_now(error, "it could not be done in time"))
             except Exception:
                 log.exception("http.bug", path=scope["path"])
                 await reply.problem(Problem(500, "an error of ours; the log has it under this request id"))

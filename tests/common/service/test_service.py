@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from common.contract import AnswerModel, RequestModel
 from common.deadline import Deadline
-from common.errors import NobodyAnswered
+from common.errors import NobodyAnswered, PoolFull
 from common.service.app import Part, Service, body_of, json_response
 from common.service.gateway import CALL, Call
 from common.service.routes import Routes
@@ -72,6 +72,10 @@ def make_app(**options: object) -> FastAPI:
     @routes.get("/v1/bug")
     async def bug() -> Response:
         raise ZeroDivisionError("secret")
+
+    @routes.get("/v1/busy/{what}")
+    async def busy(what: str) -> Response:
+        raise {"time": TimeoutError, "queue": PoolFull}[what]
 
     @routes.get("/v1/wait")
     async def wait() -> Response:
@@ -138,6 +142,12 @@ async def test_a_body_over_the_limit_is_refused(client: httpx.AsyncClient) -> No
 async def test_a_bug_is_a_problem_without_its_secrets(client: httpx.AsyncClient) -> None:
     response = await client.get("/v1/bug")
     assert (response.status_code, "secret" in response.text) == (500, False)
+
+
+@pytest.mark.parametrize(("what", "status"), [("time", 503), ("queue", 429)])
+async def test_time_that_is_up_and_a_full_queue_are_no_bugs(client: httpx.AsyncClient, what: str, status: int) -> None:
+    response = await client.get(f"/v1/busy/{what}")
+    assert (response.status_code, response.headers["Retry-After"]) == (status, "1")
 
 
 async def test_an_unknown_path_is_a_problem(client: httpx.AsyncClient) -> None:
