@@ -152,7 +152,8 @@ def _opinions(
         if not items:
             continue
         some = items[::thin]
-        base = _base(history, some, model, as_of=date.fromordinal(one.first - 1), days=days)
+        since = min(one.first - 1, today)  # a base knows no sale of the days that come
+        base = _base(history, some, model, as_of=date.fromordinal(since), days=one.first - 1 - since + days)[:, -days:]
         row, step = np.nonzero(base >= LEAST_BASE)  # NaN is no base
         known = np.asarray(base[row, step])
         ratio = one.ratio(known)

@@ -33,9 +33,9 @@ class Place:
         self._admission: Admission | None = admission
         self._caller = caller
 
-    def leave(self) -> None:
+    def leave(self, *, answered: bool = True) -> None:
         if self._admission is not None:
-            self._admission.leave(self._caller)
+            self._admission.leave(self._caller, answered=answered)
             self._admission = None
 
 
@@ -86,9 +86,9 @@ class Admission:
         self._of[caller] += 1
         return Place(self, caller)
 
-    def leave(self, caller: str) -> None:
+    def leave(self, caller: str, *, answered: bool = True) -> None:
         self._at_work -= 1
-        self._done += 1
+        self._done += answered
         self._of[caller] -= 1
         if not self._of[caller]:
             del self._of[caller]

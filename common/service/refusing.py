@@ -72,7 +72,7 @@ class RefusingProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self._place is not None:  # no place is kept for who sends slowly: the gateway takes one when all is there
-            self._place.leave()
+            self._place.leave(answered=False)
             self._place = None
             cast(dict[str, Any], self.scope).pop(PLACE, None)
         if self._refused and self.timeout_keep_alive_task is None and not self.transport.is_closing():

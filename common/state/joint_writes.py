@@ -14,7 +14,7 @@ from common.service.problems import Problem, not_now
 from common.state.writes import OUT_OF_TIME, Writes
 
 Row = TypeVar("Row")
-MOST_ROWS = 10_000  # recorded together
+MOST_ROWS = 500  # recorded together: nobody waits for long for what others bring
 TOO_MANY = 429
 
 
@@ -70,14 +70,15 @@ class JointWrites(Generic[Row]):
 
     def _taken(self, mine: _Waiting[Row]) -> list[_Waiting[Row]]:
         """These rows, and as many of the others as may go with them, in the order of their coming."""
-        things, taken = {self._thing(row) for row in mine.rows}, [mine]
         self._withdraw(mine)
-        with self._lock:
-            while self._waiting:
+        things, taken, rows = {self._thing(row) for row in mine.rows}, [mine], len(mine.rows)
+        with self._lock:  # for which the event loop waits, too: so many rows are soon looked at
+            while self._waiting and rows + len(self._waiting[0].rows) <= MOST_ROWS:
                 also = {self._thing(row) for row in self._waiting[0].rows}
-                if len(things) + len(also) > MOST_ROWS or not things.isdisjoint(also):
+                if not things.isdisjoint(also):
                     break
                 things |= also
+                rows += len(self._waiting[0].rows)
                 taken.append(self._waiting.popleft())
         return taken
 

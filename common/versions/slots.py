@@ -52,6 +52,7 @@ class ModelSlots(Generic[Model]):
         self._is_current = is_current
         self._models: OrderedDict[str, Model] = OrderedDict()
         self._kept: tuple[str, ...] = ()
+        self._former: tuple[str, str | None] | None = None  # the champion, and who was it before
         self._champion: tuple[str, Model] | None = None
         self._failures: dict[str, tuple[float, Stamp, Exception]] = {}
         self._noted: dict[str, float] = {}
@@ -101,7 +102,9 @@ class ModelSlots(Generic[Model]):
 
     def _read_ahead(self, champion: str) -> None:
         aliases = self._registry.aliases(self.component)
-        former = before(self._registry.history(self.component, CHAMPION))
+        if self._former is None or self._former[0] != champion:  # the history is long, and moves with the champion
+            self._former = champion, before(self._registry.history(self.component, CHAMPION))
+        former = self._former[1]
         others = [version for _, version in sorted(aliases.items()) if version != champion]
         wanted = dict.fromkeys([champion, *([former] if former is not None else []), *others])
         self._kept = tuple(wanted)[:MAX_KEPT]

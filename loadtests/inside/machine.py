@@ -47,7 +47,8 @@ async def clock_moved(house: House, by: str) -> AsyncIterator[None]:
         await _move(house, shift, by)
         yield
     finally:
-        await _move(house, shift, "+0")
+        shift.write_text("+0\n")
+    await _move(house, shift, "+0")
 
 
 @asynccontextmanager

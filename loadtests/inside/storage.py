@@ -7,18 +7,21 @@ import resource
 import shutil
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadtests.inside.mounts import can_mount, filled, only_to_be_read, size_of, small_disk
+from loadtests.processes import ProcessError
 
 if TYPE_CHECKING:
     from loadtests.murphy.house import House
 
 STATE_FILE = "state.sqlite3"
 GET_LOCK_S = 30.0
+CHECKPOINTS = 100  # that are tried while a reader is in the way
 REGISTRY = "registry"
 ROOM_BYTES = 4 * 2**20  # on the small disk, before it is filled
 GROWN_BYTES = 4_096  # no file of the process may grow beyond
@@ -100,7 +103,12 @@ async def disk_full(house: House, *, wholly: bool = True) -> AsyncIterator[None]
 def _leave_no_room_in_the_log(database: Path) -> None:
     """SQLite writes over what it has in its log already, and would not need the disk for many writes."""
     with closing(sqlite3.connect(database, timeout=GET_LOCK_S, isolation_level=None)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for _ in range(CHECKPOINTS):
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                return
+            time.sleep(0.05)  # a reader is in the way
+    raise ProcessError(f"SQLite's log beside {database} could not be emptied")
 
 
 def _copy(source: Path, target: Path) -> None:

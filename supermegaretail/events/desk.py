@@ -5,9 +5,8 @@ Methods that write block: call them in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import structlog
@@ -35,6 +34,7 @@ class EventDesk:
     def __init__(self, state: Engine) -> None:
         self._store = OverrideStore(state, SCOPE)
         self._past: list[Override] = []
+        self._known: frozenset[str] = frozenset()
         self.live = LiveOverrides(self._store, self._made)
 
     def add(self, wish: NewEvent) -> Override:
@@ -72,8 +72,13 @@ class EventDesk:
 
     def _made(self, found: Sequence[Override]) -> PlannedEvents:
         """The end of one needs no database: where that is away, the past is what was read last."""
-        with suppress(SQLAlchemyError):
+        known, self._known = self._known, frozenset(one.id for one in found)
+        try:
             self._past = _past_of(self._store, found)
+        except SQLAlchemyError:
+            if not self._known <= known:
+                self._known = known
+                raise
         return PlannedEvents.of(found, self._past)
 
     def _look(self, done: str) -> None:
@@ -149,6 +154,13 @@ def end_of(wish: NewEvent, now: datetime) -> datetime:
     if end > now + timedelta(days=MAX_DAYS):
         raise ValueError(f"last_day lies too far ahead: an event is known {MAX_DAYS - AFTER_DAYS} days ahead at most")
     return end
+
+
+def ends_by_itself(event: Mapping[str, Any]) -> bool:
+    """Whether an event, as it is shown, is forgotten when `end_of` says, because nobody said otherwise."""
+    over = datetime.combine(date.fromisoformat(event["last_day"]), time(), UTC) + timedelta(days=1)
+    end = max(over, datetime.fromisoformat(event["created_at"])) + timedelta(days=AFTER_DAYS)
+    return abs(datetime.fromisoformat(event["ends_at"]) - end) < timedelta(minutes=1)
 
 
 def _refuse_same(wish: NewEvent, others: Sequence[Override]) -> None:

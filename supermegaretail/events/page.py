@@ -17,7 +17,7 @@ from common.service.gateway import Call
 from common.service.problems import Problem
 from supermegaretail.engine import Engine
 from supermegaretail.events.contract import EventPreview, NewEvent
-from supermegaretail.events.desk import effect
+from supermegaretail.events.desk import effect, ends_by_itself
 from supermegaretail.events.preview import preview
 
 PATH = "/admin/events"
@@ -36,6 +36,7 @@ FIELDS = (
         "Times the usual demand: 1.2 is 20 % more. Empty: as at earlier events of this name.",
         "number",
     ),
+    Field("ends_at", "Forget it at", "Such as 2027-01-31T00:00:00Z. Empty: four weeks after its last day."),
     Field("reason", "How you know", required=True),
     Field("owner", "Your name", required=True),
     Field("ticket", "Ticket"),
@@ -78,6 +79,8 @@ def add_events_page(admin: AdminPages, engine: Engine) -> None:
         if known is None:
             return shown(status=404, mistakes={"": GONE})
         told = {name: "" if known.get(name) is None else str(known[name]) for name in NAMES}
+        if ends_by_itself(known):
+            told["ends_at"] = ""
         return shown(form={**told, "owner": "", "replaces": edit}, find=find[:200], start=start)
 
     @admin.routes.post("/events")

@@ -26,7 +26,7 @@ from tests.waiting import eventually
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from common.tracing_sdk import MOST_AT_ONCE, MOST_WAITING, SdkTracing
+from common.tracing_sdk import EXPORT_TIMEOUT_S, MOST_AT_ONCE, MOST_WAITING, SdkTracing
 
 Seen = dict[str, Any]
 
@@ -134,7 +134,7 @@ async def test_a_collector_that_never_answers_costs_spans_and_no_time() -> None:
         while_there_is_room_s = seconds_of(tracing, spans=MOST_WAITING)
         when_full_s = seconds_of(tracing, spans=MOST_WAITING)
         assert (registry.get_sample_value("trace_spans_lost_total") or 0) >= MOST_WAITING - MOST_AT_ONCE
-        assert when_full_s < 5 * while_there_is_room_s
+        assert when_full_s < 5 * while_there_is_room_s + EXPORT_TIMEOUT_S / 2  # nobody waited for the collector
         connection.close()
 
 

@@ -6,11 +6,13 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 import polars as pl
 import pytest
 from sqlalchemy import Engine, create_engine, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
 from common.overrides.uses import OverrideUses
@@ -73,6 +75,27 @@ def test_what_happened_a_year_ago_tells_what_an_event_of_that_name_does(state: E
     (event,) = desk.live.value.by_store["north"]
     effect = desk.live.value.effect(event, Earlier(SalesHistory.build(table).panel, TODAY))
     assert effect == pytest.approx(3**0.5)  # drawn towards once by one occasion
+
+
+def test_a_past_that_cannot_be_read_is_read_again_and_said_so_meanwhile(
+    state: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = EventDesk(state), EventDesk(state)
+    earlier = told_then(state, told(TODAY - timedelta(days=360), factor=2.0), days_ago=365)
+    with monkeypatch.context() as broken:
+        broken.setattr(OverrideStore, "past", mock.Mock(side_effect=OperationalError("SELECT", {}, Exception("gone"))))
+        store = OverrideStore(state, SCOPE)
+        event = told(TODAY + timedelta(days=3))
+        now = datetime.now(UTC)
+        made = store.add(
+            scope_of(event).target, value_of(event), owner="Ann", reason="told", ends_at=end_of(event, now), now=now
+        )
+        here.live.refresh()
+        assert here.live.trouble is not None
+    for desk in (here, there):
+        desk.live.refresh()
+        assert desk.live.trouble is None
+        assert [one.id for one in desk.live.value.occasions[made.id]] == [earlier.id]
 
 
 def test_what_was_called_off_or_told_anew_is_no_occasion(state: Engine) -> None:

@@ -251,6 +251,18 @@ def test_labels_of_an_earlier_day_know_what_was_decided_and_sold_by_then(history
     assert then.equals(MadeAnew(labels.decisions.earlier(7), lambda _: None)(shorter, week_ago))
 
 
+def test_what_begins_later_is_judged_by_what_was_sold_by_then_and_by_no_later_sale() -> None:
+    cut = LAST_DAY - timedelta(days=14)
+    soon = factor("soon", 1.5, first=cut.toordinal() + 11, last=cut.toordinal() + 12)
+    after = pl.when(pl.col("date") > cut).then(pl.col("sales") * 5).otherwise("sales").cast(pl.Float32)
+    made = [
+        label(SalesHistory.build(table), [soon], as_of=cut).rows
+        for table in (fallen(), fallen().with_columns(after.alias("sales")))
+    ]
+    assert made[0].equals(made[1])
+    assert not made[0].is_empty()
+
+
 def test_a_rehearsal_learns_from_the_labels_of_the_day_until_which_it_sees(history: SalesHistory) -> None:
     asked: list[date] = []
 

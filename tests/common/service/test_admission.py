@@ -121,3 +121,17 @@ def test_a_place_that_is_left_twice_is_given_back_once() -> None:
     first.leave()
     first.leave()
     assert entered(admission, "a", 3) == 1
+
+
+def test_a_place_that_was_left_without_an_answer_makes_nobody_look_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    admission = Admission(most=200)
+    for _ in range(100):  # heads without bodies
+        place = admission.enter("a")
+        assert place is not None
+        place.leave(answered=False)
+    for _ in range(10):
+        now[0] += WINDOW_S / 9.99
+        admission.waited(STANDING_MS * 2)
+    assert admission.limit == 100  # halved: nothing was answered

@@ -10,7 +10,7 @@ import pytest
 
 from common.deadline import Deadline
 from common.service.problems import Problem
-from common.state.joint_writes import JointWrites
+from common.state.joint_writes import MOST_ROWS, JointWrites
 from common.state.writes import Writes
 
 Row = tuple[str, int]
@@ -63,6 +63,20 @@ async def test_two_that_tell_of_the_same_thing_are_stored_one_after_the_other(wr
     store = Store()
     await together(writes, store, [("a", 1), ("b", 2), ("b", 3), ("c", 4)])
     assert store.batches == [[("a", 1)], [("b", 2)], [("b", 3), ("c", 4)]]
+
+
+async def test_nobody_waits_for_many_rows_that_came_later(writes: Writes) -> None:
+    store = Store()
+    joint = JointWrites(writes, store.record, thing=lambda row: row[0], bad=Bad)
+    many = [(f"m{number}", number) for number in range(MOST_ROWS)]
+    first = asyncio.create_task(joint.run([("a", 1)], deadline=Deadline.after_ms(10_000)))
+    await asyncio.to_thread(store.entered.wait, 10)
+    waiting = ([("b", 2)], many, [("c", 3)])
+    others = [asyncio.create_task(joint.run(rows, deadline=Deadline.after_ms(10_000))) for rows in waiting]
+    await asyncio.sleep(0)
+    store.gate.set()
+    await asyncio.gather(first, *others)
+    assert store.batches == [[("a", 1)], [("b", 2)], many, [("c", 3)]]
 
 
 async def test_rows_that_cannot_be_stored_spoil_nobody_elses(writes: Writes) -> None:
