@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial, reduce
+from itertools import starmap
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, delete, select, update
@@ -96,8 +97,8 @@ class PhotoKeeper:
         ids = [row["id"] for row in rows]
         for page in _pages(ids):
             self._catalogue.change(page, partial(_without_names, people=people))
-        texts = [[text for text in row.values() if isinstance(text, str)] for row in rows]
-        counts = {person.hash: sum(any(map(person.named_in, row)) for row in texts) for person in people}
+        texts = [[(text, name) for name, text in row.items() if isinstance(text, str)] for row in rows]
+        counts = {person.hash: sum(any(starmap(person.named_in, row)) for row in texts) for person in people}
         return {person: Counter({PHOTOS.name: count} if count else {}) for person, count in counts.items()}
 
     def remove_answers(self, people: Sequence[Person]) -> int:
@@ -218,7 +219,7 @@ def _without_names(photo: Photo, people: Sequence[Person]) -> Photo:
         photo,
         title=without(photo.title),
         description=without(photo.description),
-        photographer=without(photo.photographer),
+        photographer=reduce(lambda left, person: person.without(left, "photographer"), people, photo.photographer),
         licence=without(photo.licence),
         tags=tuple(map(without, photo.tags)),
         queries=tuple(map(without, photo.queries)),

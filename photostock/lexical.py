@@ -140,7 +140,7 @@ class LexicalIndex:
                 at = known.searchsorted(rows)
                 counts[place] = (known.take(at, mode="clip") == rows) * postings.counts.take(at, mode="clip")
         count = max(1, len(self._texts))
-        weights = np.log1p((count - frequencies + 0.5).clip(0) / (frequencies + 0.5)) * list(sought.values())
+        weights = np.log1p(((count - frequencies).clip(0) + 0.5) / (frequencies + 0.5)) * list(sought.values())
         mean_length = max(1.0, self._total_length / count)
         damping = self._k1 * (1 - self._b + self._b * self._lengths[rows].clip(0) / mean_length)
         bm25 = weights @ (counts * (self._k1 + 1) / (counts + damping))
@@ -162,7 +162,8 @@ class LexicalIndex:
         found: list[Rows] = [np.empty(0, dtype=np.int64)]
         for stem, weight in Counter(_sought(query)).items():
             rows, counts, own_lengths = self._found(stem, lengths)
-            inverse_frequency = np.log1p(max(0.0, count - len(rows) + 0.5) / (len(rows) + 0.5))
+            without = max(0, count - len(rows))  # fewer than none while others come and go
+            inverse_frequency = np.log1p((without + 0.5) / (len(rows) + 0.5))
             damping = self._k1 * (1 - self._b + self._b * own_lengths / mean_length)
             found.append(rows[scores[rows] == 0])
             scores[rows] += weight * inverse_frequency * counts * (self._k1 + 1) / (counts + damping)

@@ -20,7 +20,7 @@ from common.deadline import Deadline
 from common.erasing.journal import Certificate
 from common.erasing.work import Erased, Erasing
 from common.errors import PoolFull
-from common.service.problems import Problem
+from common.service.problems import Problem, not_now
 from common.state.writes import Writes
 from common.workers import WorkerPool
 
@@ -29,7 +29,7 @@ TOLD_BEFORE_MS = 150  # so long before the caller's deadline it is answered, fin
 LEAVES_WITHIN_S = 5.0
 ENDS_WITHIN = timedelta(minutes=15)  # what takes longer was broken off, or somebody has to look why
 TRIES, TRY_EVERY_S = 5, 1.0
-BUSY = (SQLAlchemyError, sqlite3.Error)  # the second, what is kept of answers
+BUSY = (SQLAlchemyError, sqlite3.Error, OSError)  # the second, what is kept of answers; the third, a full disk
 Read = TypeVar("Read")
 log = structlog.get_logger(__name__)
 
@@ -75,6 +75,9 @@ class Finishing:
             done = await self._writes.run(begin, deadline=deadline)
         except ValueError as error:
             raise Problem(422, f"reason: {error}") from error
+        except OSError as error:
+            log.warning("write.failed", error=type(error).__name__)
+            raise not_now(error, "the erasure could not be noted in its file; sending it again is safe") from error
         task = self.add(user_id)
         await asyncio.wait([task], timeout=max(deadline.remaining_ms - TOLD_BEFORE_MS, 0) / 1000)
         if not task.done():
@@ -110,7 +113,7 @@ class Finishing:
             raise Problem(503, "the list could not be read in time", headers={"Retry-After": "1"}) from error
 
     async def _finished(self, user_ids: list[str]) -> None:
-        """A database that is busy for a while, with the wishes of others for one, is asked again."""
+        """A database that is busy for a while, with the wishes of others for one, or a full disk is tried again."""
         for tries_left in reversed(range(TRIES)):
             try:
                 await _in_thread(partial(self.erasing.finish, user_ids))

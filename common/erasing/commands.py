@@ -48,7 +48,7 @@ def erase(service: str, arguments: argparse.Namespace) -> int:
 def erase_typed(erasing: Erasing, arguments: argparse.Namespace) -> int:
     """Everybody on standard input or, where anything is wrong with the list, nobody."""
     typed = (line.strip() for line in sys.stdin)
-    user_ids = list(dict.fromkeys(islice(filter(None, typed), MOST_PEOPLE + 1)))
+    user_ids = list(islice(dict.fromkeys(filter(None, typed)), MOST_PEOPLE + 1))
     if not user_ids:
         raise Failed("type the person's id, or pipe it in")
     if len(user_ids) > MOST_PEOPLE:

@@ -116,7 +116,8 @@ def _in_parquet(path: Path, people: Sequence[Person]) -> None:
     texts = [name for name, kind in table.schema.items() if kind == polars.String]
     names = naming_any(people)
     named = polars.any_horizontal(
-        polars.col(name).is_in(list(filter(names, table[name].drop_nulls().unique()))) for name in texts
+        polars.col(name).is_in([text for text in table[name].drop_nulls().unique() if names(text, name)])
+        for name in texts
     )
     with _replacing(path) as draft:
         table.filter(named.fill_null(value=False).not_()).write_parquet(draft)

@@ -11,7 +11,7 @@ import lzma
 import sqlite3
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +20,7 @@ from urllib.parse import quote
 PIECE_BYTES = 4 * 2**20
 MOST_UNPACKED_BYTES = 64 * 2**30  # of one packed file; more is a bomb and is told as unreadable
 MOST_VALUE_BYTES = 64 * 2**20  # likewise of one value
+ROWS_AT_A_TIME = 500  # of a database
 BUSY_TIMEOUT_S = 5.0
 SQLITE = b"SQLite format 3\0"
 ZIP = b"PK\x03\x04"
@@ -75,19 +76,38 @@ def _database(path: Path, beginning: bytes) -> Path | None:
 
 
 def _values(path: Path) -> Iterator[bytes]:
-    """Of an SQLite file, whoever writes to it."""
+    """Of an SQLite file, whoever writes to it: while a value is looked at, no statement is open that would hold it."""
     address = f"file:{quote(str(path))}?mode=ro"
     with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as database:
-        tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in tables:
-            told = database.execute("SELECT name FROM pragma_table_info(?) WHERE upper(type) LIKE '%BLOB%'", (table,))
-            for (column,) in told.fetchall():
-                table, column = (name.replace('"', '""') for name in (table, column))
-                query = (
-                    f'SELECT "{column}" FROM "{table}" WHERE substr("{column}", 1, 1) IN ({", ".join("?" * len(ZLIB))})'  # noqa: S608  its own names
-                )
-                for (value,) in database.execute(query, ZLIB):
+        tables = database.execute("SELECT name, wr FROM pragma_table_list WHERE type != 'view' AND schema = 'main'")
+        for table, without_rowid in tables.fetchall():
+            query = "SELECT name, upper(type) LIKE '%BLOB%', pk FROM pragma_table_info(?) ORDER BY pk"
+            columns = database.execute(query, (table,)).fetchall()
+            taken = {name.lower() for name, _, _ in columns}
+            rowid = next(name for name in ("_rowid_", "rowid", "oid") if without_rowid or name not in taken)
+            key = [_quoted(name) for name, _, place in columns if place] if without_rowid else [rowid]
+            for column in [_quoted(name) for name, is_blob, _ in columns if is_blob]:
+                for value in _packed(database, _quoted(table), column, key):
                     yield from _unpacked(value)
+
+
+def _packed(database: sqlite3.Connection, table: str, column: str, key: Sequence[str]) -> Iterator[bytes]:
+    """Those that look so; each is fetched alone, for many together may be large."""
+    names, marks = ", ".join(key), ", ".join("?" * len(key))
+    looks_so = f"substr({column}, 1, 1) IN ({', '.join('?' * len(ZLIB))})"
+    rows, beyond = list[tuple[Any, ...]](), ""
+    while not beyond or len(rows) == ROWS_AT_A_TIME:
+        after = rows[-1][1:] if rows else ()
+        page = f"SELECT {looks_so}, {names} FROM {table} {beyond} ORDER BY {names} LIMIT {ROWS_AT_A_TIME}"  # noqa: S608  its own names
+        rows, beyond = database.execute(page, (*ZLIB, *after)).fetchall(), f"WHERE ({names}) > ({marks})"
+        for is_one, *place in rows:
+            one = f"SELECT {column} FROM {table} WHERE ({names}) = ({marks})"  # noqa: S608  its own names
+            for (value,) in database.execute(one, place).fetchall() if is_one else ():
+                yield value
+
+
+def _quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
 
 
 def _unpacked(value: bytes) -> Iterator[bytes]:

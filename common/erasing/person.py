@@ -14,6 +14,8 @@ from urllib.parse import quote, quote_plus
 LONGEST_ID = 200
 JSON_CODE, URL_CODE = re.compile(r"\\u([0-9a-f]{4})"), re.compile("%[0-9A-F]{2}")
 SHORTEST_IN_TEXTS = 4  # characters; a shorter id is a syllable of other words
+# Columns, and fields of JSON, that hold people and nothing else: only there an ordinary word is somebody.
+OF_PEOPLE = ("actor", "added_by", "caller", "operator", "owner", "photographer", "user", "user_id", "who")
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,21 @@ class Person:
     def _value(self) -> re.Pattern[str]:
         return _as_values([self])
 
-    def named_in(self, text: str) -> bool:
-        """Whether a text is the id, is JSON with the id as a value or, for an id that is no ordinary word, names it."""
-        return self.without(text) != text
+    def named_in(self, text: str, field: str = "") -> bool:
+        """Whether a text names the person; if the id is an ordinary word, only as the value of a field of people.
 
-    def without(self, text: str) -> str:
+        Args:
+            field: the column that holds the text, if it is of one.
+        """
+        return self.without(text, field) != text
+
+    def without(self, text: str, field: str = "") -> str:
         """The text with the pseudonym wherever it names the person."""
-        if text == self.id:
-            return self.pseudonym
         if self.in_texts:
             return self._pattern.sub(self.pseudonym, text)
-        return self._value.sub(f'"{self.pseudonym}"', text) if _is_json(text) else text
+        if field in OF_PEOPLE and text == self.id:
+            return self.pseudonym
+        return self._value.sub(rf'\g<1>"{self.pseudonym}"', text) if _is_json(text) else text
 
 
 def pattern_of(people: Iterable[Person]) -> re.Pattern[str]:
@@ -69,12 +75,15 @@ def pattern_of(people: Iterable[Person]) -> re.Pattern[str]:
     return _spelt({spelling for person in people if person.in_texts for spelling in person.spellings})
 
 
-def naming_any(people: Collection[Person]) -> Callable[[str], bool]:
-    """Tells whether a text is the id of one of these people, or names one; one look, however many they are."""
-    ids, anybody, values = {person.id for person in people}, pattern_of(people), _as_values(people)
+def naming_any(people: Collection[Person]) -> Callable[..., bool]:
+    """Tells whether a text, of a field, names one of these people; one look, however many they are."""
+    words = {person.id for person in people if not person.in_texts}
+    anybody, values = pattern_of(people), _as_values(people)
 
-    def names(text: str) -> bool:
-        return text in ids or anybody.search(text) is not None or (_is_json(text) and values.search(text) is not None)
+    def names(text: str, field: str = "") -> bool:
+        if (field in OF_PEOPLE and text in words) or anybody.search(text):
+            return True
+        return _is_json(text) and values.search(text) is not None
 
     return names
 
@@ -89,9 +98,9 @@ def _is_json(text: str) -> bool:
 
 
 def _as_values(people: Iterable[Person]) -> re.Pattern[str]:
-    """Ordinary words, as whole values of a JSON document: not as names of fields, and not quoted in a longer text."""
+    """Ordinary words, as whole values of fields of people in a JSON document, not quoted in a longer text."""
     words = sorted({quoted for person in people if not person.in_texts for quoted in quoted_in_json(person.id)})
-    return re.compile(rf"(?<!\\)(?:{'|'.join(map(re.escape, words)) or '(?!)'})(?!\s*:)")
+    return re.compile(rf"""("(?:{"|".join(OF_PEOPLE)})"\s*:\s*)(?:{"|".join(map(re.escape, words)) or "(?!)"})""")
 
 
 def _spellings(text: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ def forgotten(path: Path, people: Sequence[Person], is_erased: Callable[[Sequenc
         return 0
     store = ReplayStore(path, most_bytes=0, most_days=1)  # its bounds are for who writes
     names = naming_any(people)
-    gone = store.purge(lambda record: names(record.caller) or names(as_json(record.told).decode()))
+    gone = store.purge(lambda record: names(record.caller, "caller") or names(as_json(record.told).decode()))
     with closing(sqlite3.connect(path)) as database:
         subjects = [row[0] for row in database.execute("SELECT DISTINCT subject FROM shared")]
         every = database.execute("SELECT digest, subject, content FROM shared")

@@ -7,7 +7,7 @@ values.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from common.erasing.packed import SQLITE, UNREADABLE, contents, pieces
-from common.erasing.person import Person, naming_any
+from common.erasing.person import OF_PEOPLE, Person, naming_any
 from common.erasing.pieces import KEY_BYTES, PieceFinder
 from common.erasing.texts import in_longer_value, naming, tables_of
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from polars import Series
 
 MOST_TOLD = 100  # places
-Progress = Callable[[int], None]  # bytes read since the last call
+FIELD_BYTES = 40  # of the longest field of people, as it may stand before its value
 
 
 @dataclass(slots=True)
@@ -71,17 +71,22 @@ class Wanted:
     @cached_property
     def spelt(self) -> frozenset[bytes]:
         """The ids as they may stand in a file."""
-        plain = {spelling.encode() for person in self.people if person.in_texts for spelling in person.spellings}
-        # An ordinary word is found everywhere: it counts only where it is a whole value.
-        return frozenset(
-            plain | {b'"%b"' % p.encode() for one in self.people if not one.in_texts for p in one.spellings}
-        )
+        plain = frozenset(one.encode() for person in self.people if person.in_texts for one in person.spellings)
+        return plain | self._words
+
+    @cached_property
+    def _words(self) -> frozenset[bytes]:
+        """Ordinary words are found everywhere: they count only as whole values."""
+        return frozenset(b'"%b"' % p.encode() for one in self.people if not one.in_texts for p in one.spellings)
 
     @cached_property
     def pattern(self) -> re.Pattern[bytes]:
         """Any of the ids, wherever it stands; whether it is but a part of a longer word is judged by who looks."""
-        every = sorted(self.spelt, key=len, reverse=True)
-        return re.compile(b"|".join(map(re.escape, every)) or rb"(?!)")
+        plain = sorted(self.spelt - self._words, key=len, reverse=True)
+        words = b"|".join(map(re.escape, self._words)) or rb"(?!)"
+        of_people = "|".join(OF_PEOPLE).encode()
+        in_fields = rb'"(?:%b)"\s{0,8}:\s{0,8}(?:%b)' % (of_people, words)
+        return re.compile(b"|".join([*map(re.escape, plain), in_fields]))
 
     @cached_property
     def finder(self) -> PieceFinder:
@@ -100,48 +105,51 @@ class Wanted:
     @cached_property
     def longest(self) -> int:
         spelt = [spelling.encode() for person in self.people for spelling in person.spellings]
-        return max(map(len, [*self.pieces, *spelt]), default=0)
+        return max(map(len, [*self.pieces, *spelt]), default=0) + FIELD_BYTES
 
 
-def scan(folder: Path, engines: Sequence[Engine], wanted: Wanted, *, report: Progress = lambda _: None) -> Found:
-    """Everything under a folder, and every table of these databases."""
+def scan_files(folder: Path, wanted: Wanted) -> Found:
+    """Everything under a folder. Not for a process that has a database open there: see `looking.py`."""
     found = Found()
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
         try:
-            _scan_file(path, wanted, found, report, str(path.relative_to(folder)))
+            _scan_file(path, wanted, found, str(path.relative_to(folder)))
         except FileNotFoundError:
             continue  # it was taken away meanwhile
         except UNREADABLE as error:
             found.unreadable.append(f"{path.relative_to(folder)}: {type(error).__name__}")
-    for engine in engines:
-        with engine.connect() as connection:
-            for table in tables_of(connection):
-                found.tables += 1
-                if next(naming(connection, table, wanted.people), None) is not None:
-                    found.places.append(f"table {table.name}")
     return found
+
+
+def scan_tables(engine: Engine, wanted: Wanted, found: Found) -> None:
+    """Every table of a database, added to what was found."""
+    with engine.connect() as connection:
+        for table in tables_of(connection):
+            found.tables += 1
+            if next(naming(connection, table, wanted.people), None) is not None:
+                found.places.append(f"table {table.name}")
 
 
 def holds(path: Path, wanted: Wanted) -> bool:
     """Whether this file has any of it, as it is or unpacked; `OSError` if it can't be read."""
     found = Found()
-    _scan_file(path, wanted, found, lambda _: None, path.name)
+    _scan_file(path, wanted, found, path.name)
     return bool(found.places or found.longer)
 
 
-def _scan_file(path: Path, wanted: Wanted, found: Found, report: Progress, name: str) -> None:
+def _scan_file(path: Path, wanted: Wanted, found: Found, name: str) -> None:
     found.files += 1
     with path.open("rb") as file:
         beginning = file.read(16)
         file.seek(0)
         # Values of a database lie side by side with nothing between them: there everything counts.
         binary = beginning.startswith(SQLITE) or path.name.endswith(("-wal", "-shm", "-journal"))
-        if _in_pieces(pieces(file), wanted, found, report, bare=binary):
+        if _in_pieces(pieces(file), wanted, found, bare=binary):
             longer = beginning.startswith(SQLITE) and _only_in_longer_values(path, wanted)
             (found.longer if longer else found.places).append(f"file {_masked(name, wanted)}")
             if not longer:
                 return
-    if any(_in_pieces(content, wanted, found, report, bare=False) for content in contents(path, beginning)):
+    if any(_in_pieces(content, wanted, found, bare=False) for content in contents(path, beginning)):
         found.places.append(f"inside of file {_masked(name, wanted)}")
         return
     if beginning.startswith(b"PAR1") and _in_parquet(path, wanted):
@@ -171,11 +179,10 @@ def _masked(name: str, wanted: Wanted) -> str:
     return name
 
 
-def _in_pieces(pieces: Iterator[bytes], wanted: Wanted, found: Found, report: Progress, *, bare: bool) -> bool:
+def _in_pieces(pieces: Iterator[bytes], wanted: Wanted, found: Found, *, bare: bool) -> bool:
     before = b""
     for piece in pieces:
         found.bytes += len(piece)
-        report(len(piece))
         text = before + piece
         if wanted.may_be_in(text):
             if wanted.finder.is_in(text):
@@ -206,15 +213,15 @@ def _in_parquet(path: Path, wanted: Wanted) -> bool:
                 continue
             every = polars.col(column)
             values = table.select(every if kind.is_nested() else every.unique()).collect()[column]
-            if any(names(value) for texts in _texts_in(values) for value in texts):
+            if any(names(value, field) for field, texts in _texts_in(values) for value in texts):
                 return True
     except polars.exceptions.PolarsError as error:
         raise ValueError("damaged") from error
     return False
 
 
-def _texts_in(values: Series) -> Iterator[Iterable[str]]:
-    """All texts of a column, also those in lists and structures."""
+def _texts_in(values: Series) -> Iterator[tuple[str, Iterable[str]]]:
+    """All texts of a column, also those in lists and structures, with the name of their field."""
     import polars
 
     kind = values.dtype
@@ -224,6 +231,6 @@ def _texts_in(values: Series) -> Iterator[Iterable[str]]:
         for name in [field.name for field in kind.fields]:
             yield from _texts_in(values.struct.field(name))
     elif isinstance(kind, polars.Binary):
-        yield (value.decode(errors="replace") for value in values.drop_nulls().unique())
+        yield values.name, (value.decode(errors="replace") for value in values.drop_nulls().unique())
     elif isinstance(kind, polars.String | polars.Categorical | polars.Enum):
-        yield values.drop_nulls().unique().cast(polars.String)
+        yield values.name, values.drop_nulls().unique().cast(polars.String)

@@ -1,7 +1,7 @@
 """Who was erased, once more, in a file: so that a database that is put back from a copy forgets them again.
 
-One JSON object a line, hashes only. The first holds the key of the hashes; the file is for its owner's eyes.
-Everybody whose line stands after a key was hashed with it.
+One JSON object a line, hashes only, with the key that they were made with; the file is for its owner's eyes. Lines of
+earlier releases have no key: there it is in the last line before them that has one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Engine, select
 
 from common.durable import sync_folder
@@ -21,6 +22,7 @@ from common.state.erasures import keys, metadata
 from common.state.preparing import prepare
 
 HASHES_A_LINE = 500
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,8 @@ class SecondCopy:
     def append(self, key: str, person: str, erased_at: str, things: Sequence[str]) -> None:
         """Durable when it returns."""
         pages = [things[start : start + HASHES_A_LINE] for start in range(0, len(things), HASHES_A_LINE)] or [[]]
-        told = [{"key": key}] if self.key() != key else []  # none yet, or a crash cut it off, or it is another one's
-        lines = [*told, *({"person": person, "erased_at": erased_at, "things": list(page)} for page in pages)]
-        text = "".join(json.dumps(line) + "\n" for line in lines)
+        line = {"key": key, "person": person, "erased_at": erased_at}
+        text = "".join(json.dumps(line | {"things": list(page)}) + "\n" for page in pages)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         number = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(number, "ab") as file:
@@ -55,16 +56,25 @@ class SecondCopy:
 
     def key(self) -> str | None:
         """The key of the hashes, if there is one: the newest, for a database that was lost may have had another."""
-        found = None
+        found: str | None = None
         for one in self._objects():
-            found = str(one["key"]) if "key" in one else found
+            found = one.get("key", found)
         return found
 
-    def lines(self) -> Iterator[Line]:
-        """Everybody, oldest first; a line that was cut off is passed over: its erasure is not finished."""
+    def lines(self, key: str) -> list[Line]:
+        """Everybody hashed with this key, oldest first; a line that was cut off is passed over: it is not finished.
+
+        Nobody in lines with other keys can be recognised here: these are of other databases.
+        """
+        found, others, its_key = list[Line](), 0, None
         for one in self._objects():
-            if "person" in one:
-                yield Line(one["person"], one["erased_at"], one["things"])
+            its_key = one.get("key", its_key)
+            if "person" in one and its_key == key:
+                found.append(Line(one["person"], one["erased_at"], one["things"]))
+            others += "person" in one and its_key != key
+        if others:
+            log.warning("erasure.of_other_databases", lines=others)
+        return found
 
     def adopt_key(self, engine: Engine) -> None:
         """A database without a key, for it is new, takes this one: else nobody would be recognised."""

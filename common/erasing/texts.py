@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import JSON, Text
 
-from common.erasing.person import Person, naming_any, quoted_in_json
+from common.erasing.person import OF_PEOPLE, Person, naming_any, quoted_in_json
 
 LEFT_ALONE = frozenset({"erasures", "erasure_keys", "erasure_work", "erased_things"})  # they hold hashes
 TOGETHER = "all texts together"
@@ -90,7 +90,7 @@ def naming(connection: Connection, table: Table, people: Sequence[Person]) -> It
     for query in _holding(connection, table, people):
         with connection.execute(query, execution_options={"yield_per": AT_A_TIME}) as found:
             for row in found.mappings():
-                if any(names(row[name] or "") for name in texts):
+                if any(names(row[name] or "", name) for name in texts):
                     yield dict(row)
 
 
@@ -117,7 +117,7 @@ def _holding(connection: Connection, table: Table, people: Sequence[Person]) -> 
     # Without an offset the database would put the texts together once more for each of the people.
     rows = _query(table).add_columns(together.label(TOGETHER)).offset(0).subquery()
     columns = [column for column in rows.columns if column.name != TOGETHER]
-    texts = [rows.c[column.name] for column in _texts(table)]
+    texts = [rows.c[column.name] for column in _texts(table) if column.name in OF_PEOPLE]
     at_a_time = max(1, TERMS_AT_A_TIME // max((len(person.spellings) + 1 for person in people), default=1))
     for start in range(0, len(people), at_a_time):
         some = people[start : start + at_a_time]
@@ -142,9 +142,9 @@ def _renamed(connection: Connection, table: Table, found: dict[str, Any], people
         return []
     old = {column: row[column.name] or "" for column in _texts(table)}
     new = dict(old)
-    named = [person for person in people if any(map(person.named_in, old.values()))]
+    named = [person for person in people if any(person.named_in(text, column.name) for column, text in old.items())]
     for person in named:
-        new = {column: person.without(text) for column, text in new.items()}
+        new = {column: person.without(text, column.name) for column, text in new.items()}
     values = {column.name: _stored(connection, column, new[column]) for column in new if new[column] != old[column]}
     if any(column.name in values for column in table.primary_key.columns):
         values |= _taken_in(connection, table, dict(row) | values)

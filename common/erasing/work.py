@@ -22,8 +22,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from common.erasing.compaction import compact_tables, emptied_log, empty_log, rewrite_file
 from common.erasing.files import cleaned
 from common.erasing.journal import Certificate, Journal
+from common.erasing.looking import look
 from common.erasing.person import Person
-from common.erasing.scan import Found, Wanted, scan
+from common.erasing.scan import Found, Wanted, scan_tables
 from common.erasing.second_copy import SecondCopy
 from common.erasing.texts import pseudonymised, tables_of
 from common.panel.audit import AuditLog, entries, sealed_anew
@@ -124,7 +125,7 @@ class Erasing:
             before = self._counted(connection)
             removed = self.keeper.remove(connection, person, belongings)
             gone = removed.get(self.keeper.events_table, 0)
-            owner = person.without(owner)
+            owner = person.without(owner, "owner")
             line = self.store.note(connection, user_id, rows=gone, owner=owner, reason=reason, now=self._now())
             certificate = Certificate(line.person, line.erased_at, line.owner, line.reason)
             certificate.retrain = self.keeper.retrain(belongings, events=gone)
@@ -175,7 +176,8 @@ class Erasing:
         Args:
             erase_again: removes what belongs to these hashes, each with the time until which their events go.
         """
-        lines = list(self._copy.lines())
+        with self.engine.connect() as connection:
+            lines = self._copy.lines(connection.execute(select(keys.c.key)).scalar_one())
         if not lines:
             return 0
         with self.engine.begin() as connection:
@@ -245,7 +247,7 @@ class Erasing:
 
     def _proof(self, wanted: Wanted) -> Found:
         emptied_log(self.engine)
-        found = scan(self._var_dir, [self.engine], wanted)
+        found = look(self._var_dir, wanted)
         files = [f"file {path.name}" for path in self._state_files()]
         if any(file in (*found.places, *found.longer) for file in files):
             try:
@@ -253,18 +255,19 @@ class Erasing:
             except SQLAlchemyError as error:  # somebody writes all the time: the certificate says what remains
                 log.warning("erasure.not_rewritten", error=type(error).__name__)
             emptied = emptied_log(self.engine)
-            found = scan(self._var_dir, [self.engine], wanted)
+            found = look(self._var_dir, wanted)
             if emptied and files[0] in found.longer:
                 # What others write since then has pages of the new file: their values are in both.
                 found.longer += [place for place in found.places if place in files]
                 found.places = [place for place in found.places if place not in files]
+        scan_tables(self.engine, wanted, found)
         return found
 
     def _certify(self, person: Person, certificate: Certificate, found: Found, left: Sequence[str]) -> bool:
         """False if the person was wished for once more meanwhile, and so is under way again."""
         certificate.proof = found.as_json()
         certificate.finished_at = self._now().astimezone(UTC).isoformat(timespec="milliseconds")
-        notes = [] if person.in_texts else ["the id is an ordinary word: texts were searched for it as a whole only"]
+        notes = [] if person.in_texts else ["the id is an ordinary word: only fields of people were searched for it"]
         if found.longer:
             notes.append("ids of others contain this one: their databases were written anew, and searched by value")
         if left:

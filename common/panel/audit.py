@@ -36,6 +36,7 @@ from common.state.preparing import prepare
 
 BEGINNING = "0" * 64
 MOST_LISTED = 100
+MOST_READINGS = 5  # of all entries, where something seems wrong while others write, shorten it or seal it anew
 RESEALED_AT_A_TIME = 500
 SHORTENED_BY, SHORTENED = 1_000, "audit.shortened"  # entries at a time; the action of the entry that tells
 MOST_TEXT = {"actor": 200, "action": 200, "target": 512, "reason": 2_000}
@@ -145,9 +146,20 @@ class AuditLog:
         return [_as_json(dict(row), came_to.get(row["number"])) for row in found]
 
     def verify(self) -> Verdict:
-        """Reads everything, from the first entry on that is kept."""
+        """Reads everything, from the first entry on that is kept; again if somebody wrote to it meanwhile."""
+        for _ in range(MOST_READINGS):
+            head = self._head()
+            verdict = self._verified(head)
+            if verdict.broken_at is None or self._head() == head:
+                break
+        return verdict
+
+    def _head(self) -> dict[str, Any]:
         with self._engine.connect() as connection:
-            head = connection.execute(select(heads)).mappings().one()
+            return dict(connection.execute(select(heads)).mappings().one())
+
+    def _verified(self, head: Mapping[str, Any]) -> Verdict:
+        with self._engine.connect() as connection:
             gone, digest = _start(head)
             number, within = gone, entries.c.number.between(gone + 1, head["number"])
             telling = select(entries.c.number).where(entries.c.action == SHORTENED, entries.c.target == str(gone))
@@ -173,9 +185,10 @@ class AuditLog:
                 yield dict(row)
 
     def contains(self, digest: str) -> bool:
-        """Whether an entry has this hash; what was once printed or logged must be there for ever."""
+        """Whether an entry that is kept has this hash, or the last one that is not kept any more."""
+        known = select(entries.c.digest).union_all(select(heads.c.gone_digest)).subquery()
         with self._engine.connect() as connection:
-            return connection.execute(select(entries.c.number).where(entries.c.digest == digest)).first() is not None
+            return connection.execute(select(known).where(known.c.digest == digest)).first() is not None
 
     def _append(
         self,

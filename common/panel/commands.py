@@ -65,6 +65,9 @@ def _verify(arguments: argparse.Namespace) -> int:
     if verdict.broken_at is not None:
         raise Failed(f"entry {verdict.broken_at}: {verdict.problem}; the {verdict.entries} before it are sound")
     if arguments.expect is not None and not audit.contains(arguments.expect):
+        if verdict.gone:
+            may_be = f"it may be one of those up to number {verdict.gone}"
+            raise Failed(f"no entry that is kept has the hash {arguments.expect}; {may_be}")
         raise Failed(f"no entry has the hash {arguments.expect}: the log was written anew")
     gone = f"; those up to number {verdict.gone} are not kept any more" if verdict.gone else ""
     print(f"{verdict.entries} entries are sound, the last one has the hash {verdict.digest}{gone}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from typing import Any, Protocol
@@ -91,9 +91,18 @@ class Replayer:
     pool: WorkerPool
 
     async def replay(
-        self, request_id: str, *, with_: Sequence[str] = (), without: Sequence[str] = (), as_: str | None = None
+        self,
+        request_id: str,
+        *,
+        with_: Sequence[str] = (),
+        without: Sequence[str] = (),
+        as_: str | None = None,
+        shown: Callable[[dict[str, Any]], dict[str, Any]] = lambda document: document,
     ) -> dict[str, Any]:
-        """As JSON; `Problem` 404 for an unknown id, 410 where it can't be made again, 422 for an impossible change."""
+        """As JSON; `Problem` 404 for an unknown id, 410 where it can't be made again, 422 for an impossible change.
+
+        `shown` makes something else of it, on the pool and in the same time: an answer may be large.
+        """
         deadline = Deadline.after_ms(BUDGET_MS)
         try:
             changes = Changes.of(with_, without, default=self.component)
@@ -106,7 +115,7 @@ class Replayer:
                 others["changed"] = await self.replays.again(record, changes, deadline)
             if as_ is not None:
                 others["as_caller"] = await self.replays.now(record, as_, deadline)
-            return await self.pool.run(_document, self.service, record, same, others, deadline=deadline)
+            return await self.pool.run(lambda: shown(_document(self.service, record, same, others)), deadline=deadline)
         except Gone as gone:
             raise Problem(410, f"this answer can't be made again: {gone}") from gone
         except NoChange as error:

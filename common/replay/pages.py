@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -61,26 +63,34 @@ def add_replay_pages(admin: AdminPages, replays: ReplayHolder, recent: RecentAns
         """The same bytes, or not; and side by side with what was wished."""
         with_, without = wish.changed.split()[:MOST_CHANGES], wish.without.split()[:MOST_CHANGES]
         refused, status = "", 200
-        again = replays.replayer.replay
+        again = partial(replays.replayer.replay, shown=shown)
         try:
-            document = await again(request_id, with_=with_, without=without, as_=wish.caller.strip() or None)
+            told = await again(request_id, with_=with_, without=without, as_=wish.caller.strip() or None)
         except Problem as problem:
             if not (with_ or without or wish.caller) or problem.status not in (410, 422):
                 raise
             refused, status = problem.detail, problem.status
-            document = await again(request_id)
+            told = await again(request_id)
         return admin.render(
             "replay.html",
             path=PATH,
             status=status,
-            one=document,
             wish=wish,
             refused=refused,
             story=recent.find(request_id) is not None,
-            offered=list(dict.fromkeys(_decisions(document["answer"])))[:MOST_OFFERED],
-            compared=_compared(document),
-            whole=json.dumps(document["answer"], indent=1, ensure_ascii=False)[:MOST_CHARACTERS],
+            **told,
         )
+
+
+def shown(document: dict[str, Any]) -> dict[str, Any]:
+    """What the page tells of a replay: of a large answer it takes as long as Python needs to look at all of it."""
+    written = json.JSONEncoder(indent=1, ensure_ascii=False).iterencode(document["answer"])
+    return {
+        "one": document,
+        "offered": list(dict.fromkeys(_decisions(document["answer"])))[:MOST_OFFERED],
+        "compared": _compared(document),
+        "whole": "".join(islice(written, MOST_CHARACTERS))[:MOST_CHARACTERS],  # it never writes an empty piece
+    }
 
 
 def _compared(document: dict[str, Any]) -> Sequence[dict[str, Any]]:

@@ -74,6 +74,7 @@ class ReplayStore:
         self._most_bytes = most_bytes
         self._most_days = most_days
         self._busy_timeout_s = busy_timeout_s
+        self._owed = False  # what was forgotten is still beside the file
 
     def write(self, records: Sequence[Record], shared: Sequence[Shared]) -> None:
         """All of them, or none; what is shared is kept until the last of these records goes."""
@@ -146,7 +147,7 @@ class ReplayStore:
         return gone
 
     def tidy(self, now: datetime | None = None) -> None:
-        """Gives up what is too old or too much, the oldest first."""
+        """Gives up what is too old or too much, the oldest first; while somebody reads, it may leave the file later."""
         with self._open() as database:
             database.execute("DELETE FROM records WHERE at < ?", (_iso(self._oldest(now)),))
             self._drop_unneeded(database)
@@ -159,7 +160,10 @@ class ReplayStore:
                 self._drop_unneeded(database)
             if not kept:
                 break
-        self._overwrite()
+        if self._owed:
+            self._overwrite()
+        else:
+            self._given_back()
 
     def _oldest(self, now: datetime | None = None) -> datetime:
         return (now or datetime.now(UTC)) - timedelta(days=self._most_days)
@@ -180,11 +184,16 @@ class ReplayStore:
 
     def _overwrite(self) -> None:
         """Nothing that was deleted stays readable in the file or beside it."""
+        self._owed = not self._given_back()
+        if self._owed:
+            raise sqlite3.OperationalError("somebody reads, so that what was deleted is still beside the file")
+
+    def _given_back(self) -> bool:
+        """Free room, to the system; False if somebody reads, and it has to be done later."""
         with closing(self._connected()) as database:
             database.executescript("PRAGMA incremental_vacuum")  # `execute` takes one step only, which frees one page
             [busy, *_] = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
-            raise sqlite3.OperationalError("somebody reads, so that what was deleted is still beside the file")
+        return not busy
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import time
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sqlalchemy.exc import DisconnectionError
 
 FILE = "file"  # of a pooled connection: device and inode
 NUMBER = ".id"  # the ending of the file that keeps the number
+LOOKS, LOOK_AGAIN_S = 5, 0.02
 LOGS = "-wal", "-shm"  # without their database: it was moved away
 
 
@@ -85,9 +87,23 @@ def _uri(path: Path, options: str) -> str:
 
 
 def _number_in(path: Path) -> int:
-    """Of the file itself. Immutable: its log is neither read nor thrown away, whatever this file may be."""
-    with closing(sqlite3.connect(_uri(path, "mode=ro&immutable=1"), uri=True)) as database:
-        return int(database.execute("PRAGMA application_id").fetchone()[0])
+    """Of the file itself. Immutable: its log is neither read nor thrown away, whatever this file may be.
+
+    By SQLite, for whoever opens and closes the file otherwise gives up the locks that this process has on it. While
+    another writes into it, it may look damaged for a moment.
+    """
+    looks = 0
+    while True:
+        try:
+            with closing(sqlite3.connect(_uri(path, "mode=ro&immutable=1"), uri=True)) as database:
+                return int(database.execute("PRAGMA application_id").fetchone()[0])
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            looks += 1
+            if looks == LOOKS:
+                raise sqlite3.OperationalError(f"the state database: {error}") from error
+        time.sleep(LOOK_AGAIN_S)
 
 
 def _kept_number(path: Path) -> int | None:

@@ -39,7 +39,7 @@ class Raised:
     unexpected: set[str] = field(default_factory=set)
     stays: set[str] = field(default_factory=set)  # of those that are to go, after the fault's end
     quiet_after_s: float | None = None
-    trouble: str | None = None  # why it could not be brought on or healed
+    trouble: str | None = None  # why it could not be brought on, watched or healed
     stalled_s: float = 0.0
     tries: int = 1
 
@@ -106,9 +106,11 @@ class Lane:
                     await asyncio.wait_for(seen.wait(), max(0.0, began + WITHIN_S - time.monotonic()))
                 if raised.after_s is not None:
                     await asyncio.sleep(STAYS_S)
+                if watching.done():  # it never ends by itself
+                    watching.result()
                 watching.cancel()
         except (OSError, ProcessError, NotAnswered) as error:
-            raised.trouble = f"could not be brought on or healed: {error}"
+            raised.trouble = f"could not be brought on, watched or healed: {error}"
         finally:
             watching.cancel()
         healed = time.monotonic()
@@ -121,12 +123,15 @@ class Lane:
         known = find_alert(raised.alert)
         assert known is not None
         expected = {raised.alert, *known.leads_to, *BESIDE.get(raised.fault, ())}
-        while True:
-            own = {name for _, name in self.house.true_of_us()}
-            new = await self.shown() - before
-            raised.followed |= new & expected - {raised.alert}
-            raised.unexpected |= new - expected - own
-            if raised.alert in new and raised.after_s is None:
-                raised.after_s = time.monotonic() - began
-                seen.set()
-            await asyncio.sleep(LOOK_SECONDS)
+        try:
+            while True:
+                own = {name for _, name in self.house.true_of_us()}
+                new = await self.shown() - before
+                raised.followed |= new & expected - {raised.alert}
+                raised.unexpected |= new - expected - own
+                if raised.alert in new and raised.after_s is None:
+                    raised.after_s = time.monotonic() - began
+                    seen.set()
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            seen.set()  # nobody waits for what can't be seen any more

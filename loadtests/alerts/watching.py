@@ -21,7 +21,8 @@ from loadtests.processes import Fleet, ProcessError, Program, free_ports
 PROGRAMS = ("prometheus", "prometheus-alertmanager")
 BECOME = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"  # `Program` starts Python, which becomes another one
 READY_SECONDS = 30.0
-ASK_SECONDS = 3.0
+ASK_SECONDS = 3.0  # each time
+ASK_TIMES = 3
 LOOK_SECONDS = 0.5
 
 Shown = frozenset[tuple[str, str]]  # (service, alert)
@@ -124,12 +125,20 @@ async def _until_ready(fleet: Fleet, watching: Watching) -> None:
 async def _answers(watching: Watching) -> bool:
     try:
         return bool(await watching.query("count(up)")) and await watching.shown() is not None
-    except (aiohttp.ClientError, OSError, TimeoutError):
+    except ProcessError:
         return False
 
 
 async def _get(url: str, query: Mapping[str, str]) -> Any:
-    timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, params=query) as response:
-        response.raise_for_status()
-        return await response.json()
+    """Asks again where one answer is slow or none: the machine is busy; `ProcessError` after the last time."""
+    timeout, troubles = aiohttp.ClientTimeout(total=ASK_SECONDS), list[str]()
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        for _ in range(ASK_TIMES):
+            try:
+                async with session.get(url, params=query) as response:
+                    response.raise_for_status()
+                    return await response.json()
+            except (aiohttp.ClientError, OSError) as error:  # also TimeoutError
+                troubles.append(f"{type(error).__name__} {error}".strip())
+            await asyncio.sleep(LOOK_SECONDS)
+    raise ProcessError(f"{url} does not answer: {', '.join(troubles)}")

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 SQLITE = b"SQLite format 3\0"
 Everybody = Mapping[str, tuple[int, int]]  # by table, the number of rows, and a sum over all of them
@@ -60,7 +61,8 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
     if content.startswith(b"\x1f\x8b"):
         yield " (unpacked)", gzip.decompress(content)
     if content.startswith(SQLITE):
-        with closing(sqlite3.connect(path)) as connection:
+        address = f"file:{quote(str(path))}?mode=ro"  # else the last to close empties the log beside it, and deletes it
+        with closing(sqlite3.connect(address, uri=True)) as connection:
             tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             for table in tables:
                 values = (value for row in connection.execute(f'SELECT * FROM "{table}"') for value in row)  # noqa: S608  its own name

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import create_engine, insert, text
 
 from common.erasing.background import Finishing
 from common.erasing.second_copy import SecondCopy
 from common.erasing.work import Erasing
 from common.state.database import open_state
+from common.state.erasures import ErasureStore
 from photostock.catalogue import Catalogue, Photo
 from photostock.erasing import SCOPE, again, erasing_of
 from photostock.feedback.store import FeedbackStore, events
@@ -99,7 +100,8 @@ def test_a_crash_right_after_the_rows_went_leaves_nothing_that_an_old_copy_bring
     erasing.keeper.forget_in_memory = crash  # the first thing after the commit
     with pytest.raises(Crash):
         erasing.begin("zed-77", **WISH)
-    assert [len(line.things) for line in SecondCopy(var_dir, SCOPE).lines()] == [2]
+    key = str(SecondCopy(var_dir, SCOPE).key())
+    assert [len(line.things) for line in SecondCopy(var_dir, SCOPE).lines(key)] == [2]
     erasing, _ = opened(var_dir)
     assert erased(erasing, "zed-77") == "finished"
     erasing.engine.dispose()
@@ -120,6 +122,25 @@ def test_whom_an_old_copy_brings_back_is_under_way_until_the_id_is_given_again(v
     assert [one.owner for one in erasing.pending()] == ["erased before"]
     assert erased(erasing, PERSON) == "finished"
     assert erasing.pending() == []
+
+
+def test_a_database_that_has_another_key_waits_for_nobody_of_the_one_before(var_dir: Path) -> None:
+    erasing, _ = opened(var_dir)
+    assert erased(erasing, PERSON) == "finished"
+    erasing.engine.dispose()
+    moved = create_engine(f"sqlite:///{var_dir / 'moved.sqlite3'}")
+    ErasureStore(moved, SCOPE)
+    assert erasing_of(PhotoSettings(var_dir=var_dir), moved, Catalogue(moved)).restore(lambda *_: 0) == 0
+    with moved.connect() as connection:
+        assert ErasureStore(moved, SCOPE).known(connection) == {}
+    moved.dispose()
+
+
+def test_the_photo_with_the_number_of_a_user_stays_with_the_ban_on_it(var_dir: Path) -> None:
+    erasing, catalogue = opened(var_dir)
+    catalogue.add([Photo("1042", title="harbour", tags=("1042",)), Photo("theirs", title="b", photographer="1042")])
+    assert erased(erasing, "1042") == "finished"
+    assert [(photo.id, photo.tags) for photo in catalogue.photos()] == [("1042", ("1042",))]
 
 
 def test_a_wish_in_the_middle_of_the_work_on_the_first_leaves_the_person_under_way(var_dir: Path) -> None:

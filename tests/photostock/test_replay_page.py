@@ -27,6 +27,7 @@ async def test_an_answer_is_made_again_on_a_page_and_a_decision_left_out_by_a_cl
     assert '/admin/replays/one"' in listed.text
     assert (found.status_code, found.headers["location"]) == (303, "/admin/replays/one")
     assert "The same bytes" in page.text
+    assert "park-dog" in page.text.partition("<summary>The answer</summary>")[2]
     assert click in page.text
     assert "/admin/answers/one" in page.text
     assert "With this difference: " in without.text

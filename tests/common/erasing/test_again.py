@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
+from structlog.testing import capture_logs
 
 from common.command_line import Failed
 from common.erasing import commands
@@ -88,10 +89,28 @@ def test_an_erasure_is_noticed_by_replicas_whatever_the_clock_of_the_machine_say
 def test_a_key_that_a_crash_cut_off_is_written_again(tmp_path: Path) -> None:
     (tmp_path / "erased-x.jsonl").write_text('{"key": "ab')
     copy = SecondCopy(tmp_path, "x")
-    for _ in range(2):
-        copy.append("k" * 64, "p" * 64, "2026", [])
+    copy.append("k" * 64, "p" * 64, "2026", [])
     assert copy.key() == "k" * 64
-    assert (tmp_path / "erased-x.jsonl").read_text().count('"key": "k') == 1
+    assert [one.person for one in copy.lines("k" * 64)] == ["p" * 64]
+
+
+def test_people_whose_hashes_have_another_key_are_of_another_database(tmp_path: Path) -> None:
+    (tmp_path / "erased-x.jsonl").write_text('{"key": "a"}\n{"person": "old", "erased_at": "2026", "things": []}\n')
+    copies = SecondCopy(tmp_path, "x"), SecondCopy(tmp_path, "x")
+    for key, person in (("b", "p"), ("a", "q"), ("b", "r")):
+        copies[key == "a"].append(key, person, "2026", [])
+    assert [one.person for one in copies[0].lines("a")] == ["old", "q"]
+    with capture_logs() as logged:
+        assert [one.person for one in copies[0].lines("b")] == ["p", "r"]
+    assert logged == [{"event": "erasure.of_other_databases", "log_level": "warning", "lines": 2}]
+
+
+def test_an_erasure_reads_nothing_of_the_second_copy_however_long_it_is(tmp_path: Path) -> None:
+    class Unread(SecondCopy):
+        def _objects(self) -> Iterator[dict[str, Any]]:
+            raise AssertionError("it is read")
+
+    Unread(tmp_path, "x").append("k", "p", "2026", [])
 
 
 class Told:
@@ -108,6 +127,7 @@ class Told:
     ("typed", "why"),
     [
         ("".join(f"u-{n}\n" for n in range(commands.MOST_PEOPLE + 1)), "at most 1,000"),
+        ("u-0\n" + "".join(f"u-{n}\n" for n in range(commands.MOST_PEOPLE + 1)), "at most 1,000"),
         ("".join(f"u-{n}\n" for n in range(8)), "must not name"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import sqlite3
 from collections.abc import Iterator
@@ -12,11 +13,14 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from common.deadline import Deadline
 from common.erasing.background import Finishing
 from common.erasing.person import Person
 from common.erasing.pieces import PieceFinder
-from common.erasing.scan import Wanted, scan
+from common.erasing.scan import Wanted, scan_files
 from common.erasing.texts import pseudonymised
+from common.service.problems import Problem
+from common.state.writes import Writes
 
 PEOPLE = [Person(f"person-{number}", f"{number:064}") for number in range(350)]
 
@@ -56,7 +60,7 @@ def test_every_piece_is_found_wherever_it_stands() -> None:
 def test_a_piece_that_lies_across_two_readings_of_a_file_is_found(tmp_path: Path) -> None:
     piece = random.Random(7).randbytes(64)
     (tmp_path / "file").write_bytes(b"\0" * (4 * 2**20 - 30) + piece + b"\0" * 100)
-    assert scan(tmp_path, [], Wanted([], [piece])).places == ["file file"]
+    assert scan_files(tmp_path, Wanted([], [piece])).places == ["file file"]
 
 
 class BusyErasing:
@@ -71,21 +75,36 @@ class BusyErasing:
         self.finished += user_ids
 
 
-async def test_people_are_finished_although_the_database_was_busy_for_a_while() -> None:
-    locked = "database is locked"
-    erasing = BusyErasing(OperationalError("", {}, Exception(locked)), sqlite3.OperationalError(locked))
+async def test_people_are_finished_although_database_and_disk_were_unable_for_a_while() -> None:
+    locked, full = "database is locked", OSError(errno.ENOSPC, "no space left")
+    erasing = BusyErasing(OperationalError("", {}, Exception(locked)), sqlite3.OperationalError(locked), full)
     finishing = Finishing(cast(Any, erasing), cast(Any, None), cast(Any, None))
     finishing._waiting = {"a": None, "b": None}
     await finishing._work()
     assert erasing.finished == ["a", "b"]
 
 
-def test_an_ordinary_word_is_a_person_where_it_is_a_whole_value_of_a_json_column(engine: Engine) -> None:
+async def test_a_disk_that_is_full_is_told_as_a_problem_that_passes() -> None:
+    class Full:
+        def begin(self, _user_id: str, **_more: str) -> None:
+            raise OSError(errno.ENOSPC, "no space left")
+
+    writes = Writes(queue=1)
+    finishing = Finishing(cast(Any, Full()), writes, cast(Any, None))
+    try:
+        with pytest.raises(Problem) as told:
+            await finishing.erase("u-17", owner="Eve", reason="wished", deadline=Deadline.after_ms(5_000))
+    finally:
+        writes.close()
+    assert (told.value.status, told.value.headers) == (503, {"Retry-After": "1"})
+
+
+def test_an_ordinary_word_is_a_person_where_a_json_column_has_it_in_a_field_of_people(engine: Engine) -> None:
     tags = {
-        1: '["red", "alice", "alices"]',
+        1: '{"tags": ["alice"], "owner": "alice"}',
         2: '{"alice": "said \\"alice\\""}',
-        3: '["malice"]',
-        4: '{"a": "Zo\\u00eb"}',
+        3: '{"owner": "malice"}',
+        4: '{"user_id": "Zo\\u00eb"}',
     }
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM notes"))
@@ -97,5 +116,8 @@ def test_an_ordinary_word_is_a_person_where_it_is_a_whole_value_of_a_json_column
     assert (changed[alice.hash], changed[zoe.hash]) == ({"notes": 1}, {"notes": 1})
     with engine.connect() as connection:
         left = {row.id: row.note for row in connection.execute(text("SELECT id, note FROM notes"))}
-    renamed = {1: f'["red", "{alice.pseudonym}", "alices"]', 4: f'{{"a": "{zoe.pseudonym}"}}'}
+    renamed = {
+        1: f'{{"tags": ["alice"], "owner": "{alice.pseudonym}"}}',
+        4: f'{{"user_id": "{zoe.pseudonym}"}}',
+    }
     assert left == tags | renamed

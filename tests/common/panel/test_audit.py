@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, delete, update
+from sqlalchemy import Engine, delete, event, select, update
 
 from common.__main__ import parser
 from common.command_line import main
@@ -109,6 +109,53 @@ def test_of_very_many_entries_the_oldest_go_and_the_chain_goes_on(
     with state.begin() as connection:
         connection.execute(update(heads).values(gone=kept[0]["number"], gone_digest=kept[0]["digest"]))
     assert "no entry tells why" in str(audit.verify().problem)
+
+
+@pytest.mark.parametrize("before", ["WHERE audit_log.action", "WHERE audit_log.number BETWEEN"])
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_sound_log_that_is_shortened_or_sealed_anew_while_it_is_read_is_not_called_broken(
+    state: Engine, monkeypatch: pytest.MonkeyPatch, before: str, anew: bool
+) -> None:
+    monkeypatch.setattr("common.panel.audit.SHORTENED_BY", 10)
+    audit, once = AuditLog(state, "small", most_entries=15), iter([True])
+
+    def write() -> None:
+        for number in range(30):
+            audit.record(actor="ann", action="x", target=str(number))
+        if anew:
+            with state.begin() as connection:
+                connection.execute(update(entries).values(reason="somebody"))
+                sealed_anew(connection)
+
+    write()
+    reading = open_state(ServiceSettings(var_dir=Path(str(state.url.database)).parent))
+
+    @event.listens_for(reading, "before_cursor_execute")
+    def meanwhile(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if before in statement and next(once, False):
+            write()
+
+    assert AuditLog(reading, "reader").verify().broken_at is None
+    assert next(once, None) is None
+
+
+def test_a_hash_that_may_have_gone_with_the_oldest_entries_is_not_taken_for_a_sign_of_tampering(
+    state: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("common.panel.audit.SHORTENED_BY", 10)
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    audit = AuditLog(state, "small", most_entries=15)
+    audit.record(actor="ann", action="x")
+    first = audit.verify().digest
+    for number in range(30):
+        audit.record(actor="ann", action="x", target=str(number))
+    with state.connect() as connection:
+        last_gone = connection.execute(select(heads.c.gone_digest)).scalar_one()
+    assert main(parser(), ["audit", "verify", "--expect", last_gone]) == 0
+    assert main(parser(), ["audit", "verify", "--expect", first]) == 1
+    said = capsys.readouterr().err
+    assert f"it may be one of those up to number {audit.verify().gone}" in said
+    assert "written anew" not in said
 
 
 def test_a_log_that_was_shortened_is_sealed_anew_from_where_it_begins(

@@ -102,15 +102,24 @@ def test_a_file_of_another_format_is_begun_anew(tmp_path: Path) -> None:
     assert (rows_in(store, "records"), rows_in(store, "shared")) == (1, 1)
 
 
-def test_that_something_deleted_still_stands_beside_the_file_is_an_error_and_not_silence(tmp_path: Path) -> None:
+def test_who_forgets_is_told_that_it_still_stands_beside_the_file_and_who_tidies_does_so_later(tmp_path: Path) -> None:
     store = ReplayStore(tmp_path / "replays.sqlite3", most_bytes=MIB, most_days=14, busy_timeout_s=0.1)
     store.write([record("a", NOW - timedelta(days=15))], [])
+    beside = store.path.with_name(store.path.name + "-wal")
     with closing(sqlite3.connect(store.path)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM records").fetchone()
+        store.tidy(NOW)
+        assert beside.stat().st_size
         with pytest.raises(sqlite3.OperationalError):
-            store.tidy(NOW)
-    store.tidy(NOW)
+            store.forget(["a"])
+        with pytest.raises(sqlite3.OperationalError):
+            store.purge(lambda _record: False)
+        with pytest.raises(sqlite3.OperationalError):
+            store.tidy(NOW)  # for it was promised
+        reader.rollback()
+        store.tidy(NOW)
+        assert not beside.stat().st_size
 
 
 @pytest.mark.parametrize("who", ["alice", "123456789012", "Zoë", "dog-77"])

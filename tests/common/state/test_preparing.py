@@ -184,3 +184,14 @@ def test_a_database_of_before_is_taken_on_and_a_copy_of_everything_is_as_good(tm
     (tmp_path / "copy" / STATE_FILE).unlink()
     with pytest.raises(OperationalError):
         open_state(ServiceSettings(var_dir=tmp_path / "copy")).connect()
+
+
+def test_a_new_connection_takes_no_locks_from_those_that_are_at_work(engine: Engine, tmp_path: Path) -> None:
+    create_tables(engine, METADATA)
+    with closing(sqlite3.connect(tmp_path / STATE_FILE, isolation_level=None)) as writing:
+        writing.execute("BEGIN IMMEDIATE")
+        open_state(ServiceSettings(var_dir=tmp_path)).connect().close()
+        program = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+        command = [sys.executable, "-c", program, str(tmp_path / STATE_FILE)]
+        other = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "database is locked" in other.stderr
