@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import threading
@@ -136,6 +137,7 @@ async def test_a_collector_that_never_answers_costs_spans_and_no_time() -> None:
         assert (registry.get_sample_value("trace_spans_lost_total") or 0) >= MOST_WAITING - MOST_AT_ONCE
         assert when_full_s < 5 * while_there_is_room_s + EXPORT_TIMEOUT_S / 2  # nobody waited for the collector
         connection.close()
+        await asyncio.to_thread(tracing.close)
 
 
 def seconds_of(tracing: SdkTracing, *, spans: int) -> float:
