@@ -14,20 +14,20 @@ from common.deadline import Deadline
 from common.errors import CallFailed
 from common.outcome import Reason
 
-LONG = Deadline.after_ms(60_000)
+LONG_MS = 60_000
 
 
 async def test_a_full_queue_refuses_at_once() -> None:
     bulkhead = Bulkhead(max_in_flight=1, max_waiting=0)
-    await bulkhead.enter(LONG)
+    await bulkhead.enter(Deadline.after_ms(LONG_MS))
     assert bulkhead.is_full
     with pytest.raises(CallFailed, match="bulkhead_full"):
-        await bulkhead.enter(LONG)
+        await bulkhead.enter(Deadline.after_ms(LONG_MS))
 
 
 async def test_who_waits_too_long_is_refused_and_leaves_no_trace() -> None:
     bulkhead = Bulkhead(max_in_flight=1, max_waiting=1)
-    await bulkhead.enter(LONG)
+    await bulkhead.enter(Deadline.after_ms(LONG_MS))
     with pytest.raises(CallFailed) as failed:
         await bulkhead.enter(Deadline.after_ms(1))
     assert (failed.value.reason, failed.value.our_fault, bulkhead.waiting) == (Reason.BULKHEAD_FULL, True, 0)
@@ -37,7 +37,7 @@ async def test_slots_are_handed_on_in_the_order_of_arrival() -> None:
     bulkhead, order = Bulkhead(max_in_flight=1, max_waiting=9), list[int]()
 
     async def caller(number: int) -> None:
-        await bulkhead.enter(LONG)
+        await bulkhead.enter(Deadline.after_ms(LONG_MS))
         order.append(number)
         await asyncio.sleep(0)
         bulkhead.leave()
