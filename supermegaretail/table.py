@@ -6,7 +6,6 @@ vanishes. Files are read block by block, so that memory holds the table and one 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from common.durable import put_in_place
 from supermegaretail.cells import is_bad, plain_types, reasons, typed
 from supermegaretail.columns import KEY, Column, ImportProblem, check_header
 from supermegaretail.csv_lines import REJECTS, read_header, read_lines, split_cells
@@ -89,21 +89,8 @@ def merge(old: pl.DataFrame | None, new: pl.DataFrame) -> pl.DataFrame:
 
 def save_table(rows: pl.DataFrame, path: Path) -> None:
     """Writes the table so that a reader, or a crash, sees the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("wb") as file:
-            rows.write_parquet(file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the new name itself must survive a power cut
-    finally:
-        os.close(folder)
+    with put_in_place(path) as draft:
+        rows.write_parquet(draft)
 
 
 def load_table(path: Path) -> pl.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +16,18 @@ from tests.common.panel.test_attackers import (
     SCRIPT,
     TOKEN,
     _in_an_hour,
-    app_of,
+    app,
+    client,
     operators_routes,
     pages,
     signed_in,
-    visitor,
 )
 
 FORGED = "a reason\r\nforged=1 event='switch.set'\n\x1b[2J"
 TRICKS = ("..%2f..%2f..%2fetc%2fpasswd", "%2e%2e%2f%2e%2e%2fsettings", "x%00y", "a%0d%0aSet-Cookie:%20a=b", "%5c..%5cx")
 
 
-@pytest.fixture(params=["supermegaretail", "photostock"])
-async def app(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FastAPI]:
-    app = app_of(request.param, tmp_path)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with visitor(app) as client:
-        yield client
+__all__ = ["app", "client"]  # fixtures
 
 
 async def post(client: httpx.AsyncClient, kind: str, wish: dict[str, Any]) -> httpx.Response:
