@@ -1,4 +1,7 @@
-"""Who may queue for some workers: nobody beyond the places there are, and nobody who would wait in vain."""
+"""Who may queue for some workers: nobody beyond the places there are, and nobody who would wait in vain.
+
+Workers are threads of ours, or the slots of an upstream.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,15 @@ class Queueing:
         """How long a new piece would wait for a thread: until so many have ended as are one too many."""
         return max(0, self.inside - self._threads + 1) * self.usual_ms / self._threads
 
+    def refuses(self, remaining_ms: float) -> bool:
+        """Whether a piece of work that is wanted within `remaining_ms` would not be let in."""
+        idle = self.inside < self._threads
+        return not idle and (self.inside >= self._places or self.expected_wait_ms > remaining_ms)
+
     def admit(self, remaining_ms: float) -> bool:
-        """Whether a piece of work that is wanted within `remaining_ms` is let in; it must `leave` then."""
+        """Lets a piece of work in, which must `leave` then, or says False."""
         with self._lock:
-            idle = self.inside < self._threads
-            if not idle and (self.inside >= self._places or self.expected_wait_ms > remaining_ms):
+            if self.refuses(remaining_ms):
                 return False
             self.inside += 1
             return True

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 
 from common.service.auth import Callers
+from common.service.turns import Turns
 
 STANDING_MS = 25.0  # a wait for the event loop that is never shorter than this for a whole window is a line
 WINDOW_S = 0.1
@@ -50,6 +51,7 @@ class Admission:
     def __init__(self, *, most: int, callers: Callers | None = None) -> None:
         self.limit = float(most)
         self.refused = 0  # so far
+        self.turns = Turns()  # in which those who are let in begin
         self._most = most
         self._callers = callers
         self._at_work = 0

@@ -38,8 +38,9 @@ async def _watch(admission: Admission, vitals: Vitals) -> None:
         due_s = clock() + LOOK_S
         await asyncio.sleep(LOOK_S)
         now_s = clock()
-        admission.waited((now_s - due_s) * 1000)
         vitals.waited(now_s - due_s)
+        await admission.turns.take()  # behind those who stand in line to begin
+        admission.waited((clock() - due_s) * 1000)
         if now_s >= tell_at_s:
             if admission.refused != told:
                 log.warning("http.refused", requests=admission.refused - told, limit=int(admission.limit))

@@ -20,7 +20,7 @@ LONG_MS = 60_000
 async def test_a_full_queue_refuses_at_once() -> None:
     bulkhead = Bulkhead(max_in_flight=1, max_waiting=0)
     await bulkhead.enter(Deadline.after_ms(LONG_MS))
-    assert bulkhead.is_full
+    assert bulkhead.refuses(LONG_MS)
     with pytest.raises(CallFailed, match="bulkhead_full"):
         await bulkhead.enter(Deadline.after_ms(LONG_MS))
 
@@ -31,6 +31,30 @@ async def test_who_waits_too_long_is_refused_and_leaves_no_trace() -> None:
     with pytest.raises(CallFailed) as failed:
         await bulkhead.enter(Deadline.after_ms(1))
     assert (failed.value.reason, failed.value.our_fault, bulkhead.waiting) == (Reason.BULKHEAD_FULL, True, 0)
+
+
+async def test_who_would_have_no_time_left_for_the_call_itself_is_refused_at_once() -> None:
+    bulkhead = Bulkhead(max_in_flight=1, max_waiting=9)
+    for _ in range(200):
+        await bulkhead.enter(Deadline.after_ms(LONG_MS))
+        bulkhead.leave(took_ms=10_000)
+    await bulkhead.enter(Deadline.after_ms(LONG_MS))
+    in_vain = asyncio.create_task(bulkhead.enter(Deadline.after_ms(15_000)))  # its slot would come in time
+    in_time = asyncio.create_task(bulkhead.enter(Deadline.after_ms(LONG_MS)))
+    await asyncio.sleep(0)
+    assert in_vain.done()
+    assert "bulkhead_full" in str(in_vain.exception())
+    assert not in_time.done()
+    bulkhead.leave(took_ms=1)
+    await in_time
+
+
+async def test_while_a_slot_is_free_a_wrong_belief_refuses_nobody() -> None:
+    bulkhead = Bulkhead(max_in_flight=1, max_waiting=9)
+    for _ in range(50):
+        await bulkhead.enter(Deadline.after_ms(LONG_MS))
+        bulkhead.leave(took_ms=60_000)
+    await bulkhead.enter(Deadline.after_ms(1))
 
 
 async def test_slots_are_handed_on_in_the_order_of_arrival() -> None:

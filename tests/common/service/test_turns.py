@@ -1,0 +1,76 @@
+"""Requests begin one by one, so that between two of them the event loop reads, refuses and notices deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+
+import pytest
+
+from common.service.turns import ONE_MORE_EVERY_S, Turns
+
+
+async def test_of_many_that_are_let_in_at_once_one_begins_in_each_turn_of_the_loop_in_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("common.service.turns.ONE_MORE_EVERY_S", math.inf)  # the machine may stand still
+    turns, seen, turn = Turns(), list[tuple[int, int]](), 0
+
+    async def count() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    async def request(number: int) -> None:
+        await turns.take()
+        seen.append((number, turn))
+
+    counting = asyncio.create_task(count())
+    await asyncio.gather(*(request(number) for number in range(20)))
+    counting.cancel()
+    assert [number for number, _ in seen] == list(range(20))
+    assert len({begun_in for _, begun_in in seen}) == 20
+
+
+async def test_in_a_turn_that_took_long_more_begin_so_that_a_flood_of_others_starves_nobody() -> None:
+    turns, begun = Turns(), list[int]()
+
+    async def request(number: int) -> None:
+        await turns.take()
+        begun.append(number)
+
+    tasks = [asyncio.create_task(request(number)) for number in range(1_000)]
+    await asyncio.sleep(0)
+    time.sleep(20 * ONE_MORE_EVERY_S)  # noqa: ASYNC251  as reading from many callers does
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert 20 < len(begun) < 1_000
+    await asyncio.gather(*tasks)
+    assert begun == list(range(1_000))
+
+
+async def test_whoever_leaves_while_waiting_takes_nobodys_turn() -> None:
+    turns, begun = Turns(), list[int]()
+
+    async def request(number: int) -> None:
+        await turns.take()
+        begun.append(number)
+
+    tasks = [asyncio.create_task(request(number)) for number in range(6)]
+    await asyncio.sleep(0)
+    for left in tasks[2:5]:
+        left.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert begun == [0, 1, 5]
+
+
+async def test_after_a_rush_a_request_begins_at_once() -> None:
+    turns = Turns()
+    await asyncio.gather(*(turns.take() for _ in range(5)))
+    for _ in range(2):
+        await asyncio.sleep(0)
+    alone = asyncio.create_task(turns.take())
+    await asyncio.sleep(0)
+    assert alone.done()
