@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial, reduce
+from hashlib import sha256
 from itertools import starmap
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, delete, select, update
 
+from common.erasing.keeper import Belongings
 from common.erasing.person import Person
 from common.erasing.replays import forgotten
 from common.erasing.second_copy import SecondCopy
 from common.erasing.texts import naming
-from common.erasing.work import Belongings, Erasing
+from common.erasing.work import Erasing
 from common.replay.store import STORE_FILE
 from common.state.database import open_state
 from common.state.erasures import ErasureStore
@@ -31,7 +33,8 @@ from photostock.tables import PHOTOS, REVISION, TOMBSTONES, VECTORS
 
 SCOPE = "photostock"
 LEARNING = ("filter", "reranker")  # components that are trained with photos and clicks
-PIECE_BYTES = 64
+PIECE_BYTES, MOST_ALIKE = 64, 32  # a piece has at least so many different values
+SCAN_BEGINS = b"\xff\xda"  # of a JPEG: what stands before it, tables and sizes, others have, too
 AT_A_TIME = 500
 
 
@@ -74,7 +77,9 @@ class PhotoKeeper:
         named = {row["id"] for row in naming(connection, PHOTOS, [person]) if person.named_in(row["id"])}
         owned += _by_id(connection, query, sorted(named - {row.id for row in owned}))
         pictures = [row.picture["digest"] for row in owned if row.picture]
-        return Belongings([row.id for row in owned], pictures, [self._piece(digest) for digest in pictures])
+        jpegs = [jpeg for digest in pictures if (jpeg := self._jpeg(digest))]
+        pieces = [piece for jpeg in jpegs if (piece := piece_of(jpeg))]
+        return Belongings([row.id for row in owned], pictures, pieces, [sha256(jpeg).hexdigest() for jpeg in jpegs])
 
     def remove(self, connection: Connection, person: Person, belongings: Belongings) -> dict[str, int]:
         gone = connection.execute(delete(events).where(events.c.user_id == person.id)).rowcount
@@ -135,14 +140,21 @@ class PhotoKeeper:
         except RegistryError:
             return []
 
-    def _piece(self, digest: str) -> bytes:
-        """Bytes out of the middle of a picture: what stands at its beginning, others have, too."""
+    def _jpeg(self, digest: str) -> bytes:
         try:
-            jpeg = self._pictures.read(digest)
+            return self._pictures.read(digest)
         except OSError:
             return b""
-        middle = len(jpeg) // 2
-        return jpeg[middle : middle + PIECE_BYTES]
+
+
+def piece_of(jpeg: bytes) -> bytes:
+    """Bytes of a picture that others do not have, as near to its middle as can be; none where it is too even."""
+    header = jpeg.find(SCAN_BEGINS) + len(SCAN_BEGINS)
+    begins = header + int.from_bytes(jpeg[header : header + 2])
+    starts = range(begins, len(jpeg) - PIECE_BYTES, PIECE_BYTES)
+    from_the_middle = sorted(starts, key=lambda start: abs(start - len(jpeg) // 2))
+    pieces = (jpeg[start : start + PIECE_BYTES] for start in from_the_middle)
+    return next((piece for piece in pieces if len(set(piece)) >= MOST_ALIKE), b"")
 
 
 def erasing_of(
@@ -153,7 +165,7 @@ def erasing_of(
 ) -> Erasing:
     """PhotoStock's erasures; versions in the registry are never changed, only listed."""
     keeper = PhotoKeeper(settings, state, catalogue, forget_in_memory)
-    return Erasing(state, keeper, settings.var_dir, untouched=(settings.registry_dir,))
+    return Erasing(state, keeper, settings.var_dir, untouched=(settings.registry_dir, settings.pictures_dir))
 
 
 def open_erasing() -> Erasing:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import StringConstraints
 
-from common.contract import RequestModel, Text
+from common.contract import Reason, RequestModel, Text
 from common.erasing.background import Finishing
 from common.erasing.journal import Certificate
 from common.panel.owner import Owner
@@ -21,7 +20,7 @@ class NewErasure(RequestModel):
 
     user_id: Text
     owner: Owner
-    reason: Annotated[str, StringConstraints(min_length=3, max_length=2_000)]
+    reason: Reason
 
 
 def add_erasures(routes: APIRouter, finishing: Finishing) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from common.deadline import Deadline
 from common.erasing.journal import Certificate
@@ -118,8 +118,8 @@ class Finishing:
             try:
                 await _in_thread(partial(self.erasing.finish, user_ids))
                 return
-            except BUSY:
-                if not tries_left:
+            except BUSY as error:
+                if not (tries_left and _passes(error)):
                     raise
             await asyncio.sleep(TRY_EVERY_S)
 
@@ -128,14 +128,26 @@ class Finishing:
             while self._waiting:
                 user_ids = list(self._waiting)
                 self._waiting.clear()  # who is wished for once more meanwhile is done once more
-                await self._finished(user_ids)
-        except BUSY as error:
-            log.warning("erasure.interrupted", error=type(error).__name__)
-        except Exception:
-            log.exception("erasure.bug")
+                await self._tried(user_ids)
         finally:
-            self._waiting.clear()
             self._task = None
+
+    async def _tried(self, user_ids: list[str]) -> None:
+        """Whom nothing helped stays under way; one of them, or a row that one of them has, does not stop others."""
+        try:
+            await self._finished(user_ids)
+        except Exception as error:
+            if _passes(error):
+                log.warning("erasure.interrupted", error=type(error).__name__)
+                return
+            log.exception("erasure.bug")
+            for user_id in user_ids if len(user_ids) > 1 else ():
+                await self._tried([user_id])
+
+
+def _passes(error: Exception) -> bool:
+    """Whether it is no fault of what was asked for."""
+    return isinstance(error, BUSY) and not isinstance(error, DataError | IntegrityError | ProgrammingError)
 
 
 async def _in_thread(work: Callable[[], object]) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Collection
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from common.state.patience import unhurried
+
 LARGEST_REWRITTEN_BYTES = 512 * 2**20  # of a PostgreSQL table
 LONGEST_LOCK_WAIT_MS = 2_000
 TRIES, TRY_EVERY_S = 20, 0.25  # while others read and write
@@ -52,12 +54,13 @@ def compact_tables(engine: Engine, tables: Collection[str]) -> list[str]:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(f"SET lock_timeout = {LONGEST_LOCK_WAIT_MS}"))
         quoted = {name: connection.dialect.identifier_preparer.quote(name) for name in sorted(tables)}
-        for name, table in quoted.items():
-            size = connection.execute(text("SELECT pg_total_relation_size(to_regclass(:name))"), {"name": table})
-            if (size.scalar() or 0) <= LARGEST_REWRITTEN_BYTES and _vacuumed(connection, f"VACUUM (FULL) {table}"):
-                continue
-            left.append(name)
-            _vacuumed(connection, f"VACUUM {table}")
+        with unhurried(connection):
+            for name, table in quoted.items():
+                size = connection.execute(text("SELECT pg_total_relation_size(to_regclass(:name))"), {"name": table})
+                if (size.scalar() or 0) <= LARGEST_REWRITTEN_BYTES and _vacuumed(connection, f"VACUUM (FULL) {table}"):
+                    continue
+                left.append(name)
+                _vacuumed(connection, f"VACUUM {table}")
         connection.execute(text("RESET lock_timeout"))
     return left
 

@@ -9,20 +9,26 @@ import gzip
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from common.erasing.packed import SQLITE, UNREADABLE
+from common.erasing.looking import look_for_files
+from common.erasing.packed import UNREADABLE
 from common.erasing.person import Person, naming_any
-from common.erasing.scan import Wanted, holds
+from common.erasing.scan import Wanted
 from common.state.sqlite_file import SqliteFile
+
+if TYPE_CHECKING:
+    from polars import Series
 
 BY_LINE = frozenset({".csv", ".jsonl", ".log", ".ndjson", ".tsv", ".txt"})
 LONGEST_TEXT_BYTES = 64 * 2**20  # of a text that is no list of lines
 PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")
+JPEG_DATA = b"\xff\xda"  # what it begins with: a JPEG tells of itself before it
 GZIP = b"\x1f\x8b"
 InDatabase = Callable[[Engine, Sequence[Person]], None]
 
@@ -35,26 +41,26 @@ def cleaned(folder: Path, wanted: Wanted, in_database: InDatabase, *, except_in:
         except_in: files and folders that somebody else takes care of.
     """
     changed = 0
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
-        if any(path == one or one in path.parents for one in except_in):
-            continue
+    for path, is_database in look_for_files(folder, wanted, except_in=except_in):
         with suppress(*UNREADABLE, SQLAlchemyError):
-            if holds(path, wanted):
-                changed += _clean(path, wanted.people, in_database)
+            if is_database:
+                _in_copy(path, wanted.people, in_database)
+                changed += 1
+            else:
+                changed += _clean(path, wanted)
     return changed
 
 
-def _clean(path: Path, people: Sequence[Person], in_database: InDatabase) -> bool:
+def _clean(path: Path, wanted: Wanted) -> bool:
+    people = wanted.people
     with path.open("rb") as file:
         beginning = file.read(16)
-    if beginning.startswith(SQLITE):
-        _in_copy(path, people, in_database)
-    elif path.name.endswith(("-wal", "-shm", "-journal")):
-        return False  # goes with its database
-    elif beginning.startswith(PICTURES):
+    if beginning.startswith(PICTURES):
+        if not _is_theirs(path, wanted):
+            return False
         path.unlink(missing_ok=True)
     elif beginning.startswith(b"PAR1"):
-        _in_parquet(path, people)
+        return _in_parquet(path, people)
     elif beginning.startswith(GZIP):
         suffix = Path(path.stem).suffix
         with gzip.open(path, "rb") as packed, _replacing(path) as draft, gzip.open(draft, "wb") as out:
@@ -63,6 +69,13 @@ def _clean(path: Path, people: Sequence[Person], in_database: InDatabase) -> boo
         with path.open("rb") as file, _replacing(path) as draft:
             draft.writelines(_texts(file, path.suffix, people))
     return True
+
+
+def _is_theirs(path: Path, wanted: Wanted) -> bool:
+    """Whether a picture is one of theirs, whole, or its metadata names them: any few bytes occur in others, too."""
+    content = path.read_bytes()
+    told = content.partition(JPEG_DATA)[0].decode(errors="replace")
+    return sha256(content).hexdigest() in wanted.wholes or any(person.named_in(told) for person in wanted.people)
 
 
 def _texts(file: IO[bytes] | gzip.GzipFile, suffix: str, people: Sequence[Person]) -> Iterable[bytes]:
@@ -109,15 +122,43 @@ def _in_copy(path: Path, people: Sequence[Person], in_database: InDatabase) -> N
         engine.dispose()
 
 
-def _in_parquet(path: Path, people: Sequence[Person]) -> None:
+def _in_parquet(path: Path, people: Sequence[Person]) -> bool:
     import polars  # of the retail extra: a service without it writes no parquet
 
-    table = polars.read_parquet(path)
-    texts = [name for name, kind in table.schema.items() if kind == polars.String]
     names = naming_any(people)
-    named = polars.any_horizontal(
-        polars.col(name).is_in([text for text in table[name].drop_nulls().unique() if names(text, name)])
-        for name in texts
-    )
-    with _replacing(path) as draft:
-        table.filter(named.fill_null(value=False).not_()).write_parquet(draft)
+    try:
+        table = polars.read_parquet(path)
+        kept = table
+        for name, kind in table.schema.items():
+            if not (kind.is_numeric() or kind.is_temporal()):
+                kept = kept.filter(~_rows_naming(kept[name], names))
+            if isinstance(kind, polars.Enum):  # its words stand in the file, whether a row has them or not
+                left = polars.Enum([word for word in kind.categories if not names(word, name)])
+                kept = kept.with_columns(kept[name].cast(polars.String).cast(left))
+        if (kept.height, kept.schema) == (table.height, table.schema):
+            return False
+        with _replacing(path) as draft:
+            kept.write_parquet(draft)
+    except polars.exceptions.PolarsError as error:
+        raise ValueError("damaged") from error
+    return True
+
+
+def _rows_naming(column: Series, names: Callable[..., bool]) -> Series:
+    import polars
+
+    if column.dtype.is_nested():
+        return polars.Series([_names(value, column.name, names) for value in column.to_list()], dtype=polars.Boolean)
+    texts = column if column.dtype == polars.Binary else column.cast(polars.String)
+    theirs = [text for text in texts.unique().to_list() if _names(text, column.name, names)]
+    return texts.is_in(polars.Series(theirs, dtype=texts.dtype)).fill_null(value=False)
+
+
+def _names(value: object, field: str, names: Callable[..., bool]) -> bool:
+    """Whether a text names them, or any in a list or a structure does."""
+    if isinstance(value, dict):
+        return any(_names(one, name, names) for name, one in value.items())
+    if isinstance(value, list):
+        return any(_names(one, field, names) for one in value)
+    text = value.decode(errors="replace") if isinstance(value, bytes) else value
+    return isinstance(text, str) and names(text, field)

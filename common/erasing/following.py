@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Lock
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -30,6 +32,7 @@ class Following:
         self._store, self._at_start, self._in_thread, self._on_loop = store, at_start, in_thread, on_loop
         self._seen: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._refreshing = Lock()  # who looks meanwhile goes on when all is forgotten
 
     def begin(self) -> None:
         """To be called on the event loop, at the start."""
@@ -37,15 +40,13 @@ class Following:
 
     def refresh(self) -> None:
         """Forgets if there was an erasure since; while the database is away it is put off."""
-        try:
+        with self._refreshing, suppress(SQLAlchemyError):
             if self._seen is None:
                 self._at_start()
             changes = self._store.changes()
             if self._seen is not None and changes != self._seen:
                 self.forget()
             self._seen = changes
-        except SQLAlchemyError:
-            return
 
     def forget(self) -> None:
         """Now."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, Text, select, update
 
+from common.erasing.person import Person
 from common.state.database import create_tables, upsert
 
 SHOWN = 1_000
@@ -52,6 +54,13 @@ class Certificate:
     def add(self, removed: dict[str, int]) -> None:
         for name, count in removed.items():
             self.removed[name] = self.removed.get(name, 0) + count
+
+    def without(self, people: Iterable[Person]) -> Certificate:
+        """The same without the names of these people: an owner or a reason may have named somebody else."""
+        owner, reason = self.owner, self.reason
+        for person in people:
+            owner, reason = person.without(owner, "owner"), person.without(reason)
+        return replace(self, owner=owner, reason=reason)
 
 
 class Journal:

@@ -11,18 +11,31 @@ import json
 import subprocess
 import sys
 from base64 import b64decode, b64encode
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from common.erasing.person import Person
-from common.erasing.scan import Found, Wanted, scan_files
+from common.erasing.scan import Found, Wanted, files_with, scan_files
 
 WITHIN_S = 3 * 3600.0
 
 
 def look(folder: Path, wanted: Wanted) -> Found:
     """What `scan_files` finds there. Blocks, for minutes if there are many gigabytes; `OSError` if it can't be told."""
+    return Found(**_told(folder, wanted, None))
+
+
+def look_for_files(folder: Path, wanted: Wanted, *, except_in: Collection[Path]) -> list[tuple[Path, bool]]:
+    """Likewise what `files_with` finds: files, and whether each is a database, to be opened by a connection only."""
+    told = _told(folder, wanted, [str(path) for path in except_in])
+    return [(Path(path), is_database) for path, is_database in told]
+
+
+def _told(folder: Path, wanted: Wanted, except_in: list[str] | None) -> Any:
     asked = {
+        "except_in": except_in,
         "people": [(person.id, person.hash) for person in wanted.people],
         "pieces": [b64encode(piece).decode() for piece in wanted.pieces],
     }
@@ -33,7 +46,7 @@ def look(folder: Path, wanted: Wanted) -> Found:
         )
     except subprocess.SubprocessError as error:
         raise OSError(f"the search of files did not end well: {type(error).__name__}") from error
-    return Found(**json.loads(done.stdout))
+    return json.loads(done.stdout)
 
 
 def main() -> None:
@@ -41,7 +54,12 @@ def main() -> None:
     asked = json.load(sys.stdin)
     people = [Person(user_id, digest) for user_id, digest in asked["people"]]
     wanted = Wanted(people, [b64decode(piece) for piece in asked["pieces"]])
-    json.dump(asdict(scan_files(Path(sys.argv[1]), wanted)), sys.stdout)
+    folder, except_in = Path(sys.argv[1]), asked["except_in"]
+    if except_in is None:
+        json.dump(asdict(scan_files(folder, wanted)), sys.stdout)
+    else:
+        files = files_with(folder, wanted, except_in=[Path(path) for path in except_in])
+        json.dump([(str(path), is_database) for path, is_database in files], sys.stdout)
 
 
 if __name__ == "__main__":

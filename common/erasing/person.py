@@ -13,6 +13,19 @@ from urllib.parse import quote, quote_plus
 
 LONGEST_ID = 200
 JSON_CODE, URL_CODE = re.compile(r"\\u([0-9a-f]{4})"), re.compile("%[0-9A-F]{2}")
+# Characters between words in hexadecimal: of ASCII, and of the 64 that follow it.
+ASCII_BETWEEN = "(?:[012][0-9A-Fa-f]|3[A-Fa-f]|40|5[B-Fb-f]|60|7[B-Fb-f])"
+LATIN_BETWEEN = "(?:[89][0-9A-Fa-f]|[Aa][0-9B-Fb-f]|[Bb][014678BbFf])"
+ESCAPES = (  # as JSON, logs and addresses write them: these end in a letter or a digit, and a word begins after them
+    r"\\[nrtbf]",
+    rf"\\x{ASCII_BETWEEN}",
+    rf"\\u00(?:{ASCII_BETWEEN}|{LATIN_BETWEEN})",
+    r"\\u20[0-6][0-9A-Fa-f]",  # dashes, quotation marks, spaces
+    rf"%{ASCII_BETWEEN}",
+    rf"%[Cc]2%{LATIN_BETWEEN}",
+    "%[Ee]2%8[01]%[89ABab][0-9A-Fa-f]",  # the same as U+20..
+)
+BEFORE = rf"(?:(?<![^\W_])|{'|'.join(f'(?<={escape})' for escape in ESCAPES)})"  # a word may begin here
 SHORTEST_IN_TEXTS = 4  # characters; a shorter id is a syllable of other words
 # Columns, and fields of JSON, that hold people and nothing else: only there an ordinary word is somebody.
 OF_PEOPLE = ("actor", "added_by", "caller", "operator", "owner", "photographer", "user", "user_id", "who")
@@ -121,4 +134,6 @@ def _spellings(text: str) -> Iterator[str]:
 
 def _spelt(spellings: Collection[str]) -> re.Pattern[str]:
     longest_first = sorted(spellings, key=len, reverse=True)
-    return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})(?![^\W_])")
+    begins = "".join(sorted({re.escape(spelling[0]) for spelling in spellings if spelling})) or r"\W\w"
+    any_of_them = "|".join(map(re.escape, longest_first)) or "(?!)"
+    return re.compile(rf"(?=[{begins}]){BEFORE}(?:{any_of_them})(?![^\W_])")

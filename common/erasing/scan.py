@@ -7,7 +7,8 @@ values.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,15 +19,18 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from common.erasing.packed import SQLITE, UNREADABLE, contents, pieces
-from common.erasing.person import OF_PEOPLE, Person, naming_any
+from common.erasing.person import BEFORE, OF_PEOPLE, Person, naming_any
 from common.erasing.pieces import KEY_BYTES, PieceFinder
 from common.erasing.texts import in_longer_value, naming, tables_of
+from common.state.patience import unhurried
 
 if TYPE_CHECKING:
     from polars import Series
 
 MOST_TOLD = 100  # places
+WITH_DATABASE = "-wal", "-shm", "-journal"  # files that belong to the one of this name
 FIELD_BYTES = 40  # of the longest field of people, as it may stand before its value
+BEGINS = re.compile(BEFORE.encode())  # what stands before a place is looked at, too
 
 
 @dataclass(slots=True)
@@ -62,11 +66,13 @@ class Wanted:
 
     Args:
         people: by every spelling of their ids.
-        pieces: bytes out of the middle of their pictures.
+        pieces: bytes out of their pictures that others do not have.
+        wholes: SHA-256 of their pictures; only a file that is one of them, whole, is their picture.
     """
 
     people: Sequence[Person]
     pieces: Sequence[bytes] = ()
+    wholes: Sequence[str] = ()
 
     @cached_property
     def spelt(self) -> frozenset[bytes]:
@@ -111,7 +117,7 @@ class Wanted:
 def scan_files(folder: Path, wanted: Wanted) -> Found:
     """Everything under a folder. Not for a process that has a database open there: see `looking.py`."""
     found = Found()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
+    for path in _files(folder):
         try:
             _scan_file(path, wanted, found, str(path.relative_to(folder)))
         except FileNotFoundError:
@@ -121,9 +127,26 @@ def scan_files(folder: Path, wanted: Wanted) -> Found:
     return found
 
 
+def files_with(folder: Path, wanted: Wanted, *, except_in: Collection[Path]) -> list[tuple[Path, bool]]:
+    """Files that have any of it, and whether each is a database; what can't be read is passed over. Where, as above."""
+    kept, found = {path.resolve() for path in except_in}, list[tuple[Path, bool]]()
+    for path in _files(folder.resolve()):
+        if not kept.isdisjoint([path, *path.parents]) or path.name.endswith(WITH_DATABASE):
+            continue
+        with suppress(*UNREADABLE):
+            if holds(path, wanted):
+                with path.open("rb") as file:
+                    found.append((path, file.read(len(SQLITE)) == SQLITE))
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
 def scan_tables(engine: Engine, wanted: Wanted, found: Found) -> None:
     """Every table of a database, added to what was found."""
-    with engine.connect() as connection:
+    with engine.connect() as connection, unhurried(connection):
         for table in tables_of(connection):
             found.tables += 1
             if next(naming(connection, table, wanted.people), None) is not None:
@@ -131,7 +154,7 @@ def scan_tables(engine: Engine, wanted: Wanted, found: Found) -> None:
 
 
 def holds(path: Path, wanted: Wanted) -> bool:
-    """Whether this file has any of it, as it is or unpacked; `OSError` if it can't be read."""
+    """Whether this file has any of it, as it is or unpacked; one of `UNREADABLE` if it can't be read."""
     found = Found()
     _scan_file(path, wanted, found, path.name)
     return bool(found.places or found.longer)
@@ -143,7 +166,7 @@ def _scan_file(path: Path, wanted: Wanted, found: Found, name: str) -> None:
         beginning = file.read(16)
         file.seek(0)
         # Values of a database lie side by side with nothing between them: there everything counts.
-        binary = beginning.startswith(SQLITE) or path.name.endswith(("-wal", "-shm", "-journal"))
+        binary = beginning.startswith(SQLITE) or path.name.endswith(WITH_DATABASE)
         if _in_pieces(pieces(file), wanted, found, bare=binary):
             longer = beginning.startswith(SQLITE) and _only_in_longer_values(path, wanted)
             (found.longer if longer else found.places).append(f"file {_masked(name, wanted)}")
@@ -196,8 +219,7 @@ def _in_pieces(pieces: Iterator[bytes], wanted: Wanted, found: Found, *, bare: b
 
 def _continues(text: bytes, start: int, end: int) -> bool:
     """Whether a match is but a part of a longer word."""
-    beside = text[max(start - 1, 0) : start], text[end : end + 1]
-    return any(one.isalnum() for one in beside)
+    return BEGINS.match(text, start) is None or text[end : end + 1].isalnum()
 
 
 def _in_parquet(path: Path, wanted: Wanted) -> bool:

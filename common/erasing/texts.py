@@ -31,8 +31,9 @@ from sqlalchemy import (
 from sqlalchemy.types import JSON, Text
 
 from common.erasing.person import OF_PEOPLE, Person, naming_any, quoted_in_json
+from common.state.patience import unhurried
 
-LEFT_ALONE = frozenset({"erasures", "erasure_keys", "erasure_work", "erased_things"})  # they hold hashes
+LEFT_ALONE = frozenset({"erasure_keys", "erased_things"})  # they hold hashes
 TOGETHER = "all texts together"
 AT_A_TIME = 500  # rows in memory, while a table is read
 TERMS_AT_A_TIME = 800  # of a question to the database: SQLite takes a thousand
@@ -69,7 +70,7 @@ def pseudonymised(
     for table in tables:
         if table.name in LEFT_ALONE or table.name in except_in:
             continue
-        with engine.connect() as connection:
+        with engine.connect() as connection, unhurried(connection):
             found = list(naming(connection, table, people))
         if not found:
             continue

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import fcntl
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection, Engine, Table, delete, func, inspect, select, table
@@ -22,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from common.erasing.compaction import compact_tables, emptied_log, empty_log, rewrite_file
 from common.erasing.files import cleaned
 from common.erasing.journal import Certificate, Journal
+from common.erasing.keeper import Belongings, Keeper
 from common.erasing.looking import look
 from common.erasing.person import Person
 from common.erasing.scan import Found, Wanted, scan_tables
@@ -36,15 +36,6 @@ ONE_MACHINE = "files and kept answers of this machine only were searched: others
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Belongings:
-    """What a service has of a person: ids of things, and digests and some bytes of their pictures."""
-
-    things: list[str] = field(default_factory=list)
-    pictures: list[str] = field(default_factory=list)
-    pieces: list[bytes] = field(default_factory=list)
-
-
 @dataclass(frozen=True, slots=True)
 class Erased:
     """What came of one wish: `events` went now, `events_in_all` with those of the times before."""
@@ -52,40 +43,6 @@ class Erased:
     certificate: Certificate
     events: int
     events_in_all: int
-
-
-class Keeper(Protocol):
-    """What a service knows of its own data."""
-
-    scope: str
-    events_table: str  # what people did
-    forget_in_memory: Callable[[], None]
-
-    @property
-    def counted(self) -> Sequence[str]:
-        """Tables with rows of people."""
-
-    @property
-    def kept_apart(self) -> Sequence[str]:
-        """Of these, tables whose texts only the service itself may change."""
-
-    def belongings(self, connection: Connection, person: Person) -> Belongings:
-        """Ids of things and their pictures; from here on nobody else adds any in this transaction's time."""
-
-    def remove(self, connection: Connection, person: Person, belongings: Belongings) -> dict[str, int]:
-        """Rows that went, by table."""
-
-    def remove_files(self, pictures: Sequence[str], *, removed: Mapping[str, int]) -> dict[str, int]:
-        """Files that went, by kind; again is safe. `removed`: rows by table."""
-
-    def rename_in_texts(self, people: Sequence[Person]) -> dict[str, Counter[str]]:
-        """By hash of a person, rows of others by table, in tables that are kept apart, that named them."""
-
-    def remove_answers(self, people: Sequence[Person]) -> int:
-        """Kept answers that went."""
-
-    def retrain(self, belongings: Belongings, *, events: int) -> list[dict[str, str]]:
-        """Versions that learnt, or may have learnt, from what goes."""
 
 
 class Erasing:
@@ -110,8 +67,8 @@ class Erasing:
         self._copy = SecondCopy(var_dir, keeper.scope)
         create_tables(engine, operators.metadata)  # on the command line nobody else made it yet
         self._untouched = untouched
-        # Of wishes under way, by person and time: bytes of pictures, for the proof.
-        self._pieces: dict[tuple[str, str], list[bytes]] = {}
+        # Of wishes under way, by person and time: what finds their pictures elsewhere.
+        self._pictures: dict[tuple[str, str], Belongings] = {}
 
     def begin(self, user_id: str, *, owner: str, reason: str) -> Erased:
         """Removes every row, durably; the certificate has what is known so far.
@@ -140,7 +97,7 @@ class Erasing:
             key = connection.execute(select(keys.c.key)).scalar_one()
             # Before the commit: a line without its erasure forgets once more, an erasure without its line never.
             self._copy.append(key, line.person, line.erased_at, [self.store.thing(one) for one in belongings.things])
-        self._pieces[line.person, line.erased_at] = belongings.pieces
+        self._pictures[line.person, line.erased_at] = replace(belongings, things=[])
         self.keeper.forget_in_memory()
         empty_log(self.engine)
         log.info("erasure.begun", person=line.person[:16], rows=sum(removed.values()))
@@ -151,19 +108,21 @@ class Erasing:
         with self._one_at_a_time():
             people = [self._person(user_id) for user_id in user_ids]
             hashes = {person.hash for person in people}
-            pieces = {wish: found for wish, found in list(self._pieces.items()) if wish[0] in hashes}
-            wanted = Wanted(people, [piece for found in pieces.values() for piece in found])
+            pictures = {wish: found for wish, found in list(self._pictures.items()) if wish[0] in hashes}
+            pieces = [piece for found in pictures.values() for piece in found.pieces]
+            wanted = Wanted(people, pieces, [whole for found in pictures.values() for whole in found.wholes])
             certificates, changed = self._cleaned(people)
             files = cleaned(self._var_dir, wanted, self._in_copy, except_in=[*self._untouched, *self._state_files()])
             left = compact_tables(self.engine, changed & {table.name for table in self._tables(self.engine)})
             found = self._proof(wanted)
             for person, certificate in zip(people, certificates, strict=True):
                 certificate.add({"other files": files} if files else {})
-                if not self._certify(person, certificate, found, left):
+                even = sum(one.even for wish, one in pictures.items() if wish[0] == person.hash)
+                if not self._certify(person, certificate, found, left, even):
                     hashes.discard(person.hash)
-            for wish in pieces:
+            for wish in pictures:
                 if wish[0] in hashes:
-                    self._pieces.pop(wish, None)
+                    self._pictures.pop(wish, None)
             return certificates
 
     def pending(self) -> list[Certificate]:
@@ -210,8 +169,9 @@ class Erasing:
         """Certificates, and names of changed tables, among others."""
         certificates, changed = [], set[str]()
         for person in people:
-            certificate = self.journal.find(person.hash)
-            assert certificate is not None, "its rows are gone"
+            noted = self.journal.find(person.hash)
+            assert noted is not None, "its rows are gone"
+            certificate = noted.without(people)  # it is written once more, when all tables have lost the names
             changed |= set(certificate.removed)
             left = self.journal.left(person.hash)
             certificate.add(self.keeper.remove_files(left, removed=certificate.removed))
@@ -263,7 +223,7 @@ class Erasing:
         scan_tables(self.engine, wanted, found)
         return found
 
-    def _certify(self, person: Person, certificate: Certificate, found: Found, left: Sequence[str]) -> bool:
+    def _certify(self, person: Person, certificate: Certificate, found: Found, left: Sequence[str], even: int) -> bool:
         """False if the person was wished for once more meanwhile, and so is under way again."""
         certificate.proof = found.as_json()
         certificate.finished_at = self._now().astimezone(UTC).isoformat(timespec="milliseconds")
@@ -272,6 +232,8 @@ class Erasing:
             notes.append("ids of others contain this one: their databases were written anew, and searched by value")
         if left:
             notes.append(f"deleted bytes stay in free space of {', '.join(left)} until it is used again")
+        if even:
+            notes.append(f"pictures too even to be told from others, or without a file, so not searched for: {even}")
         if self.engine.dialect.name != "sqlite":
             notes.append(ONE_MACHINE)
         certificate.notes = notes
@@ -297,5 +259,5 @@ class Erasing:
     def _state_files(self) -> list[Path]:
         if self.engine.dialect.name != "sqlite":
             return []
-        name = str(self.engine.url.database)
+        name = str(Path(str(self.engine.url.database)).resolve())
         return [Path(name + end) for end in ("", "-wal", "-shm")]

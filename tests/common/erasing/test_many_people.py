@@ -5,15 +5,16 @@ from __future__ import annotations
 import errno
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from common.deadline import Deadline
+from common.erasing import background
 from common.erasing.background import Finishing
 from common.erasing.person import Person
 from common.erasing.pieces import PieceFinder
@@ -82,6 +83,47 @@ async def test_people_are_finished_although_database_and_disk_were_unable_for_a_
     finishing._waiting = {"a": None, "b": None}
     await finishing._work()
     assert erasing.finished == ["a", "b"]
+
+
+class PoisonedErasing:
+    """One person whom nothing helps; and somebody is wished for while the first are worked on."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure, self.finished, self.tried = failure, list[str](), list[list[str]]()
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def finish(self, user_ids: list[str]) -> None:
+        self.tried.append(user_ids)
+        self.meanwhile()
+        if "poison" in user_ids:
+            raise self.failure
+        self.finished += user_ids
+
+
+@pytest.mark.parametrize("failure", [ValueError("a bug"), IntegrityError("", {}, Exception("twice"))])
+async def test_one_person_whom_nothing_helps_stops_neither_the_others_nor_who_waits(failure: Exception) -> None:
+    erasing = PoisonedErasing(failure)
+    finishing = Finishing(cast(Any, erasing), cast(Any, None), cast(Any, None))
+    finishing._waiting = {"a": None, "poison": None, "b": None}
+
+    def wished_meanwhile() -> None:
+        if len(erasing.tried) == 1:
+            finishing._waiting["late"] = None
+
+    erasing.meanwhile = wished_meanwhile
+    await finishing._work()
+    assert erasing.finished == ["a", "b", "late"]
+    assert erasing.tried == [["a", "poison", "b"], ["a"], ["poison"], ["b"], ["late"]]
+
+
+async def test_who_waits_behind_a_database_that_stays_busy_is_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "TRY_EVERY_S", 0.0)
+    erasing = PoisonedErasing(sqlite3.OperationalError("database is locked"))
+    finishing = Finishing(cast(Any, erasing), cast(Any, None), cast(Any, None))
+    finishing._waiting = {"poison": None}
+    erasing.meanwhile = lambda: finishing._waiting.update({"late": None} if len(erasing.tried) == 1 else {})
+    await finishing._work()
+    assert (erasing.finished, len(erasing.tried)) == (["late"], background.TRIES + 1)
 
 
 async def test_a_disk_that_is_full_is_told_as_a_problem_that_passes() -> None:
