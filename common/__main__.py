@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-import urllib.error
-import urllib.request
 
-from common.command_line import Failed, command, main
+from common.command_line import command, main
 from common.daily import commands as daily
 from common.erasing import commands as erasing
 from common.incidents import commands as incidents
@@ -19,15 +17,11 @@ from common.panel import commands as panel
 from common.replay import commands as replay
 from common.versions import commands as versions
 
-HEALTH_TIMEOUT_S = 2
-
 
 def parser() -> argparse.ArgumentParser:
-    """The commands; each imports what it needs when it runs."""
+    """All commands."""
     whole = argparse.ArgumentParser(prog="python -m common", description=__doc__)
     commands = whole.add_subparsers(metavar="COMMAND")
-    healthy = command(commands, "healthy", _healthy, "exit code 0 if URL answers 200; for health checks of containers")
-    healthy.add_argument("url")
     overrides.add_arguments(commands.add_parser("overrides", help="what people decided over the models' heads"))
     erase = command(commands, "erase", _erase, "forget a person: their id is read from standard input")
     erase.add_argument("service", choices=erasing.SERVICES)
@@ -43,14 +37,6 @@ def parser() -> argparse.ArgumentParser:
     replay.add_arguments(commands.add_parser("replay", help="an answer made again, to the same bytes"))
     openapi.add_arguments(commands.add_parser("openapi", help="what the services promise, against what was published"))
     return whole
-
-
-def _healthy(arguments: argparse.Namespace) -> int:
-    try:
-        with urllib.request.urlopen(arguments.url, timeout=HEALTH_TIMEOUT_S) as response:  # noqa: S310  given by the operator
-            return 0 if response.status == 200 else 1
-    except (urllib.error.URLError, OSError) as error:
-        raise Failed(f"{arguments.url}: {error}") from error
 
 
 def _erase(arguments: argparse.Namespace) -> int:

@@ -5,9 +5,11 @@ pydantic's defaults take "1" for a number, `false` for 0.0, and NaN for a float.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema
 
 # A name or a short remark: no control characters, no white space around it (" A " and "A" would be two things).
@@ -17,7 +19,31 @@ Text = Annotated[
         min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f\s]([^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s])?$"
     ),
 ]
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # but tab and line ends, which a form's text areas send
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+AnyDay = TypeVar("AnyDay", date, datetime)
 
+
+def _readable(text: str) -> str:
+    """PostgreSQL stores no NUL, and a terminal obeys the others."""
+    if CONTROL.search(text):
+        raise ValueError("there is a control character in it")
+    return text
+
+
+def _storable(day: AnyDay) -> AnyDay:
+    """The days around it, and its UTC, are to lie within what a date can be."""
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(f"expected a time between {FIRST_YEAR} and {LAST_YEAR}")
+    return day
+
+
+# Validators and no patterns: published schemas stay as they are. A length that is given beside them comes first.
+READABLE = AfterValidator(_readable)
+Reason = Annotated[str, StringConstraints(min_length=3, max_length=2_000), READABLE]
+Remark = Annotated[str, StringConstraints(max_length=2_000), READABLE]
+Day = Annotated[date, AfterValidator(_storable)]
+Moment = Annotated[datetime, AfterValidator(_storable)]
 
 CONTAINERS = ("list", "dict", "set", "frozenset", "tuple")
 

@@ -16,6 +16,7 @@ from common.logs.configure import losses
 from common.outcome import Outcome
 
 BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 3)
+MOST_REASONS, OTHER_REASON = 100, "other"
 BREAKER_STATES: dict[State, int] = {"closed": 0, "half_open": 1, "open": 2}
 TIER_STATES = {"in_service": 0, "probation": 1, "demoted": 2}
 SWITCH_POSITIONS = {"auto": 0, "on": 1, "closed": 1, "off": 2, "open": 2, "observe": 3}
@@ -115,9 +116,10 @@ class ClientMetrics:
 
 
 class ChainMetrics:
-    """Which tier served, and why the better ones did not."""
+    """Which tier served, and why the better ones did not. A reason may be a model's own word: only so many are kept."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._reasons: set[str] = set()
         self._served = Counter(
             "fallback_served_total", "Items by the tier that served them.", ("tier", "degraded"), registry=registry
         )
@@ -132,7 +134,9 @@ class ChainMetrics:
         self._served.labels(tier, "true" if degraded else "false").inc(items)
 
     def refused(self, tier: str, reason: str, *, items: int = 1) -> None:
-        self._refused.labels(tier, reason).inc(items)
+        if len(self._reasons) < MOST_REASONS:
+            self._reasons.add(reason)
+        self._refused.labels(tier, reason if reason in self._reasons else OTHER_REASON).inc(items)
 
 
 class SwitchMetrics:

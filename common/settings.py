@@ -39,6 +39,7 @@ class ServiceSettings(BaseSettings):
 
     otel_exporter_otlp_endpoint: str | None = None  # of a trace collector; no tracing without one
     tracing_share: float = Field(0.05, ge=0, le=1)  # of the traces that begin here, those that are recorded
+    erasure_retrain_days: int = Field(30, ge=1, le=365)  # within which models that learnt from a person are made anew
     report_days: int = Field(35, ge=1, le=400)  # for so long the sums of which daily reports are made are kept
     cost_per_cpu_hour: float = Field(0.04, ge=0, le=1_000)  # in whatever currency reports are read in
 

@@ -9,7 +9,7 @@ import socket
 import struct
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from loadtests.faults import MENU
 from loadtests.mutations import Json, mutate
@@ -27,6 +27,15 @@ class Timing:
     drip_seconds: float = 0.1
     late_seconds: float = 5.0
     flap_seconds: float = 2.0
+    cross_seconds: float = 0.1  # how long an answer waits for one to be swapped with
+
+
+@dataclass(slots=True)
+class Others:
+    """What a proxy knows of other requests, by their start line."""
+
+    last: dict[str, Message] = field(default_factory=dict)  # the right answer to the one before
+    waiting: dict[str, tuple[Message, asyncio.Future[Message]]] = field(default_factory=dict)  # for another answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,7 @@ class Exchange:
     right_answer: Callable[[], Awaitable[Message]]
     canned: Json
     timing: Timing
+    others: Others
 
     async def send(self, data: bytes) -> None:
         """Send bytes, no faster than the client takes them."""
@@ -168,6 +178,43 @@ async def garbage_bytes(exchange: Exchange) -> bool:
     return False
 
 
+async def informational_flood(exchange: Exchange) -> bool:
+    while True:
+        await exchange.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000)
+        await asyncio.sleep(0)  # the proxy has others to serve, however fast this client reads
+
+
+async def previous_answer(exchange: Exchange) -> bool:
+    before = exchange.others.last.get(exchange.request.start)
+    right = await exchange.right_answer()  # for the next request
+    await exchange.send((before or right).encode())
+    return not right.last
+
+
+async def crossed(exchange: Exchange) -> bool:
+    right = await exchange.right_answer()
+    await exchange.send((await _swapped(right, exchange)).encode())
+    return not right.last
+
+
+async def _swapped(right: Message, exchange: Exchange) -> Message:
+    """The answer of another request, which gets this one; its own if none comes in time."""
+    waiting, start = exchange.others.waiting, exchange.request.start
+    if (other := waiting.pop(start, None)) is not None and not other[1].done():
+        other[1].set_result(right)
+        return other[0]
+    swapped: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+    mine = waiting[start] = right, swapped
+    try:
+        async with asyncio.timeout(exchange.timing.cross_seconds):
+            return await swapped
+    except TimeoutError:
+        return right
+    finally:
+        if waiting.get(start) is mine:
+            del waiting[start]
+
+
 async def late(exchange: Exchange) -> bool:
     await asyncio.sleep(exchange.timing.late_seconds)
     return await behave(exchange)
@@ -215,6 +262,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "reset_mid_head": reset_mid_head,
     "reset_mid_body": reset_mid_body,
     "garbage_bytes": garbage_bytes,
+    "informational_flood": informational_flood,
     "wrong_length": wrong_length,
     "http_500": _fixed(answer("500 Internal Server Error", b'{"detail": "it crashed"}')),
     "http_502": _fixed(answer("502 Bad Gateway", b"<h1>Bad gateway</h1>", content_type="text/html")),
@@ -227,6 +275,8 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "deep_json": _fixed(answer("200 OK", b"[" * 200_000 + b"]" * 200_000)),
     "bad_utf8": _fixed(answer("200 OK", b'{"name": "\xff\xfe"}')),
     "not_json": _fixed(answer("200 OK", b"<html><body>It works!</body></html>", content_type="text/html")),
+    "previous_answer": previous_answer,
+    "crossed": crossed,
     "late": late,
     "flapping": flapping,
     "saturated": saturated,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 Json = Any  # whatever json.loads returns; the point of this file is not to know more
 Mutation = Callable[[Json], Json]
+OTHER_VERSION = "0.0.0-other"
+LONG_CHARS = 10_000
 
 
 def mutate(fault: str, document: Json) -> bytes:
@@ -64,13 +67,36 @@ def _with_ids_changed(objects: list[dict[str, Json]], change: Callable[[Sequence
     return changed
 
 
-def _versions(document: Json, *, inside: bool = False) -> Json:
+def _texts(document: Json, change: Callable[[str], str]) -> Json:
+    """Replace every string, wherever it is, but for names of members."""
+    if isinstance(document, dict):
+        return {key: _texts(value, change) for key, value in document.items()}
+    if isinstance(document, list):
+        return [_texts(value, change) for value in document]
+    return change(document) if isinstance(document, str) else document
+
+
+def _versions(document: Json, change: Callable[[str], str]) -> Json:
     """Replace every string that stands under a name with "version" in it."""
     if isinstance(document, dict):
-        return {key: _versions(value, inside=inside or _is_version(key)) for key, value in document.items()}
-    if isinstance(document, list):
-        return [_versions(value, inside=inside) for value in document]
-    return "0.0.0-other" if inside and isinstance(document, str) else document
+        return {
+            key: _texts(value, change) if _is_version(key) else _versions(value, change)
+            for key, value in document.items()
+        }
+    return [_versions(value, change) for value in document] if isinstance(document, list) else document
+
+
+def _last_version(document: Json) -> Json:
+    """Replace the last of these strings alone."""
+    found: list[str] = []
+
+    def note(version: str) -> str:
+        found.append(version)
+        return version
+
+    _versions(document, note)
+    places = count(1)
+    return _versions(document, lambda version: OTHER_VERSION if next(places) == len(found) else version)
 
 
 def _is_version(key: str) -> bool:
@@ -90,5 +116,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     "negative": lambda document: _numbers(document, lambda number: -abs(number) - 1),
     "nulls": lambda document: _numbers(document, lambda _: None),
     "strings_for_numbers": lambda document: _numbers(document, str),
-    "other_version": _versions,
+    "other_version": lambda document: _versions(document, lambda _: OTHER_VERSION),
+    "other_correction": _last_version,
+    "long_strings": lambda document: _texts(document, lambda _: "x" * LONG_CHARS),
 }

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from loadtests.faults import find_fault
-from loadtests.misbehave import BEHAVIOURS, Exchange, Timing, behave
+from loadtests.misbehave import BEHAVIOURS, Exchange, Others, Timing, behave
 from loadtests.mutations import Json
 from loadtests.wire import HEAD_LIMIT_BYTES, Message, WireError, answer, read_answer, read_request
 
@@ -41,6 +41,7 @@ class ChaosProxy:
         self._every = every
         self.host, self.port, self.fault, self.requests = host, port, _checked(fault), 0
         self._upstream, self._canned, self._timing = upstream, canned, timing or Timing()
+        self._others = Others()
         self._socket: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -127,9 +128,12 @@ class ChaosProxy:
         async def right_answer() -> Message:
             if upstream is None:
                 return answer("200 OK", json.dumps(self._canned).encode())
-            return await upstream.ask(request)
+            right = self._others.last[request.start] = await upstream.ask(request)
+            return right
 
-        exchange = Exchange(request, self.requests, reader, writer, right_answer, self._canned, self._timing)
+        exchange = Exchange(
+            request, self.requests, reader, writer, right_answer, self._canned, self._timing, self._others
+        )
         self.requests += 1
         fault = self.fault if self.requests % self._every == 0 else None
         return await BEHAVIOURS.get(fault or "", behave)(exchange)

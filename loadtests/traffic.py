@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from loadtests.checks import Check, ForecastsAsked, SearchAsked
@@ -84,11 +85,12 @@ def forecasts(items: Sequence[tuple[str, str]], *, caller: Caller, seed: int) ->
         )
 
 
-def forecast(items: tuple[tuple[str, str], ...], horizon_days: int, caller: Caller) -> Ask:
-    """`POST /v1/forecasts` for these items."""
+def forecast(items: tuple[tuple[str, str], ...], horizon_days: int, caller: Caller, **fields: Any) -> Ask:
+    """`POST /v1/forecasts` for these items; `fields` are further ones of the request."""
     headers = caller.headers() | {"Content-Type": "application/json"}
     asked = ForecastsAsked(items, horizon_days, headers["X-Request-ID"])
-    document = {"items": [{"store": store, "sku": sku} for store, sku in items], "horizon_days": horizon_days}
+    named = [{"store": store, "sku": sku} for store, sku in items]
+    document = {"items": named, "horizon_days": horizon_days, **fields}
     kind = "one forecast" if len(items) == 1 else f"{len(items)} forecasts"
     return Ask(kind, "POST", "/v1/forecasts", asked.check, headers, json.dumps(document).encode())
 

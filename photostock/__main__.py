@@ -40,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--layers", type=int, help="of the reranker: more are better and slower (default: 4, or 6 if it has the time)"
     )
+    label = command(commands, "label", _label, "what `train` would learn of decisions about searches, and what may go")
+    label.add_argument("--version", default="champion", help="of the reranker that is asked (default: champion)")
     evaluate = command(
         commands,
         "evaluate",
@@ -194,6 +196,13 @@ def _train(arguments: argparse.Namespace) -> int:
     from photostock.train_command import train
 
     train(PhotoSettings(), _catalogue(), _photos(), arguments)
+    return 0
+
+
+def _label(arguments: argparse.Namespace) -> int:
+    from photostock.labels.command import run
+
+    run(PhotoSettings(), _photos(), version=arguments.version)
     return 0
 
 

@@ -33,7 +33,11 @@ Prepared = TypeVar("Prepared")
 class _Waiting:
     photos: Sequence[Photo]
     deadline: Deadline
-    stored: asyncio.Future[None]
+    stored: asyncio.Future[None]  # done before its caller hears anything
+
+
+class _SomeLeft(Exception):
+    """Callers left while their photos were prepared; nothing of the group was stored."""
 
 
 class Adding(Generic[Prepared]):
@@ -106,41 +110,45 @@ class Adding(Generic[Prepared]):
 
     async def _store_together(self, together: Sequence[_Waiting]) -> None:
         """Where something is wrong with one of them, each is tried by itself: it is nobody else's error."""
-        wanted = _waiting_yet(together)
-        if not wanted:
-            return
-        try:
-            await self._stored(wanted)
-        except Problem as error:  # of the database or of time, and so of all of them
-            _tell(wanted, error)
-        except Exception as error:  # noqa: BLE001  told where each of them waits
-            if len(wanted) == 1:
+        while wanted := _waiting_yet(together):
+            try:
+                await self._stored(wanted)
+            except _SomeLeft:  # every time they are fewer, and nobody waits beyond a deadline
+                continue
+            except Problem as error:  # of the database or of time, and so of all of them
                 _tell(wanted, error)
+            except Exception as error:  # noqa: BLE001  told where each of them waits
+                if len(wanted) == 1:
+                    _tell(wanted, error)
+                else:
+                    for one in wanted:
+                        await self._store_together([one])
+            except BaseException as error:  # the process ends
+                _tell(wanted, error)
+                raise
             else:
-                for one in wanted:
-                    await self._store_together([one])
-        except BaseException as error:  # the process ends
-            _tell(wanted, error)
-            raise
-        else:
-            _tell(wanted, None)
+                _tell(wanted, None)
 
     async def _stored(self, wanted: Sequence[_Waiting]) -> None:
         photos = [photo for one in wanted for photo in one.photos]
         started_s = time.monotonic()
         prepared = await asyncio.to_thread(self._prepare, photos)
         prepared_ms = (time.monotonic() - started_s) * 1000
-        if not _waiting_yet(wanted):  # the time was too short even for this
+        if _some_left(wanted):  # the time was too short even for this
             self._learn(prepared_ms / len(photos), len(photos))
-            return
+            raise _SomeLeft
         loop = asyncio.get_running_loop()
 
         def store() -> None:  # it runs on, and teaches, when nobody waits for it any more
             started_s = time.monotonic()
-            self._store(prepared)
+            # Looked at here, for whatever a caller writes who leaves from now on comes after it.
+            if not (left := _some_left(wanted)):
+                self._store(prepared)
             photo_ms = (prepared_ms + (time.monotonic() - started_s) * 1000) / len(photos)
             with suppress(RuntimeError):  # the loop is closed: nobody will ask what was learnt
                 loop.call_soon_threadsafe(self._learn, photo_ms, len(photos))
+            if left:
+                raise _SomeLeft
 
         last = max((one.deadline for one in wanted), key=lambda deadline: deadline.remaining_ms)
         await self._writes.run(store, deadline=last)
@@ -156,6 +164,10 @@ class Adding(Generic[Prepared]):
 def _waiting_yet(waiting: Sequence[_Waiting]) -> list[_Waiting]:
     """Without those whose callers have left."""
     return [one for one in waiting if not one.stored.done()]
+
+
+def _some_left(waiting: Sequence[_Waiting]) -> bool:
+    return any(one.stored.done() for one in waiting)
 
 
 def _tell(waiting: Sequence[_Waiting], error: BaseException | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -60,6 +60,7 @@ from photostock.contract import TIERS
 from photostock.end_of_life import DEPRECATED
 from photostock.engine import Engine
 from photostock.erasing import SCOPE, again, erasing_of
+from photostock.feedback.override_truths import OverrideTruths
 from photostock.feedback.store import FeedbackStore
 from photostock.filter.relevance import Relevance
 from photostock.hints import Hints, HintStore
@@ -69,6 +70,7 @@ from photostock.hints.recent import RecentQueries
 from photostock.hints.spelling import Speller
 from photostock.index.encoder import OnnxEncoder
 from photostock.index.graph_files import GraphFiles
+from photostock.index.segment import Stop
 from photostock.index.upkeep import Upkeep
 from photostock.index.vectors import INDEX_VERSION
 from photostock.library import Library
@@ -91,8 +93,12 @@ ENCODER_WITHIN_MS = 5_000  # that a start waits for it: after an import it takes
 FLUSHED_WITHIN_S = 2.0  # answers that wait to be kept, before those about an erased person are looked for
 
 
-def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
-    """The API over `settings`; `raise_bugs` is for tests."""
+def create_app(settings: PhotoSettings, *, raise_bugs: bool = False, serves: bool = True) -> FastAPI:
+    """The API over `settings`; `raise_bugs` is for tests.
+
+    Args:
+        serves: whether it keeps things up: notes, counts, releases, what is too old. A command only reads.
+    """
     api_version = version("murphy-ml-integration")
     service = Service("photostock api", version=api_version, settings=settings, pages=pages.photo_pages())
     state = open_state(settings)
@@ -120,11 +126,12 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
     rerankers = Snapshot[Mapping[str, Released]]("reranker releases", reader(registry), first={})
     overrides = LiveOverrides(OverrideStore(state, "photostock"), PhotoOverrides.of)
     override_uses = OverrideUses(overrides.store)
-    override_desk = OverrideDesk(overrides, override_uses, PhotoRules())
+    override_truths = OverrideTruths(state)
+    override_desk = OverrideDesk(overrides, override_uses, PhotoRules(), truths=lambda: override_truths.found)
     OverrideGauges(service.registry, override_desk)
     library.banned = lambda: overrides.value.banned
     hints = HintStore(state)
-    active_hints = Snapshot("hints", hints.all, first=Hints())
+    active_hints = Snapshot("hints", lambda: hints.all(active_hints.value), first=Hints())
     dictionary = Snapshot[frozenset[str]]("dictionary", english_words, first=frozenset())
     pictures = PictureCache(picture_store)
     blue_green = BlueGreen(state, "photostock", blue=settings.upstream_url, green=settings.reranker_url_green)
@@ -287,51 +294,66 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False) -> FastAPI:
         ),
     ]
 
+    def follow_operators() -> None:
+        controls.refresh()
+        blue_green.refresh()
+        active_hints.refresh()
+
     def refresh() -> None:
-        forgetting.refresh()  # first: whom an old copy of the database brings back, nobody is shown
         erasures.refresh()
         panel.refresh()
         recent.refresh()
         lifecycle.end_of_life.refresh()
-        blue_green.refresh()
-        active_hints.refresh()
         if dictionary.trouble is not None:
             dictionary.refresh()
-        controls.refresh()
         versions.snapshot.refresh()
         rerankers.refresh()
+
+    def follow_catalogue() -> None:
+        forgetting.refresh()  # first: whom an old copy of the database brings back, nobody is shown
         library.refresh()
 
-    def refresh_all() -> None:
-        """With the encoder: after an import this takes long, and meanwhile words are searched."""
-        refresh()
+    def encode() -> None:
+        """After an import this takes long, and meanwhile words are searched."""
+        follow_catalogue()
         encoders.refresh()
         filters.refresh()
         if (serving := encoders.get(CHAMPION)) is not None:
             library.use_encoder(serving[1])
 
+    def tidy(stop: Stop) -> None:
+        library.tidy(stop)
+        override_truths.look(overrides.all)
+
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        forgetting.begin()
-        await asyncio.to_thread(refresh)
-        await asyncio.to_thread(overrides.refresh)
-        await asyncio.to_thread(rollouts.refresh)
+    async def upkeep() -> AsyncIterator[None]:
         if library.trouble is None:  # else it does not know which pictures its photos have
             await asyncio.to_thread(picture_store.sweep, library.pictures())
-        await upstream.warm_up()
         lifecycle.usage.start()
         engine.replays.log.start()
         override_uses.start()
+        with Upkeep(tidy):
+            async with kept_fresh(rollouts.refresh), kept_fresh(incidents.refresh), daily.counting():
+                yield
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        forgetting.begin()
+        for first in (follow_catalogue, follow_operators, refresh):
+            await asyncio.to_thread(first)
+        await asyncio.to_thread(overrides.refresh)
+        await asyncio.to_thread(rollouts.refresh, acts=serves)
+        await upstream.warm_up()
         try:
-            with Upkeep(library.tidy):
-                async with (
-                    kept_fresh(refresh_all, first_within_ms=ENCODER_WITHIN_MS),
-                    kept_fresh(overrides.refresh, every_ms=LOOK_EVERY_MS),
-                    kept_fresh(rollouts.refresh),
-                    kept_fresh(incidents.refresh),
-                    daily.counting(),
-                ):
-                    yield
+            async with (
+                upkeep() if serves else nullcontext(),
+                kept_fresh(encode, first_within_ms=ENCODER_WITHIN_MS),
+                kept_fresh(forgetting.refresh),  # what `encode` has begun, nobody else waits for
+                kept_fresh(follow_operators, every_ms=LOOK_EVERY_MS),
+                kept_fresh(refresh),
+                kept_fresh(overrides.refresh, every_ms=LOOK_EVERY_MS),
+            ):
+                yield
         finally:
             await erasures.aclose()
             if shadow is not None:

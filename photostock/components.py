@@ -147,6 +147,7 @@ COMPONENTS = (
             "photostock.filter.relevance_training",
             "photostock.index.export",
             "photostock.index.picture_export",
+            "photostock.labels.*",
             "photostock.onnx_export",
             "photostock.reranker.checkpoint",
             "photostock.reranker.learning",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -17,12 +17,12 @@ from pydantic import (
     model_validator,
 )
 
-from common.contract import AnswerModel, RequestModel, Text
+from common.contract import READABLE, AnswerModel, Moment, Reason, RequestModel, Text
 from common.overrides.contract import NewDecision
 from common.panel.owner import Owner
 from photostock.filter.colours import NAMES
 from photostock.hints.rules import HintKind
-from photostock.overriding import MOST_PLACES
+from photostock.overriding import MOST_PLACES, same_query
 from photostock.photo import (
     DEFAULT_COLOR,
     DEFAULT_HEIGHT,
@@ -37,6 +37,7 @@ from photostock.words import words_of
 MAX_WINDOW = 1_000  # results that can be paged through
 MAX_QUERIES = 64
 MAX_PHOTOS = 500
+LONGEST_WORDS = 380  # of a query as it is compared and stored: there one character can become eighteen
 
 Tier = Literal["reranker", "semantic", "lexical", "popular"]
 TIERS: tuple[Tier, ...] = ("reranker", "semantic", "lexical", "popular")  # best first
@@ -46,7 +47,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 PhotoId = Annotated[str, Field(pattern=f"^{SAFE_ID.pattern}$")]
 VersionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-LongText = Annotated[str, StringConstraints(max_length=5_000)]
+LongText = Annotated[str, StringConstraints(max_length=5_000), READABLE]
 
 
 def _one_line(text: str) -> str:
@@ -187,14 +188,14 @@ class NewPhoto(RequestModel):
     title: LongText = ""
     description: LongText = ""
     tags: Annotated[list[Text], Field(max_length=100)] = Field(default_factory=list)
-    photographer: Annotated[str, StringConstraints(max_length=200)] = ""
+    photographer: Annotated[str, StringConstraints(max_length=200), READABLE] = ""
     width: Annotated[int, Field(ge=1, le=MOST_PIXELS_PER_SIDE)] = DEFAULT_WIDTH
     height: Annotated[int, Field(ge=1, le=MOST_PIXELS_PER_SIDE)] = DEFAULT_HEIGHT
     color: Annotated[str, Field(pattern=f"^{HEX_COLOUR.pattern}$")] = DEFAULT_COLOR
-    licence: Annotated[str, StringConstraints(max_length=200)] = ""
-    created_at: Annotated[str, StringConstraints(max_length=LONGEST_DATE)] = ""
+    licence: Annotated[str, StringConstraints(max_length=200), READABLE] = ""
+    created_at: Annotated[str, StringConstraints(max_length=LONGEST_DATE), READABLE] = ""
     popularity: Annotated[float, Field(ge=0, le=1e12)] = 0.0
-    source_url: Annotated[str, StringConstraints(max_length=2_000)] | None = None
+    source_url: Annotated[str, StringConstraints(max_length=2_000), READABLE] | None = None
     safe: bool = True
 
 
@@ -209,12 +210,6 @@ class Accepted(AnswerModel):
     request_id: str
 
 
-def _storable(at: datetime) -> datetime:
-    if not 1970 <= at.year < 9999:  # else its UTC could lie outside of what a date can be
-        raise ValueError("expected a time between 1970 and 9998")
-    return at
-
-
 class Event(RequestModel):
     """What a person did with a result; a time without a zone is UTC. The last three are as the search's answer said."""
 
@@ -222,7 +217,7 @@ class Event(RequestModel):
     photo_id: PhotoId
     kind: Literal["impression", "click", "download"]
     user_id: Text
-    at: Annotated[datetime, AfterValidator(_storable)]
+    at: Moment
     position: Annotated[int, Field(ge=1, le=MAX_WINDOW)] | None = None  # from 1, over all pages
     served_by: Tier | None = None
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")] | None = None
@@ -243,8 +238,8 @@ class NewHint(RequestModel):
     then: Annotated[str, StringConstraints(max_length=200)] = Field("", validate_default=True)
     both_ways: bool = False
     owner: Owner
-    reason: Annotated[str, StringConstraints(min_length=3, max_length=2_000)]
-    ends_at: Annotated[datetime, AfterValidator(_storable)] | None = None
+    reason: Reason
+    ends_at: Moment | None = None
 
     @field_validator("then", mode="after")
     @classmethod
@@ -296,8 +291,8 @@ class NewPhotoOverride(NewDecision):
             if (getattr(self, name) is None) == (self.effect == effect):
                 needs = f"a {effect} needs a {name}"
                 raise ValueError(needs if self.effect == effect else f"a {self.effect} has no {name}")
-        if self.query is not None and not words_of(self.query):
-            raise ValueError("the query has no words")
+        if self.query is not None and not 0 < len(same_query(self.query)) <= LONGEST_WORDS:
+            raise ValueError(f"the query has no words, or more than {LONGEST_WORDS} letters as they are compared")
         return self
 
 

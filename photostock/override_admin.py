@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
@@ -15,7 +14,6 @@ from common.panel.roles import PREVIEW
 from common.service.app import CurrentCall, body_of, documented
 from common.service.gateway import Call
 from common.service.problems import not_now
-from common.state.overrides import Override
 from photostock.answering import ordered
 from photostock.contract import NewPhotoOverride, PhotoOverridePreview, SearchFields
 from photostock.engine import Engine
@@ -24,7 +22,6 @@ from photostock.kept import KeptSearches
 from photostock.overriding import PhotoOverrides, same_query
 
 MOST_SEARCHED = 20  # queries, each with and without the override
-NEW = "new"  # the id of what has none yet
 
 
 def add_photo_overrides(routes: APIRouter, engine: Engine) -> None:
@@ -45,23 +42,20 @@ def add_photo_overrides(routes: APIRouter, engine: Engine) -> None:
 
 
 async def preview(engine: Engine, wish: PhotoOverridePreview, call: Call) -> dict[str, Any]:
-    """The first results of some searches now, and with the override; `Problem` 429 or 503 where there is no time."""
-    new, rules = _unsaved(engine, wish.override), engine.overrides.rules
-    found = engine.overrides.live.all
-    then = PhotoOverrides.of([*(one for one in found if one.id != wish.override.replaces), new])
+    """The first results of some searches now, and with the override; `Problem`s of `unsaved`, 429 or 503: no time."""
+    tried = await engine.overrides.ask(partial(engine.overrides.tried, wish.override), deadline=call.deadline)
     queries = _queries(engine, wish)
     try:
         results = [
-            await _results(engine, queries, overrides, call) for overrides in (engine.overrides.live.value, then)
+            await _results(engine, queries, overrides, call) for overrides in (engine.overrides.live.value, tried.made)
         ]
     except (PoolFull, TimeoutError) as error:
         raise not_now(error, "there is no time for a preview") from error
     moves = [compared(engine.searcher, before, after) for before, after in zip(*results, strict=True)]
-    same = [one for one in found if one.target == new.target and one.id != wish.override.replaces]
     return {
-        "sentence": rules.sentence(new),
-        "conflicts": [{"id": one.id, "owner": one.owner, "why": rules.clash(new.value, one.value)} for one in same],
-        "shadowed_by": rules.shadows([*found, new]).get(NEW, []),
+        "sentence": engine.overrides.rules.sentence(tried.new),
+        "conflicts": tried.conflicts,
+        "shadowed_by": tried.shadowed_by,
         "looked_at": len(queries),
         "searches": [
             {"query": query, "results": [asdict(move) for move in moved]}
@@ -91,12 +85,6 @@ async def _results(engine: Engine, queries: Sequence[str], overrides: PhotoOverr
         found, _ = ordered(engine.library, served.value, wanted, overrides)
         rows.append(found.rows[:FIRST_RESULTS].tolist())
     return rows
-
-
-def _unsaved(engine: Engine, wish: NewPhotoOverride) -> Override:
-    now, rules = datetime.now(UTC), engine.overrides.rules
-    times = [moment.isoformat(timespec="milliseconds") for moment in (now, now + timedelta(hours=1))]
-    return Override(NEW, rules.target(wish), rules.value(wish), wish.owner, wish.reason, *times)
 
 
 def _same(overrides: PhotoOverrides) -> PhotoOverrides:

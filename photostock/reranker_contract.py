@@ -1,7 +1,11 @@
-"""What the API asks of the reranker process. Scores carry the ids they belong to, so that no mix-up goes unnoticed."""
+"""What the API asks of the reranker process. Scores carry the ids they belong to, so that no mix-up goes unnoticed.
+
+Each call has ids of its own: the scores of the same photos for another search are noticed, too.
+"""
 
 from __future__ import annotations
 
+import secrets
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -47,11 +51,41 @@ class Rankings(AnswerModel):
     Of all of them, or of as many as there was time for: `LEAST_SCORED` or more. The others keep their places behind.
     """
 
-    version: str
+    version: VersionName
     rankings: list[list[Score] | None]  # null: no time was left for this one
 
 
-NO_RANKINGS = Rankings(version="", rankings=[])
+NO_RANKINGS = Rankings(version="none", rankings=[])
+
+
+def for_one_call(request: RankingRequest) -> RankingRequest:
+    """The same request under ids that no other call has."""
+    call = secrets.token_hex(4)
+    rankings = [
+        Ranking.model_construct(
+            query=ranking.query,
+            documents=[
+                Document.model_construct(id=f"{one.id} {call}", text=one.text, retrieval_score=one.retrieval_score)
+                for one in ranking.documents
+            ],
+        )
+        for ranking in request.rankings
+    ]
+    return request.model_copy(update={"rankings": rankings})
+
+
+def under_ids_of(request: RankingRequest, answer: Rankings) -> Rankings:
+    """An answer to `for_one_call` of this request, under the ids of the photos."""
+    rankings = [
+        None
+        if given is None
+        else [
+            Score.model_construct(id=one.id, score=score.score)
+            for one, score in zip(asked.documents, given, strict=False)
+        ]
+        for asked, given in zip(request.rankings, answer.rankings, strict=True)
+    ]
+    return Rankings.model_construct(version=answer.version, rankings=rankings)
 
 
 def as_champion(request: RankingRequest) -> RankingRequest:

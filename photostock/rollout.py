@@ -83,11 +83,7 @@ class RerankerRollout:
     async def _ask_champion(
         self, question: RankingRequest, theirs: Reranked, failed: bool, typed: dict[str, str], deadline: Deadline
     ) -> Callable[[], None] | None:
-        outcome = await self._ask(
-            question,
-            deadline=deadline.at_most_ms(theirs.within_ms),
-            check=lambda answer: self._trust.problem(question, answer),
-        )
+        outcome = await self._trust.ask(self._ask, question, deadline.at_most_ms(theirs.within_ms))
         if outcome.reason is not None and outcome.reason not in FAULTS:
             return None  # it was not even asked: nothing is known of it
         both = None

@@ -266,9 +266,7 @@ class Run:
             ],
         )
         self.asked = asked = Reranked(request, deadline.remaining_ms)
-        outcome = await self._searcher.rerank(
-            request, deadline=deadline, check=lambda answer: self._searcher.trust.problem(request, answer)
-        )
+        outcome = await self._searcher.trust.ask(self._searcher.rerank, request, deadline)
         told = outcome.value if outcome.reason is None else None
         self.asked = replace(asked, took_ms=outcome.elapsed_ms, told=told)
         if outcome.reason is not None:

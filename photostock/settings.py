@@ -26,8 +26,6 @@ class PhotoSettings(ServiceSettings):
     feedback_days: int = Field(180, ge=1, le=3_650)  # how long impressions, clicks and downloads are kept
     feedback_rows: int = Field(1_000_000, ge=1_000, le=50_000_000)  # and how many; the oldest go first
 
-    erasure_retrain_days: int = Field(30, ge=1, le=365)  # within which models that learnt from a person are made anew
-
     @property
     def upstream_url(self) -> str:
         """Where the API finds its reranker."""

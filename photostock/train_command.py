@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 
+from sqlalchemy import Engine
+
 from common.versions.registry import Registry
 from photostock.catalogue import Catalogue, Photo
 from photostock.erasing import feedback_store
@@ -12,6 +14,8 @@ from photostock.feedback.learning import clicked_queries, with_clicked
 from photostock.filter import relevance_training
 from photostock.index.encoder import Encoder, OnnxEncoder
 from photostock.index.export import publish_encoder
+from photostock.labels.command import tell_what_may_go
+from photostock.labels.labelling import labels_in_force
 from photostock.library import Library
 from photostock.own_pictures.store import PictureStore
 from photostock.reranker.plan import Plan
@@ -24,7 +28,8 @@ def train(
     settings: PhotoSettings, catalogue: Catalogue, photos: Sequence[Photo], arguments: argparse.Namespace
 ) -> None:
     """Publishes all three: the encoder as champion, filter and reranker so if none was made for that encoder."""
-    photos, registry = _with_clicked(photos), Registry(settings.registry_dir)
+    state, registry = feedback_store().engine, Registry(settings.registry_dir)
+    photos = _with_clicked(photos, state)
     encoder = publish_encoder(registry, model=settings.encoder_model)
     print(f"encoder {encoder.version} is champion")
     library = Library(catalogue)
@@ -40,6 +45,10 @@ def train(
     plan = Plan.of(Split.of(photos, seed=arguments.seed), minutes=arguments.minutes, layers=arguments.layers)
     print(f"training the reranker: {plan}")
     first = not _serves(registry, "reranker", encoder.version)  # later ones are candidates
+    labels = labels_in_force(state, photos).pairs
+    if labels:
+        decisions = len({name for one in labels for name in one.sources})
+        print(f"{len(labels):,} labels are learnt from as well, of {decisions:,} decisions")
     reranker = train_reranker(
         photos,
         registry,
@@ -50,8 +59,10 @@ def train(
         checkpoint_dir=settings.var_dir / "photostock" / "training",
         kept_vectors=kept,
         promote=first,
+        labels=labels,
     )
     _tell("reranker", reranker.version, reranker.metrics, first=first)
+    tell_what_may_go(settings, reranker.version)
 
 
 def train_filter(
@@ -83,8 +94,8 @@ def _tell(component: str, version: str, metrics: Mapping[str, float], *, first: 
         print(f"next: python -m photostock release propose {component} {version} --why REASON")
 
 
-def _with_clicked(photos: Sequence[Photo]) -> list[Photo]:
-    clicked = clicked_queries(feedback_store().engine)
+def _with_clicked(photos: Sequence[Photo], state: Engine) -> list[Photo]:
+    clicked = clicked_queries(state)
     if clicked:
         print(f"{len(clicked):,} queries are added for which people chose a photo")
     return with_clicked(photos, clicked)

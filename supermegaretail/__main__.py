@@ -92,7 +92,7 @@ def _usage(usage_of: argparse.ArgumentParser) -> int:
 def _release(parser: argparse.ArgumentParser) -> None:
     from common.releases.commands import add_arguments
     from common.releases.proposing import Proposal, add_propose
-    from supermegaretail.releases import open_desk
+    from supermegaretail.releases import open_desk, promoted
     from supermegaretail.releasing.command import add_auto
 
     def review(component: str, version: str | None) -> Proposal:
@@ -101,7 +101,7 @@ def _release(parser: argparse.ArgumentParser) -> None:
 
         return review(Registry(RetailSettings().registry_dir), _sales(), component, version)
 
-    steps = add_arguments(parser, open_desk)
+    steps = add_arguments(parser, open_desk, promoted=promoted)
     add_propose(steps, open_desk, review, releases_dir=lambda: RetailSettings().releases_dir, components=("core",))
     add_auto(steps, open_desk)
 

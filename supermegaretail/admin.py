@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 
 from common.daily.pages import add_reports
+from common.erasing.api import add_erasures
 from common.incidents.api import add_incidents
 from common.lifecycle.api import add_callers
 from common.lifecycle.blue_green_api import add_blue_green
@@ -35,6 +36,7 @@ def router(engine: Engine, panel: Panel) -> APIRouter:
     add_callers(routes, engine.lifecycle, engine.writes)
     add_incidents(routes, engine.incidents)
     add_reports(routes, engine.daily)
+    add_erasures(routes, engine.erasures)
     add_blue_green(routes, engine.blue_green, engine.writes)
     add_shadow_report(routes, engine.shadow)
     add_releases(routes, engine.desk, engine.rollout.rollouts, engine.steps)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from common.calls.upstream import Upstream
 from common.chain.switches import Clock, utc_now
 from common.daily.pages import add_report_pages
 from common.daily.service import daily_of
+from common.erasing.background import Finishing
+from common.erasing.following import Following
+from common.erasing.pages import add_erasure_pages
+from common.erasing.second_copy import SecondCopy
 from common.incidents.pages import add_incident_pages
 from common.incidents.service import incidents_of
 from common.lifecycle.blue_green import BlueGreen
@@ -62,6 +67,7 @@ from supermegaretail.contract import TIERS
 from supermegaretail.drift_watch import DriftWatch
 from supermegaretail.end_of_life import DEPRECATED
 from supermegaretail.engine import Engine
+from supermegaretail.erasing import SCOPE, again, erasing_of
 from supermegaretail.events.desk import EventDesk
 from supermegaretail.events.page import add_events_page
 from supermegaretail.features import FEATURES_VERSION
@@ -84,13 +90,23 @@ from supermegaretail.review.drawing import draw
 from supermegaretail.rollout import CoreRollout
 from supermegaretail.settings import RetailSettings
 
+FLUSHED_WITHIN_S = 2.0  # answers that wait to be kept, before those about an erased person are looked for
 
-def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clock = utc_now) -> FastAPI:
-    """The API over `settings`; `raise_bugs` and `clock`, by which endpoints come to their ends, are for tests."""
+
+def create_app(
+    settings: RetailSettings, *, raise_bugs: bool = False, clock: Clock = utc_now, serves: bool = True
+) -> FastAPI:
+    """The API over `settings`.
+
+    Args:
+        raise_bugs: for tests, as is `clock`, by which endpoints come to their ends.
+        serves: whether it keeps things up: notes, counts, releases, what is too old. A command only reads.
+    """
     own_versions = {"features": FEATURES_VERSION, "api": version("murphy-ml-integration")}
     pages = Pages(Path(__file__).parent, site="Supermegaretail")
     service = Service("supermegaretail api", version=own_versions["api"], settings=settings, pages=pages)
     state = open_state(settings)
+    SecondCopy(settings.var_dir, SCOPE).adopt_key(state)
     lifecycle = lifecycle_of(service, state, "supermegaretail", DEPRECATED, clock=clock)
     panel = panel_of(service, state, "supermegaretail")
     daily = daily_of(service, state, reporting.sources())
@@ -157,7 +173,8 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
     contributions = high_timeout(explaining, timeout_ms=settings.high_timeout_ms).endpoint(
         "/v1/contributions", answer=Contributions, default=NO_CONTRIBUTIONS
     )
-    model = ModelProcess(low, high, contributions)
+    has_correction = partial(versions.is_published, "correction")
+    model = ModelProcess(low, high, contributions, has_correction)
     release_metrics = ReleaseMetrics(service.registry)
     desk = releases.desk_over(state, settings, incident=lambda: service.unwell("sales", "tiers", "drift", "model"))
     incidents = incidents_of(service, state, "supermegaretail", tuple(desk.policies))
@@ -183,7 +200,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
         "/v1/predictions", answer=Predictions, default=NO_PREDICTIONS
     )
     pairs = Pairs("core", upstream, release_metrics)
-    rollout = CoreRollout(rollouts, pairs, ModelProcess(compared, compared), lambda: book.history)
+    rollout = CoreRollout(rollouts, pairs, ModelProcess(compared, compared, None, has_correction), lambda: book.history)
     drift = DriftWatch(
         Registry(settings.registry_dir), lambda: book.history, controls.switches, metrics=service.registry
     )
@@ -203,7 +220,24 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
     rules = RetailRules(lambda: book.history.panel)
     override_desk = OverrideDesk(overrides, override_uses, rules, truths=lambda: effects.truths)
     OverrideGauges(service.registry, override_desk)
-    replays = replays_of(service, "supermegaretail", "core", settings.replays_dir, also_tidy=lambda: again.tidy())
+    replays = replays_of(service, "supermegaretail", "core", settings.replays_dir, also_tidy=lambda: remade.tidy())
+    answers = RecentAnswers()
+
+    def forget_in_thread() -> None:
+        lifecycle.usage.flush()
+        predictions.flush(FLUSHED_WITHIN_S)
+        replays.log.flush(FLUSHED_WITHIN_S)
+        overrides.read_afresh()
+        events.live.read_afresh()
+
+    erasing = erasing_of(settings, state, lambda: forgetting.forget())
+    forgetting = Following(
+        erasing.store,
+        at_start=lambda: erasing.restore(again(erasing.store)),
+        in_thread=forget_in_thread,
+        on_loop=answers.forget,
+    )
+    erasures = Finishing(erasing, writes, log_reading)
     engine = Engine(
         forecaster=forecaster,
         book=book,
@@ -222,15 +256,16 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
         outcomes=outcomes,
         log_reading=log_reading,
         lifecycle=lifecycle,
-        answers=RecentAnswers(),
+        answers=answers,
         replays=replays,
         incidents=incidents,
         daily=daily,
+        erasures=erasures,
         blue_green=blue_green,
         own_versions=own_versions,
     )
-    again = RetailReplays(engine, ledger, kept_tables, settings)
-    replays.replays = again
+    remade = RetailReplays(engine, ledger, kept_tables, settings)
+    replays.replays = remade
     service.components = lambda: {
         **{name: number for name in ("core", "correction") if (number := versions.champion(name))},
         **own_versions,
@@ -246,19 +281,28 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
         Part("prediction_log", lambda: predictions.trouble),
         Part("outcomes", lambda: outcomes.trouble),
         Part("replays", lambda: replays.log.trouble),
+        Part("erasures", lambda: erasures.trouble),
         Part("versions", lambda: versions.snapshot.trouble),
         Part("releases", lambda: rollouts.trouble),
         Part("alarms", lambda: alarm_watch.trouble),
         Part("model", lambda: None if upstream.breaker.state == "closed" else f"breaker is {upstream.breaker.state}"),
     ]
 
+    def follow_operators() -> None:
+        controls.refresh()
+        blue_green.refresh()
+
+    def follow_erasures() -> None:
+        forgetting.refresh()  # at the start first: whom an old copy of the database brings back, nobody is shown
+        erasures.refresh()
+
     def refresh() -> None:
         panel.refresh()
         recent.refresh()
         lifecycle.end_of_life.refresh()
-        blue_green.refresh()
-        controls.refresh()
         versions.snapshot.refresh()
+
+    def follow_sales() -> None:
         news = book.refresh()
         if news.reloaded:
             outcomes.look_again()
@@ -271,31 +315,46 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
         rollouts.refresh()
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        refresh()
-        overrides.refresh()
-        events.live.refresh()
-        await asyncio.to_thread(rollouts.refresh)
-        engine.forecaster.warm_up(book.history)
-        await upstream.warm_up()
+    async def upkeep() -> AsyncIterator[None]:
         predictions.start()
         replays.log.start()
         lifecycle.usage.start()
         override_uses.start()
         outcomes.start()
+        async with (
+            kept_fresh(follow_releases),
+            kept_fresh(incidents.refresh),
+            daily.counting(),
+            effects.watching(lambda: book.history),
+        ):
+            yield
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        forgetting.begin()
+        follow_erasures()
+        refresh()
+        follow_operators()
+        follow_sales()
+        overrides.refresh()
+        events.live.refresh()
+        await asyncio.to_thread(rollouts.refresh, acts=serves)
+        engine.forecaster.warm_up(book.history)
+        await upstream.warm_up()
         try:
             async with (
                 kept_fresh(refresh),
+                kept_fresh(follow_erasures),
+                kept_fresh(follow_operators, every_ms=LOOK_EVERY_MS),
+                kept_fresh(follow_sales),  # a new table takes long
                 kept_fresh(overrides.refresh, every_ms=LOOK_EVERY_MS),
                 kept_fresh(events.live.refresh, every_ms=LOOK_EVERY_MS),
-                kept_fresh(follow_releases),
                 kept_fresh(drift.refresh),
-                kept_fresh(incidents.refresh),
-                daily.counting(),
-                effects.watching(lambda: book.history),
+                upkeep() if serves else nullcontext(),
             ):
                 yield
         finally:
+            await erasures.aclose()
             if shadow is not None:
                 await shadow.drain()
             await pairs.aclose()
@@ -333,6 +392,7 @@ def create_app(settings: RetailSettings, *, raise_bugs: bool = False, clock: Clo
     add_retail_override_page(operators, engine)
     add_events_page(operators, engine)
     add_report_pages(operators, daily)
+    add_erasure_pages(operators, erasures)
     add_answers_page(operators, engine.answers)
     add_replay_pages(operators, engine.replays, engine.answers)
     add_audit_page(operators)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -80,11 +81,16 @@ NOTHING = Heard(Prediction(id="", core=None, correction=None), "", None, None)
 
 @dataclass(frozen=True, slots=True)
 class ModelProcess:
-    """The two ways to call it; which one is taken follows from how much is asked. A third one asks why."""
+    """The two ways to call it; which one is taken follows from how much is asked. A third one asks why.
+
+    `has_correction` tells whether there is such a version of the correction: a core comes with its own, so no request
+    names one.
+    """
 
     low_timeout: Endpoint[Predictions]
     high_timeout: Endpoint[Predictions]
     contributions: Endpoint[Contributions] | None = None  # with a breaker of its own: why is not as important as what
+    has_correction: Callable[[str], bool] = lambda _version: True
 
     def refusal(self, rows: int, deadline: Deadline) -> Reason | None:
         """Why a call would not even be sent now; asked before the features are made. `rows` is items × days."""
@@ -99,13 +105,13 @@ class ModelProcess:
             endpoint=self._endpoint(len(rows) * question.horizon_days),
             ask=lambda piece: request_of(question, inputs, piece),
             take=heard_in,
-            check_answer=lambda answer: _wrong_answer(question, answer),
+            check_answer=lambda answer: self._wrong_version(question, answer) or _wrong_answer(question, answer),
             default=NOTHING,
             max_items=VALUES_PER_REQUEST // _values_per_item(question),
             side_by_side=SIDE_BY_SIDE,
             in_order=True,
         )
-        outcomes = await bulk.call_many({str(row): row for row in rows}, deadline=deadline)
+        outcomes = await bulk.call_many(_named(rows), deadline=deadline)
         return list(outcomes.values())
 
     async def explain(
@@ -118,17 +124,29 @@ class ModelProcess:
             endpoint=self.contributions,
             ask=lambda piece: request_of(replace(question, quantiles=()), inputs, piece),
             take=told_in,
-            check_answer=lambda answer: _wrong_contributions(question, answer),
+            check_answer=lambda answer: self._wrong_version(question, answer) or _wrong_contributions(question, answer),
             default=NOTHING_TOLD,
             max_items=max(1, EXPLAINED_PER_REQUEST // question.horizon_days),
             side_by_side=1,
             in_order=True,
         )
-        outcomes = await bulk.call_many({str(row): row for row in rows}, deadline=deadline)
+        outcomes = await bulk.call_many(_named(rows), deadline=deadline)
         return list(outcomes.values())
 
     def _endpoint(self, rows: int) -> Endpoint[Predictions]:
         return self.high_timeout if rows > HIGH_TIMEOUT_ROWS else self.low_timeout
+
+    def _wrong_version(self, question: Question, answer: Predictions | Contributions) -> Reason | None:
+        """Checks that both models are ones that there are, and the core the one that was asked for."""
+        of_core = question.version in ("champion", answer.version)
+        correction = answer.correction_version
+        return None if of_core and (correction is None or self.has_correction(correction)) else Reason.VERSION
+
+
+def _named(rows: Sequence[int]) -> dict[str, int]:
+    """Ids that no other call has: the answer to another question about as many items is noticed by them."""
+    call = secrets.token_hex(4)
+    return {f"{call}-{row}": row for row in rows}
 
 
 def heard_in(answer: Predictions) -> list[tuple[str, Heard]]:
@@ -140,9 +158,7 @@ def heard_in(answer: Predictions) -> list[tuple[str, Heard]]:
 
 
 def _wrong_answer(question: Question, answer: Predictions) -> Reason | None:
-    """Checks that the answer is one to this question: its version, and a number for each day."""
-    if question.version not in ("champion", answer.version):
-        return Reason.VERSION
+    """Checks that the answer is one to this question: a number for each day."""
     lengths = {len(days) for p in answer.predictions for days in (p.core, p.correction) if days is not None}
     return None if lengths <= {question.horizon_days} else Reason.MEANING
 
@@ -165,9 +181,7 @@ def told_in(answer: Contributions) -> list[tuple[str, Told]]:
 
 
 def _wrong_contributions(question: Question, answer: Contributions) -> Reason | None:
-    """Checks the version, and that there is a number for each feature and day."""
-    if question.version not in ("champion", answer.version):
-        return Reason.VERSION
+    """Checks that there is a number for each feature and day."""
     named = (len(answer.core_features), len(answer.correction_features))
     for item in answer.items:
         for features, values in zip(named, (item.core, item.correction), strict=True):
@@ -187,16 +201,17 @@ def request_of(question: Question, inputs: ModelInputs, piece: Mapping[str, int]
         features_version=FEATURES_VERSION,
         as_of=question.as_of,
         horizon_days=question.horizon_days,
-        items=_features(inputs, list(piece.values())),
+        items=_features(inputs, piece),
         quantiles=question.quantiles,
     )
 
 
-def _features(inputs: ModelInputs, rows: Sequence[int]) -> list[Features]:
+def _features(inputs: ModelInputs, piece: Mapping[str, int]) -> list[Features]:
+    rows = list(piece.values())
     stable, extended = packed(inputs.stable[rows]), packed(inputs.extended[rows])
     return [
-        Features(id=str(row), stable=stable[place], extended=None if inputs.planned_missing[row] else extended[place])
-        for place, row in enumerate(rows)
+        Features(id=name, stable=stable[place], extended=None if inputs.planned_missing[row] else extended[place])
+        for place, (name, row) in enumerate(piece.items())
     ]
 
 

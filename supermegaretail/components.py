@@ -187,6 +187,7 @@ HARMLESS: Mapping[str, str] = {
     "supermegaretail.demo_assortment": "invented sales: a model's manifest has the fingerprint of its data",
     "supermegaretail.demo_calendar": "invented sales",
     "supermegaretail.demo_data": "invented sales",
+    "supermegaretail.erasing": "takes the names of people out of what is kept",
     "supermegaretail.evaluation.*": "reports for people",
     "supermegaretail.fold_command": "the command line",
     "supermegaretail.kept_tables": "keeps files for replays",

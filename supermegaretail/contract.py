@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from common.contract import AnswerModel, RequestModel, Text
+from common.contract import AnswerModel, Day, RequestModel, Text
 from common.overrides.contract import NewDecision
 
 MAX_ITEMS = 1_000
@@ -175,8 +175,8 @@ class NewOverride(NewDecision):
     effect: Literal["constant", "factor", "floor", "ceiling"] = "constant"
     value: Units | None = None
     demand_per_day: Units | None = None
-    first_day: date | None = None
-    last_day: date | None = None
+    first_day: Day | None = None
+    last_day: Day | None = None
 
     @property
     def amount(self) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from sqlalchemy import Engine
 
+from common.contract import FIRST_YEAR
 from common.state.overrides import Override, OverrideStore, iso
 from common.versions.registry import Registry
 from supermegaretail.batch_file import SERVICE, batch_of, models_of
@@ -21,6 +22,7 @@ from supermegaretail.labelling import Forecast, Function, Labelled, label
 from supermegaretail.overriding import Decision, Overrides, Scope
 from supermegaretail.panel import Key
 
+EARLIEST = date(FIRST_YEAR, 1, 1).toordinal()
 ForecastOf = Callable[[SalesHistory], Forecast | None]
 
 
@@ -64,7 +66,8 @@ def functions_of(
     """What each says, and for how long it was in force; the newest first.
 
     Without a first day one begins when it was made, or with the next day to be sold. What is over says nothing of days
-    to come, and what was withdrawn before a day was over says nothing of that day.
+    to come, and what was withdrawn before a day was over says nothing of that day. What begins before `FIRST_YEAR` was
+    stored before that was refused, and is left out.
     """
     found = []
     for one in overrides:
@@ -80,7 +83,7 @@ def functions_of(
     ]
     held = [(one.created_at, replace(said, last=min(said.last, _held(one, last_day, now=now)))) for one, said in found]
     newest = sorted(held, key=lambda told: told[0], reverse=True)
-    return [said for _, said in newest if said.first <= said.last]
+    return [said for _, said in newest if EARLIEST <= said.first <= said.last]
 
 
 @dataclass(frozen=True, slots=True)

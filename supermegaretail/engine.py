@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from common.calls.shadow import Shadow
 from common.daily.service import Daily
+from common.erasing.background import Finishing
 from common.incidents.service import Incidents
 from common.lifecycle.blue_green import BlueGreen
 from common.lifecycle.service import Lifecycle
@@ -55,5 +56,6 @@ class Engine:
     replays: ReplayHolder
     incidents: Incidents
     daily: Daily
+    erasures: Finishing
     blue_green: BlueGreen
     own_versions: dict[str, str]

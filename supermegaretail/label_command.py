@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 import polars as pl
@@ -11,13 +10,15 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from common.labelling.votes import Standing
-from common.overrides.agreements import Agreements, sentence
+from common.state.database import open_state
 from common.versions.registry import Registry
-from supermegaretail.batch_file import SERVICE
-from supermegaretail.decisions import functions_of, labels_in_force
+from common.versions.slots import CHAMPION
+from supermegaretail.book import whole_table
+from supermegaretail.decisions import labels_in_force
 from supermegaretail.history import SalesHistory
 from supermegaretail.labelling import MOST_FUNCTIONS, Labelled
-from supermegaretail.retiring import agreements
+from supermegaretail.ledger import Ledger
+from supermegaretail.retiring import propose
 from supermegaretail.settings import RetailSettings
 
 COLUMNS = ("function", "coverage", "overlaps", "conflicts", "compared", "accuracy", "by the model")
@@ -27,18 +28,21 @@ def run(settings: RetailSettings, state: Engine, table: pl.DataFrame, *, version
     """Shows how those who decided are doing; asks `version` what may go, and keeps that for the overrides' page."""
     history = SalesHistory.build(table)
     assert history.last_day is not None
-    now = datetime.now(UTC)
-    version, labels = labels_in_force(Registry(settings.registry_dir), state, version=version, now=now)
+    registry = Registry(settings.registry_dir)
+    _, labels = labels_in_force(registry, state, version=version, now=datetime.now(UTC))
     made, decisions = labels.labelled(history, history.last_day), labels.decisions
     console.print(_shown(made, left_out=len(decisions.functions(history.last_day)) - len(made.standings)))
-    in_force = [one for one in decisions.overrides if one.active(now)]
-    in_question, model = functions_of(in_force, [], history.last_day, now=now), labels.forecast_of(history)
-    found = [] if model is None else agreements(history, in_question, model, version=version)
-    Agreements(state, SERVICE).replace(found)
-    for one in found:
-        if one.agrees:
-            console.print(f"override {one.override_id} may go: {sentence(asdict(one))}")
+    for line in propose(registry, state, history, version=version):
+        console.print(line)
     return made
+
+
+def propose_of_champion(settings: RetailSettings) -> None:
+    """Prints which overrides may go by what the champion says."""
+    state = open_state(settings)
+    history = SalesHistory.build(whole_table(settings.table_path, Ledger(state)))
+    for line in propose(Registry(settings.registry_dir), state, history, version=CHAMPION):
+        print(line)
 
 
 def _shown(made: Labelled, *, left_out: int) -> Table:

@@ -1,6 +1,7 @@
 """What the API asks of the model process: numbers in, numbers out. The model never sees a table of sales.
 
-Every prediction carries the id it was asked under, so that a shuffled or foreign answer is noticed.
+Every prediction carries the id it was asked under, which no other call has: a shuffled, foreign or late answer is
+noticed. Texts are short names, for they are told on to callers and metrics.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from supermegaretail.contract import MAX_HORIZON_DAYS, MAX_ITEMS, Levels, Versio
 # Features in the order that the manifest names, NaN where one is not known: the bytes of little-endian doubles, which
 # JSON carries as URL-safe base64. Written out in digits they took ten times as long to write and to read.
 NUMBER = np.dtype("<f8")
+Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+FeatureName = Annotated[str, Field(pattern=r"^[a-z][a-z -]{0,63}$")]  # as planners call it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +85,13 @@ class Prediction:
 
 
 class Predictions(AnswerModel):
-    version: str  # of the core model
-    correction_version: str | None
-    correction_reason: str | None  # why there is no correction, when there is none
+    version: VersionName  # of the core model
+    correction_version: VersionName | None
+    correction_reason: Code | None  # why there is no correction, when there is none
     predictions: list[Prediction]
 
 
-NO_PREDICTIONS = Predictions(version="", correction_version=None, correction_reason=None, predictions=[])
+NO_PREDICTIONS = Predictions(version="none", correction_version=None, correction_reason=None, predictions=[])
 
 
 class ItemContributions(AnswerModel):
@@ -102,13 +105,13 @@ class ItemContributions(AnswerModel):
 class Contributions(AnswerModel):
     """The answer to the question why: of `PredictionRequest`, about the features as planners know them."""
 
-    version: str  # of the core model
-    correction_version: str | None
-    core_features: list[str]
-    correction_features: list[str]
+    version: VersionName  # of the core model
+    correction_version: VersionName | None
+    core_features: list[FeatureName]
+    correction_features: list[FeatureName]
     items: list[ItemContributions]
 
 
 NO_CONTRIBUTIONS = Contributions(
-    version="", correction_version=None, core_features=[], correction_features=[], items=[]
+    version="none", correction_version=None, core_features=[], correction_features=[], items=[]
 )

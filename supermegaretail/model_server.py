@@ -10,6 +10,7 @@ from typing import TypeVar
 from fastapi import FastAPI, Response
 
 from common.daily.service import model_counted
+from common.incidents.service import start_noted
 from common.service.app import Part, Service, json_response
 from common.service.gateway import Call
 from common.service.loading import add_loading
@@ -44,7 +45,11 @@ def create_app(settings: RetailSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            async with host.lifespan(app), model_counted(service, "supermegaretail"):
+            async with (
+                host.lifespan(app),
+                model_counted(service, "supermegaretail"),
+                start_noted(service, "supermegaretail"),
+            ):
                 yield
         finally:
             explaining.close()

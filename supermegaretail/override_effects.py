@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import structlog
-from sqlalchemy import Column, Engine, Float, MetaData, String, Table, case, delete, func, select, update
+from sqlalchemy import Column, Engine, Float, MetaData, String, Table, case, delete, func, select, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.chain.fallback import Served
@@ -76,6 +76,9 @@ class OverrideEffects:
         self._uses = uses
         self._without = replace(forecaster, overrides=Overrides, metrics=None)
         self._notes: deque[Note] = deque(maxlen=MOST_NOTED)
+        self._met_until: tuple[str, ...] | None = None  # how far waiting rows were compared; None: to their end
+        self._meeting: SalesHistory | None = None  # with which that was begun
+        self._met: SalesHistory | None = None  # with which all were compared: it has nothing new to tell
 
     def note(self, items: Sequence[Item], served: Sequence[Served[Demand]], question: Question) -> None:
         """What a request was answered: adds to counts, and keeps some of it for the next look."""
@@ -156,20 +159,35 @@ class OverrideEffects:
                     yield {**dict(zip(KEY, key, strict=True)), **numbers}
 
     def _meet(self, history: SalesHistory, last_day: date) -> None:
-        waiting = select(told).where(told.c.actual.is_(None), told.c.day <= last_day.isoformat())
+        if history is not self._met:
+            self._meet_some(history, last_day)
         with self._engine.begin() as connection:
-            rows = connection.execute(waiting.order_by(told.c.day.desc()).limit(MOST_MET)).mappings().all()
-            keys: list[DayKey] = [(row["store"], row["sku"], date.fromisoformat(row["day"])) for row in rows]
-            for row, actual in zip(rows, demand_on(history, keys).tolist(), strict=True):
-                if np.isfinite(actual):
-                    mine = [told.c[name] == row[name] for name in KEY]
-                    connection.execute(update(told).where(*mine).values(actual=actual))
             long_ago = min(last_day, datetime.now(UTC).date()) - timedelta(days=KEPT_DAYS)
             connection.execute(delete(told).where(told.c.day < long_ago.isoformat()))
             surplus = connection.execute(select(func.count()).select_from(told)).scalar_one() - MOST_ROWS
             if surplus > 0:
                 last_gone = select(told.c.day).order_by(told.c.day).offset(surplus - 1).limit(1)
                 connection.execute(delete(told).where(told.c.day <= last_gone.scalar_subquery()))
+
+    def _meet_some(self, history: SalesHistory, last_day: date) -> None:
+        """Goes on where the last time ended, for some days never become known: stock-outs, unknown products."""
+        waiting = select(told).where(told.c.actual.is_(None), told.c.day <= last_day.isoformat())
+        key = [told.c[name] for name in KEY]
+        if self._met_until is None:
+            self._meeting = history
+        else:
+            waiting = waiting.where(tuple_(*key) > self._met_until)
+        with self._engine.begin() as connection:
+            rows = connection.execute(waiting.order_by(*key).limit(MOST_MET)).mappings().all()
+            keys: list[DayKey] = [(row["store"], row["sku"], date.fromisoformat(row["day"])) for row in rows]
+            for row, actual in zip(rows, demand_on(history, keys).tolist(), strict=True):
+                if np.isfinite(actual):
+                    mine = [told.c[name] == row[name] for name in KEY]
+                    connection.execute(update(told).where(*mine).values(actual=actual))
+        if len(rows) < MOST_MET:
+            self._met_until, self._met = None, self._meeting
+        else:
+            self._met_until = tuple(rows[-1][name] for name in KEY)
 
     def _read(self) -> dict[str, dict[str, Any]]:
         ours, models = func.abs(told.c.told - told.c.actual), func.abs(told.c.model - told.c.actual)

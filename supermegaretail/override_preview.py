@@ -13,9 +13,8 @@ import numpy as np
 from common.errors import PoolFull
 from common.service.gateway import Call
 from common.service.problems import not_now
-from common.state.overrides import Override
 from supermegaretail.asking import Question
-from supermegaretail.contract import Item, NewOverride, OverridePreview
+from supermegaretail.contract import Item, OverridePreview
 from supermegaretail.demand import Demand
 from supermegaretail.engine import Engine
 from supermegaretail.override_rules import scope_of
@@ -23,40 +22,33 @@ from supermegaretail.overriding import Overrides, Scope, category_of
 from supermegaretail.panel import Panel
 
 TRIED = 5  # items, where none were given
-NEW = "new"  # the id of what has none yet
 
 
 async def preview(engine: Engine, wish: OverridePreview, call: Call) -> dict[str, Any]:
-    """Forecasts of some items of its scope now, and with the override; `Problem` 429 or 503 where there is no time."""
-    history = engine.book.history
-    rules, found = engine.overrides.rules, engine.overrides.live.all
-    new = _unsaved(engine, wish.override)
+    """Forecasts of some items of its scope now, and with the override; `Problem`s of `unsaved`, 429 or 503: no time."""
+    history, desk = engine.book.history, engine.overrides
+    trial = await desk.ask(partial(desk.tried, wish.override), deadline=call.deadline)
     try:
         matched, items = await engine.forecaster.pool.run(
             tried, history.panel, wish.items, scope_of(wish.override), deadline=call.deadline
-        )
-        then = await engine.forecaster.pool.run(
-            Overrides.of, [one for one in found if one.id != wish.override.replaces] + [new], deadline=call.deadline
         )
     except (PoolFull, TimeoutError) as error:
         raise not_now(error, "there is no time for a preview") from error
     as_of = _as_of(wish, history.last_day or datetime.now(UTC).date())
     question = Question(as_of, wish.horizon_days, engine.versions.resolve("core", "champion"))
     made = []
-    for overrides in (engine.overrides.live.value, then):
+    for overrides in (desk.live.value, trial.made):
         forecaster = replace(engine.forecaster, overrides=partial(_same, overrides), metrics=None)
         made.append(
             await forecaster.forecast(items, question, history=history, deadline=call.deadline) if items else None
         )
-    same = [one for one in found if one.target == new.target and one.id != wish.override.replaces]
-    told = ((one, rules.clash(new.value, one.value)) for one in same)
     before, after = made
     days = [(as_of + timedelta(days=ahead)).isoformat() for ahead in range(1, wish.horizon_days + 1)]
     return {
-        "sentence": rules.sentence(new),
+        "sentence": desk.rules.sentence(trial.new),
         "matched": matched,
-        "conflicts": [{"id": one.id, "owner": one.owner, "why": why} for one, why in told if why is not None],
-        "shadowed_by": rules.shadows([*found, new]).get(NEW, []),
+        "conflicts": trial.conflicts,
+        "shadowed_by": trial.shadowed_by,
         "dates": days,
         "items": []
         if before is None or after is None
@@ -72,16 +64,6 @@ async def preview(engine: Engine, wish: OverridePreview, call: Call) -> dict[str
             for item, now, later in zip(items, before.served, after.served, strict=True)
         ],
     }
-
-
-def _unsaved(engine: Engine, wish: NewOverride) -> Override:
-    rules, now = engine.overrides.rules, datetime.now(UTC)
-    ends_at = wish.ends_at if wish.ends_at.tzinfo is not None else wish.ends_at.replace(tzinfo=UTC)
-    times = [moment.astimezone(UTC).isoformat(timespec="milliseconds") for moment in (now, max(ends_at, now + HOUR))]
-    return Override(NEW, rules.target(wish), rules.value(wish), wish.owner, wish.reason, *times)
-
-
-HOUR = timedelta(hours=1)  # a preview shows what would be in force
 
 
 def _as_of(wish: OverridePreview, last_day: Any) -> Any:

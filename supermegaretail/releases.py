@@ -38,3 +38,10 @@ def open_desk() -> ReleaseDesk:
     """The desk of the command line, which sees no traffic, only incidents that are open."""
     settings = RetailSettings()
     return desk_over(open_state(settings), settings)
+
+
+def promoted() -> None:
+    """After `release promote`: the new champion is asked which overrides may go."""
+    from supermegaretail.label_command import propose_of_champion
+
+    propose_of_champion(RetailSettings())

@@ -51,6 +51,7 @@ from supermegaretail.models import Models, read
 from supermegaretail.overriding import Overrides
 from supermegaretail.settings import RetailSettings
 
+MODELS = ("core", "correction")
 MOST_HISTORIES, MOST_MODELS = 2, 2  # in memory: the last ones that were needed
 
 
@@ -172,7 +173,7 @@ class RetailReplays:
 
         told, engine = record.told, self._engine
         tiers = ("override", "core", "correction")
-        changes.only(versions=("core", "correction"), kinds=("override", "event"), tiers=tiers)
+        changes.only(versions=MODELS, kinds=("override", "event"), tiers=tiers)
         request = _request({**told["request"], "as_of": told["as_of"]})
         history = await self._pool.run(self._history, told["table"], tuple(told["position"]), deadline=deadline)
         ids = [one for one in told["overrides"] if one not in changes.without.get("override", ())]
@@ -210,13 +211,16 @@ class RetailReplays:
             request_id=record.request_id,
             deadline=deadline,
         )
+        now = made.versions
         if not changes:  # a model that was heard, but nowhere served, is not asked again
-            versions = {name: made.versions.get(name, number) for name, number in told["versions"].items()}
-            made = made.model_copy(update={"versions": versions})
+            now = {name: now.get(name, number) for name, number in told["versions"].items()}
+        # Other code, as after an update, is told beside the answer: only numbers that it changed are a difference.
+        shown = {name: number if name in MODELS else told["versions"].get(name, number) for name, number in now.items()}
+        made = made.model_copy(update={"versions": shown})
         for place, one in enumerate(explained):
             if one is False:  # there was no time to explain it
                 made.forecasts[place] = replace(made.forecasts[place], explanation=None)
-        return Made(bytes(in_form(record.endpoint, made).body), made.versions)
+        return Made(bytes(in_form(record.endpoint, made).body), now)
 
     async def now(self, record: Record, caller: str, deadline: Deadline) -> Made:
         """The same request as this caller would be answered now; neither logged nor counted."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
+from sqlalchemy import Engine
 
-from common.overrides.agreements import Agreement
+from common.overrides.agreements import Agreement, Agreements, sentence
+from common.versions.registry import Registry
 from supermegaretail.baseline import moving_average
+from supermegaretail.batch_file import SERVICE
+from supermegaretail.decisions import functions_of, labels_in_force
 from supermegaretail.features import MAX_HORIZON_DAYS, Floats
 from supermegaretail.history import SalesHistory
 from supermegaretail.labelling import LEAST_BASE, MOST_DAYS, Forecast, Function, items_of
@@ -19,6 +24,19 @@ from supermegaretail.series import known_demand, windows
 TOLERANCE = 0.15  # of what the override says, summed over its items and days
 LEAST_COMPARED = 7  # items × days, of what is said and of what was sold
 KNOWN_DAYS = 14  # the last ones, forecast as of the day before them
+
+
+def propose(registry: Registry, state: Engine, history: SalesHistory, *, version: str) -> list[str]:
+    """Asks a version which overrides in force may go, and keeps that for the overrides' page: a line for each."""
+    if history.last_day is None:
+        return []
+    now = datetime.now(UTC)
+    version, labels = labels_in_force(registry, state, version=version, now=now)
+    in_force = [one for one in labels.decisions.overrides if one.active(now)]
+    in_question, model = functions_of(in_force, [], history.last_day, now=now), labels.forecast_of(history)
+    found = [] if model is None else agreements(history, in_question, model, version=version)
+    Agreements(state, SERVICE).replace(found)
+    return [f"override {one.override_id} may go: {sentence(asdict(one))}" for one in found if one.agrees]
 
 
 def agreements(

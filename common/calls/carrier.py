@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import aiohttp
 import httpx
 from aiohttp import hdrs
+from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -18,6 +19,7 @@ KEEP_ALIVE_S = 15
 DNS_CACHE_S = 30
 PORTION_BYTES = 8 * 1024
 MAX_CHUNKS = 1_000
+MAX_ANSWERS = 8  # that wait on a connection: one is asked for, and 1xx may come before it
 Carrier = Callable[[], httpx.AsyncBaseTransport]  # makes one, inside of a running event loop
 
 
@@ -62,20 +64,42 @@ class AiohttpCarrier(httpx.AsyncBaseTransport):
         await self._session.close()
 
 
-class CleanConnector(aiohttp.TCPConnector):
-    """Hands out no connection on which something arrived while nobody had asked: it would be taken for the answer.
+class OneAnswer(ResponseHandler):
+    """Reads in small portions, and leaves a server that says `100 Continue` again and again, or sends tiny chunks.
 
-    And it reads in small portions, because what arrived is parsed at once: thousands of tiny chunks in one portion
-    would hold up the event loop.
+    aiohttp parses at once what arrived, keeps every answer, and skips all that are 1xx before anybody else has a turn.
     """
+
+    def data_received(self, data: bytes) -> None:
+        for start in range(0, len(data) or 1, PORTION_BYTES):  # aiohttp itself comes with nothing, to go on parsing
+            super().data_received(data[start : start + PORTION_BYTES])
+            chunks = getattr(self._payload, "_http_chunk_splits", None) or ()
+            if len(self._buffer) > MAX_ANSWERS or len(chunks) > MAX_CHUNKS:
+                self._leave(aiohttp.ServerDisconnectedError("more answers or chunks than anybody needs"))
+            if not self.is_connected():
+                return
+
+    def _leave(self, error: aiohttp.ServerDisconnectedError) -> None:
+        self.set_exception(error)
+        self._buffer.clear()
+        if self._payload is not None:
+            self._payload.set_exception(error)
+        if self.transport is not None:
+            self.transport.abort()
+
+
+class CleanConnector(aiohttp.TCPConnector):
+    """Hands out no connection on which something arrived while nobody had asked: it would be taken for the answer."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = partial(OneAnswer, loop=self._loop)  # type: ignore[assignment]  # a kind of it
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
         connection = await super().connect(req, traces, timeout)
         while connection.protocol is not None and connection.protocol.should_close:
             connection.close()
             connection = await super().connect(req, traces, timeout)
-        with suppress(AttributeError):  # of asyncio's own transport; uvloop's decides for itself
-            connection.transport.max_size = PORTION_BYTES  # type: ignore[union-attr]  # its own attribute
         return connection
 
 

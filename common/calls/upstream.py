@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -107,7 +108,7 @@ class Upstream:
 
     def refusal(self, budget_ms: float) -> Reason | None:
         """Why a call that has so much time would be refused at once."""
-        if self._bulkhead.is_full:
+        if self._bulkhead.refuses(budget_ms):
             return Reason.BULKHEAD_FULL
         return None if self.breaker.admits(budget_ms) else Reason.BREAKER_OPEN
 
@@ -118,17 +119,21 @@ class Upstream:
         self._settle_on_this_loop()
         bulkhead = self._bulkhead
         await bulkhead.enter(call.deadline)
+        entered_s, took_ms = time.monotonic(), None
         try:
             if (left_ms := call.deadline.remaining_ms) < MIN_BUDGET_MS:
                 raise CallFailed(Reason.NO_TIME, our_fault=True)
             with self.breaker.watch(left_ms, hurried=left_ms < FULL_SHARE * call.timeout_ms) as admission:
                 # Behind an open breaker may be an upstream that has moved, or connections of ours that are no good.
                 transport = self._renewed() if admission.probe else self._connected()
-                return call.reader.read(await self._send(transport, call), call.check)
+                try:
+                    return call.reader.read(await self._send(transport, call), call.check)
+                finally:
+                    took_ms = (time.monotonic() - entered_s) * 1000
         except BreakerOpen:  # while it waited for its slot
             raise CallFailed(Reason.BREAKER_OPEN, our_fault=True) from None
         finally:
-            bulkhead.leave()
+            bulkhead.leave(took_ms)
 
     def spend_extra(self, kind: str) -> bool:
         """Whether a retry, a hedge or a shadow call may be sent; it is paid for, and counted either way."""

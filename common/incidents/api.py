@@ -7,9 +7,8 @@ from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
 
-from common.contract import RequestModel, Text
+from common.contract import Reason, RequestModel, Text
 from common.incidents.draft import post_mortem
 from common.incidents.service import Incidents
 from common.incidents.store import Conflict, Incident, State
@@ -19,7 +18,6 @@ from common.panel.roles import ALERTS_ONLY
 from common.service.app import CurrentCall, body_of, documented
 from common.service.problems import Problem
 
-Words: TypeAlias = Annotated[str, Field(min_length=3, max_length=2_000)]
 Action: TypeAlias = Literal["note", "mitigate", "resolve", "reopen"]
 STATES: dict[str, State] = {"mitigate": State.MITIGATED, "resolve": State.RESOLVED, "reopen": State.OPEN}
 MARKDOWN = "text/markdown; charset=utf-8"
@@ -37,7 +35,7 @@ class Change(RequestModel):
     """A note on the time line, or a step, by whom and why."""
 
     action: Action
-    text: Words
+    text: Reason
     who: Owner
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 FAULTS: Mapping[str, tuple[str, ...]] = {  # by the alert that a fault raises
-    "ApiDown": ("api_killed", "api_frozen"),
+    "ApiDown": ("api_killed", "api_frozen", "api_sigterm"),
     "ApiReplicaDown": ("api_replica_killed",),
     "ModelDown": ("frozen", "killed"),
     "ModelUnreachable": (
@@ -17,6 +17,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {  # by the alert that a fault raises
         "http_500",
         "http_502",
         "http_503",
+        "informational_flood",
         "no_route",
         "redirect_loop",
         "refused",
@@ -38,6 +39,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {  # by the alert that a fault raises
     ),
     "ModelAnswersWrong": (
         "bad_utf8",
+        "crossed",
         "deep_json",
         "duplicated_ids",
         "foreign_ids",
@@ -46,12 +48,15 @@ FAULTS: Mapping[str, tuple[str, ...]] = {  # by the alert that a fault raises
         "huge_numbers",
         "infinity",
         "long_json",
+        "long_strings",
         "nan",
         "negative",
         "not_json",
         "nulls",
+        "other_correction",
         "other_shape",
         "other_version",
+        "previous_answer",
         "shuffled_ids",
         "strings_for_numbers",
         "too_few_items",
@@ -93,4 +98,7 @@ BESIDE: Mapping[str, tuple[str, ...]] = {
 }
 
 # What is on the menu and raises nothing by design, and why.
-UNNOTICED: Mapping[str, str] = {"nothing": "Nothing is wrong: it shows what the machine and the load do by themselves."}
+UNNOTICED: Mapping[str, str] = {
+    "nothing": "Nothing is wrong: it shows what the machine and the load do by themselves.",
+    "api_frozen_shortly": "It is over before an alert would help: event_loop_late_seconds_total shows it.",
+}

@@ -7,9 +7,11 @@ Alertmanager tells of no end while another alert hides the one that ended; so wh
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import eq
 from typing import Any
 
 import structlog
@@ -17,6 +19,7 @@ from sqlalchemy import Connection, Engine, Row, Select, Table, delete, func, ins
 from sqlalchemy.exc import IntegrityError
 
 from common.incidents.rules import REPEAT_S
+from common.incidents.silence import Silence
 from common.incidents.tables import LIVE as LIVE
 from common.incidents.tables import State as State
 from common.incidents.tables import alerts, happenings, incidents, metadata, notes
@@ -56,10 +59,16 @@ class Conflict(Exception):
 class IncidentStore:
     """The incidents of all services that share a state database; what a method wrote is durable when it returns."""
 
-    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        steady_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         create_tables(engine, metadata)
         self.engine = engine
-        self._clock = clock
+        self._clock, self._silence = clock, Silence(steady_s)
 
     def now(self) -> datetime:
         return self._clock()
@@ -78,14 +87,20 @@ class IncidentStore:
         return live, news
 
     def expire(self) -> None:
-        """Ends the alerts that were not repeated; they call again should they be told again."""
-        silent = alerts.c.ends_at.is_(None), alerts.c.received_at < iso(self._clock() - NOT_REPEATED)
+        """Ends the alerts that were not repeated while this looked; they call again should they be told again.
+
+        To be called often.
+        """
+        key, fires = (alerts.c.fingerprint, alerts.c.starts_at, alerts.c.received_at), alerts.c.ends_at.is_(None)
         with self.engine.connect() as connection:  # a write would wait for other writers
-            if connection.execute(select(alerts.c.name).where(*silent).limit(1)).first() is None:
-                return
+            firing = [(row[0], row[1], row[2]) for row in connection.execute(select(*key).where(fires))]
+        if not (silent := self._silence.of(firing, longer_than_s=NOT_REPEATED.total_seconds())):
+            return
+        ended, services = update(alerts).values(ends_at=alerts.c.received_at).returning(alerts.c.service), set[str]()
         with self.engine.begin() as connection:
-            ended = update(alerts).where(*silent).values(ends_at=alerts.c.received_at).returning(alerts.c.service)
-            for service in sorted(set(connection.execute(ended).scalars())):
+            for one in silent:
+                services.update(connection.execute(ended.where(fires, *map(eq, key, one))).scalars())
+            for service in sorted(services):
                 self._follow(connection, service, [])
 
     def open(self, service: str, title: str, *, who: str) -> Incident:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, not_, select, true
 
 from common.incidents.store import Incident
 from common.incidents.tables import alerts, happenings, notes
@@ -85,13 +85,22 @@ def _happenings(connection: Connection, service: str, begin: str, end: str) -> I
 
 
 def _switches(connection: Connection, service: str, begin: str, end: str) -> Iterator[Moment]:
-    mine = overrides.c.scope == f"{service}.switches"
-    for column, told in ((overrides.c.created_at, "set to {}: {}"), (overrides.c.withdrawn_at, "taken back ({})")):
-        query = select(overrides).where(mine, column.between(begin, end)).order_by(column).limit(MOST_ROWS)
+    """Who took one back is not on record here: the audit log tells."""
+    mine, until = overrides.c.scope == f"{service}.switches", min(end, iso(datetime.now(UTC)))
+    withdrawn = overrides.c.withdrawn_at.is_not(None)
+    for told, column, of in (
+        ("set to", overrides.c.created_at, true()),
+        ("taken back from", overrides.c.withdrawn_at, withdrawn),
+        ("ended, it was", overrides.c.ends_at, not_(withdrawn)),
+    ):
+        query = select(overrides).where(mine, of, column.between(begin, until)).order_by(column).limit(MOST_ROWS)
         for row in connection.execute(query).mappings():
-            position = json.loads(row["value"]).get("state", "")
-            what = f"switch {row['target']} {told.format(position, row['reason'])}"
-            yield Moment(row[column.name], "switch", plain(what, MOST_TEXT), row["owner"])
+            why = {"created_at": row["reason"], "withdrawn_at": row["withdrawn_why"]}.get(column.name)
+            what = (
+                f"switch {row['target']} {told} {json.loads(row['value']).get('state', '')}{f': {why}' if why else ''}"
+            )
+            who = row["owner"] if column is overrides.c.created_at else ""
+            yield Moment(row[column.name], "switch", plain(what, MOST_TEXT), who)
 
 
 def _releases(connection: Connection, components: tuple[str, ...], begin: str, end: str) -> Iterator[Moment]:

@@ -72,8 +72,13 @@ def plain(text: str, most: int) -> str:
 
 
 def iso(moment: datetime) -> str:
-    """UTC, to the millisecond."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    """UTC, to the millisecond; what lies beyond the first or the last year there is, is clipped to it."""
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        edges = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+        moment = edges[moment.year > 1]
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _told(alert: SentAlert, service: str, now: datetime) -> Told:

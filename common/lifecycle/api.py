@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from common.contract import RequestModel
+from common.contract import Moment, Reason, RequestModel
 from common.lifecycle.endings import Ending
 from common.lifecycle.service import Lifecycle
 from common.panel.owner import Owner
@@ -24,10 +24,10 @@ DAYS = 30  # that are looked back
 class NewBrownout(RequestModel):
     """A rehearsal of the end: for so many minutes the endpoint answers 410."""
 
-    begins_at: datetime
+    begins_at: Moment
     minutes: Annotated[int, Field(ge=1, le=720)]
     who: Owner
-    why: Annotated[str, Field(min_length=3, max_length=2_000)]
+    why: Reason
 
 
 def overview(lifecycle: Lifecycle, *, days: int = DAYS) -> dict[str, Any]:

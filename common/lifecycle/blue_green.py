@@ -92,7 +92,6 @@ class BlueGreen:
         self._snapshot: Snapshot[str] = Snapshot("blue-green", self._read, first=FIRST)
         self._begun: OrderedDict[str, tuple[str, float]] = OrderedDict()  # request id -> where it began, and when
         self._beginning = Lock()
-        self._refreshing = Lock()  # else what was read before a switch could come after what was read since
 
     @property
     def live(self) -> str:
@@ -106,8 +105,7 @@ class BlueGreen:
 
     def refresh(self) -> None:
         """Reads the switch; for worker threads and for the start."""
-        with self._refreshing:
-            self._snapshot.refresh()
+        self._snapshot.refresh()
 
     def require_well(self, colour: Colour, *, insist: bool = False) -> None:
         """Returns if that set may take over, else `SetUnwell`; `insist` forgives all but a missing address."""

@@ -7,9 +7,8 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import Field
 
-from common.contract import RequestModel
+from common.contract import Reason, RequestModel
 from common.lifecycle.blue_green import BlueGreen, Colour, SetUnwell
 from common.panel.owner import Owner
 from common.panel.roles import RELEASE_ONLY
@@ -23,7 +22,7 @@ class NewSet(RequestModel):
 
     colour: Colour
     who: Owner
-    why: Annotated[str, Field(min_length=3, max_length=2_000)]
+    why: Reason
     insist: bool = False
 
 

@@ -77,6 +77,6 @@ def sentence(agreement: Mapping[str, Any]) -> str:
     """What `Agreements.all` tells of an override, in words."""
     told = f"{agreement['version']} says {agreement['ratio']:.2f} of it by itself"
     if agreement["known"] == 0:
-        return f"{told}; no truth is known yet"
+        return told if agreement["agrees"] else f"{told}; no truth is known yet"
     errors = "{mean_error:.3f} without it, {mean_error_overridden:.3f} with it".format_map(agreement)
     return f"{told}; mean error over {agreement['known']:,} known days: {errors}"

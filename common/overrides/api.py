@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from common.contract import Remark
 from common.overrides.desk import OverrideDesk
 from common.service.app import CurrentCall
 from common.state.overrides import MOST_IN_FORCE
@@ -39,9 +40,7 @@ def add_overrides(routes: APIRouter, desk: OverrideDesk[Any, Any], writes: Write
         return Response(told, media_type="application/json")
 
     @routes.delete("/overrides/{override_id}", status_code=204)
-    async def withdraw(
-        call: CurrentCall, override_id: str, reason: Annotated[str, Query(max_length=2_000)] = ""
-    ) -> Response:
+    async def withdraw(call: CurrentCall, override_id: str, reason: Annotated[Remark, Query()] = "") -> Response:
         """Ends an override before its time, and keeps why: at once here, within a second on other replicas."""
         await writes.run(partial(desk.withdraw, override_id, why=reason), deadline=call.deadline)
         return Response(status_code=204)

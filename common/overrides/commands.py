@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -27,13 +28,27 @@ def add_arguments(overrides: argparse.ArgumentParser) -> None:
         ("withdraw", _withdraw, "end one before its time"),
     )
     for name, run, text in told:
-        one = command(commands, name, run, text)
+        one = command(commands, name, partial(_run, run), text)
         one.add_argument("--service", choices=SERVICES, default=SERVICES[0], help="default: %(default)s")
         if name == "add":
             one.add_argument("fields", nargs="+", metavar="FIELD=VALUE", help="value=1.5, reason='street party'")
         if name == "withdraw":
             one.add_argument("id")
             one.add_argument("--reason", required=True, help="why; it is kept with the override")
+
+
+def _run(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """As whoever typed it."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from common.panel.commands import at_the_shell
+    from common.panel.owner import acting
+
+    try:
+        with acting(at_the_shell()):
+            return run(arguments)
+    except SQLAlchemyError as error:
+        raise Failed(f"the state database can't take it: {getattr(error, 'orig', error)}") from error
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -70,8 +85,8 @@ def _add(arguments: argparse.Namespace) -> int:
         made = desk.add(wish)
     except Problem as problem:
         raise Failed(problem.detail) from problem
-    _record(arguments.service, desk, "override.added", made.id, made.reason)
     print(json.dumps(desk.shown(made)))
+    _record(arguments.service, desk, "override.added", made.id, made.reason)
     return 0
 
 
@@ -115,9 +130,14 @@ def _desk(service: str) -> Any:
 
 
 def _record(service: str, desk: Any, action: str, override_id: str, reason: str) -> None:
-    from common.panel.audit import AuditLog
-    from common.panel.commands import at_the_shell
+    from sqlalchemy.exc import SQLAlchemyError
 
-    AuditLog(desk.live.store.engine, service).record(
-        actor=at_the_shell(), action=action, target=override_id, reason=reason
-    )
+    from common.panel.audit import AuditLog
+    from common.panel.owner import actor_name
+
+    try:
+        AuditLog(desk.live.store.engine, service).record(
+            actor=actor_name(), action=action, target=override_id, reason=reason
+        )
+    except SQLAlchemyError as error:
+        raise Failed("it is done, but the state database took no line about it for the audit log") from error

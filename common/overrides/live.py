@@ -6,17 +6,17 @@ no database: who ended is left out as soon as it is over, also while the databas
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Generic, TypeVar
 
+from common.chain.switches import Clock, utc_now
 from common.state.overrides import Override, OverrideStore, iso
 from common.state.snapshot import Snapshot
 
 LOOK_EVERY_MS = 250  # for a change by another process: one number is read
-READ_ANYWAY_S = 300.0  # the ids of all: some ten milliseconds, where there are thousands
+READ_ANYWAY = timedelta(minutes=5)  # the ids of all: some ten milliseconds, where there are thousands
 
 Made = TypeVar("Made")
 
@@ -28,12 +28,15 @@ class LiveOverrides(Generic[Made]):
         make: of all in force, the oldest first; runs in a thread. What it makes is shared by all requests.
     """
 
-    def __init__(self, store: OverrideStore, make: Callable[[Sequence[Override]], Made]) -> None:
+    def __init__(
+        self, store: OverrideStore, make: Callable[[Sequence[Override]], Made], *, clock: Clock = utc_now
+    ) -> None:
         self.store = store
-        self._make = make
+        self.make = make
+        self._clock = clock
         self._refreshing = Lock()  # else what was read before a change could come after what was read since
-        self._revision = -1
-        self._read_again_s = 0.0  # Unix time
+        self._revision, self._afresh = -1, False
+        self._read_at = datetime.min.replace(tzinfo=UTC)
         self._first_end = ""
         self._snapshot = Snapshot[tuple[list[Override], Made]]("overrides", self._read, first=([], make([])))
 
@@ -44,7 +47,7 @@ class LiveOverrides(Generic[Made]):
     @property
     def all(self) -> list[Override]:
         """Those in force, the oldest first."""
-        now = iso(datetime.now(UTC))
+        now = iso(self._clock())
         return [override for override in self._snapshot.value[0] if now < override.ends_at]
 
     @property
@@ -55,23 +58,30 @@ class LiveOverrides(Generic[Made]):
     def refresh(self) -> None:
         """Looks whether anything has changed; for worker threads and for the start."""
         with self._refreshing:
-            if self._first_end and self._first_end <= iso(datetime.now(UTC)):
+            if self._first_end and self._first_end <= iso(self._clock()):
+                self._revision = -1  # what ended by a clock that is wrong has to be found again
                 self._snapshot.value = self._made(self.all)
             self._snapshot.refresh()
 
+    def read_afresh(self) -> None:
+        """Also what is known already: its texts were changed where they are stored."""
+        with self._refreshing:
+            self._revision, self._afresh = -1, True
+            self._snapshot.refresh()
+
     def _read(self) -> tuple[list[Override], Made]:
-        revision, now_s = self.store.revision(), time.time()
-        if revision == self._revision and now_s < self._read_again_s:
+        revision, now = self.store.revision(), self._clock()
+        lately = self._read_at <= now < self._read_at + READ_ANYWAY  # not if the clock was put back since
+        if lately and revision == self._revision:
             return self._snapshot.value
-        known = {override.id: override for override in self._snapshot.value[0]}
-        found = self.store.in_force(now=datetime.fromtimestamp(now_s, UTC), known=known)
-        changed = found != self._snapshot.value[0]
+        known = {} if self._afresh else {override.id: override for override in self._snapshot.value[0]}
+        found = self.store.in_force(now=now, known=known)
+        changed = self._afresh or found != self._snapshot.value[0]
         made = self._made(found) if changed else self._snapshot.value
-        self._read_again_s = now_s + READ_ANYWAY_S
-        self._revision = revision
+        self._read_at, self._revision, self._afresh = now, revision, False
         return made
 
     def _made(self, found: list[Override]) -> tuple[list[Override], Made]:
-        made = found, self._make(found)
+        made = found, self.make(found)
         self._first_end = min((override.ends_at for override in found), default="")
         return made

@@ -9,11 +9,11 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 import structlog
-from sqlalchemy import Column, Float, Integer, MetaData, String, Table, delete, select
+from sqlalchemy import BigInteger, Column, Float, MetaData, String, Table, delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.chain.switches import Clock, utc_now
-from common.state.database import create_tables, upsert
+from common.state.database import create_tables, upsert, widen_integers
 from common.state.overrides import OverrideStore, iso, overrides
 
 FLUSH_EVERY_S = 5.0
@@ -28,9 +28,9 @@ uses = Table(
     metadata,
     Column("override_id", String(32), primary_key=True),
     Column("scope", String(64), nullable=False, index=True),
-    Column("used", Integer, nullable=False),
+    Column("used", BigInteger, nullable=False),
     Column("last_used_at", String(40), nullable=False),
-    Column("compared", Integer, nullable=False),  # uses of which the model's own word is known
+    Column("compared", BigInteger, nullable=False),  # uses of which the model's own word is known
     Column("difference", Float, nullable=False),  # Σ told − model
     Column("distance", Float, nullable=False),  # Σ |told − model|
 )
@@ -59,6 +59,7 @@ class OverrideUses:
 
     def __init__(self, store: OverrideStore, *, clock: Clock = utc_now, every_s: float = FLUSH_EVERY_S) -> None:
         create_tables(store.engine, metadata)
+        widen_integers(store.engine, metadata)
         self.trouble: str | None = None  # why the counts may be old
         self.flushed: Callable[[], object] = int  # is called in the thread after each try to store them
         self.stored: dict[str, dict[str, Any]] = {}  # by override, as of the last flush, all replicas together
@@ -104,21 +105,23 @@ class OverrideUses:
         """Stores the counts now and reads those of all replicas; what can't be stored is kept for the next time."""
         with self._lock:
             counts, self._counts = self._counts, {}
+        failed: SQLAlchemyError | None = None
         try:
             if counts:
                 self._write(counts)
-                counts = {}
-            self._tidy()
-            self.read()
         except SQLAlchemyError as error:
-            if self.trouble is None:
-                log.warning("overrides.not_counted", error=type(error).__name__)
-            self.trouble = f"can't be stored: {type(error).__name__}"
+            failed = error
             with self._lock:
                 for override_id, count in counts.items():
                     self._add(override_id, count)
-        else:
-            self.trouble = None
+        try:  # what others stored is told all the same
+            self._tidy()
+            self.read()
+        except SQLAlchemyError as error:
+            failed = error
+        if failed is not None and self.trouble is None:
+            log.warning("overrides.not_counted", error=type(failed).__name__)
+        self.trouble = None if failed is None else f"can't be stored: {type(failed).__name__}"
 
     def _add(self, override_id: str, count: Count) -> None:
         known = self._counts.get(override_id)

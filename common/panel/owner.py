@@ -24,4 +24,5 @@ def actor_name() -> str:
     return str(structlog.contextvars.get_contextvars().get("operator", ""))
 
 
-Owner: TypeAlias = Annotated[Text, Field(default_factory=actor_name)]  # of a request: whoever sends it, unless it says
+# Of a request: whoever sends it, unless it says; nobody owns nothing.
+Owner: TypeAlias = Annotated[Text, Field(default_factory=actor_name, validate_default=True)]

@@ -21,9 +21,13 @@ OpenDesk = Callable[[], ReleaseDesk]
 
 
 def add_arguments(
-    parser: argparse.ArgumentParser, open_desk: OpenDesk
+    parser: argparse.ArgumentParser, open_desk: OpenDesk, *, promoted: Callable[[], object] = int
 ) -> argparse._SubParsersAction[argparse.ArgumentParser]:
-    """Adds `list`, `show` and one command per step; returns the commands, so that a service adds its `propose`."""
+    """Adds `list`, `show` and one command per step; returns the commands, so that a service adds its `propose`.
+
+    Args:
+        promoted: what follows once `promote` has worked.
+    """
     commands = parser.add_subparsers(metavar="COMMAND")
     parser.set_defaults(run=lambda _: _usage(parser))
     command(commands, "list", lambda _: told(lambda: _list(open_desk())), "how every release stands")
@@ -31,7 +35,10 @@ def add_arguments(
     one.add_argument("release")
     for action in get_args(Action):
         stepped = command(
-            commands, action.replace("_", "-"), _stepper(open_desk, action), f"{action.replace('_', ' ')} a release"
+            commands,
+            action.replace("_", "-"),
+            _stepper(open_desk, action, promoted),
+            f"{action.replace('_', ' ')} a release",
         )
         stepped.add_argument("release")
         add_who(stepped)
@@ -49,10 +56,15 @@ def add_who(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--why", required=True, help="for those who read the history")
 
 
-def _stepper(open_desk: OpenDesk, action: Action) -> Callable[[argparse.Namespace], int]:
+def _stepper(
+    open_desk: OpenDesk, action: Action, promoted: Callable[[], object]
+) -> Callable[[argparse.Namespace], int]:
     def step(arguments: argparse.Namespace) -> int:
         wish = Step(action=action, who=arguments.who, why=arguments.why, insist=getattr(arguments, "insist", None))
-        return told(lambda: _step(open_desk(), arguments.release, wish))
+        done = told(lambda: _step(open_desk(), arguments.release, wish))
+        if action == "promote":
+            promoted()
+        return done
 
     return step
 

@@ -161,22 +161,24 @@ class Rollouts:
         """The truth about something that both versions had foretold."""
         self._observe(component, lambda judge: judge.turned_out(champion_loss, challenger_loss, slice_name))
 
-    def refresh(self) -> None:
+    def refresh(self, *, acts: bool = True) -> None:
         """Follows the database, and acts on what was seen here. One thread at a time, others wait for it.
 
-        What fails for one component keeps no other from being followed, or taken back.
+        Who serves nobody sees nothing, and must not act. What fails for one component keeps no other from being
+        followed, or taken back.
         """
         with self._refreshing:
             troubles = []
             try:
-                self._desk.reconcile()
+                if acts:
+                    self._desk.reconcile()
                 under_way = self._desk.under_way()
                 troubles += [f"of {component} are stuck: {why}" for component, why in self._desk.stuck.items()]
                 self._look_up_names()
                 self._follow(under_way)
             except Exception as error:  # noqa: BLE001  any of a driver's errors; the shares in force stay
                 troubles.append(f"can't be followed: {type(error).__name__}")
-            for component, rollout in list(self._rollouts.items()):
+            for component, rollout in list(self._rollouts.items()) if acts else ():
                 try:
                     self._act(component, rollout)
                 except Exception as error:  # noqa: BLE001  likewise; the next look does it again

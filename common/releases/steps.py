@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from pydantic import Field
-
-from common.contract import RequestModel
+from common.contract import Reason, RequestModel
 from common.panel.owner import Owner
 from common.releases.desk import ReleaseDesk
 from common.releases.store import ReleaseRecord
 from common.versions.registry import UnknownVersion
 
 Action = Literal["approve", "reject", "start", "advance", "pause", "resume", "promote", "roll_back"]
-Why = Annotated[str, Field(min_length=3, max_length=2_000)]
 
 
 class Step(RequestModel):
@@ -21,13 +18,13 @@ class Step(RequestModel):
 
     action: Action
     who: Owner
-    why: Why
-    insist: Why | None = None
+    why: Reason
+    insist: Reason | None = None
 
 
 class Thaw(RequestModel):
     who: Owner
-    why: Why
+    why: Reason
 
 
 class Acting(Protocol):

@@ -35,12 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
     from common.replay.again import in_words
 
     configure_logs()  # to standard error: the answer goes to standard output
-    document = asyncio.run(_replayed(arguments))
+    document = asyncio.run(replayed(arguments))
     print(json.dumps(document, indent=2) if arguments.json else in_words(document))
     return 0 if document["same_bytes"] else 1
 
 
-async def _replayed(arguments: argparse.Namespace) -> dict[str, Any]:
+async def replayed(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The answer made again, by the service that has it; nothing is noted or counted."""
     from common.replay.store import STORE_FILE, ReplayStore
     from common.service.problems import Problem
 
@@ -51,7 +52,7 @@ async def _replayed(arguments: argparse.Namespace) -> dict[str, Any]:
         store = ReplayStore(settings.replays_dir / STORE_FILE, most_bytes=0, most_days=settings.replay_log_days)
         if not store.path.exists() or store.find(arguments.request_id) is None:
             continue
-        app = import_module(f"{name}.app").create_app(settings)
+        app = import_module(f"{name}.app").create_app(settings, serves=False)
         async with app.router.lifespan_context(app):
             replayer = app.state.engine.replays.replayer
             try:

@@ -21,6 +21,9 @@ HEAD_WITHIN_S = 10.0  # from connecting, or from the first byte, to the end of t
 BODY_WITHIN_S = 40.0  # longer than any deadline: where the gateway waits for a body, it answers 408 before
 READ_WITHIN_S = 20.0  # for a caller who takes nothing of what we send
 LEAVE_WITHIN_S = 2.0  # for a caller who was told to go
+SLOW_S = 2.0  # who takes longer to send a head or a body has to go where others find no room
+# The order in which connections go then: answered and still sending, slow to send, idle; who has just begun stays.
+ANSWERED, SLOW, IDLE, STARTING = range(4)
 MAX_HEAD_BYTES = 64 * 1024  # also of what comes between two pieces of a body, and after the last
 MAX_HEADERS = 200
 MAX_UNREAD_BYTES = 64 * 1024 * 1024  # thrown away, so that a caller who sends first gets to see our answer
@@ -120,12 +123,24 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self.flow.read_paused:  # it is we who are slow
             self._since_s = now_s
         elif not self._last_one and now_s - self._since_s > WITHIN_S.get(self._part, now_s):
-            self._dismiss(Problem(408, "the request did not arrive in time"))
+            self._dismiss(_TOO_SLOW)
 
-    @property
-    def idle_since_s(self) -> float | None:
-        """Since when nothing has been done for this caller; None while something is."""
-        return None if self._part == "body" or self._at_work() else self._since_s
+    def standing(self, now_s: float) -> tuple[int, float] | None:
+        """Among those that go when others need room, the least first, and since when; None while we work for it."""
+        if self._part == "farewell" or (self._part == "body" and not self._at_work()):
+            return ANSWERED, self._since_s
+        if self._part == "nothing" and not self._at_work():
+            return IDLE, self._since_s
+        if self._last_one or (self._part != "body" and self._at_work()):
+            return None
+        return (SLOW if now_s - self._since_s > SLOW_S else STARTING), self._since_s
+
+    def end(self) -> None:
+        """At once, except that whoever waits for an answer is told first."""
+        if self._part in ("head", "body") and (self._part == "head" or self._at_work()):
+            self._dismiss(_TOO_SLOW)
+        else:
+            self.transport.abort()
 
     def _begin(self, part: Part) -> None:
         if self._part != "farewell":  # it is the end
@@ -179,12 +194,22 @@ class Connections:
             one.sweep(now_s)
 
     def make_room(self, connections: Iterable[Any], count: int) -> None:
-        """Ends as many as that, at most, of those for whom nothing is done: the longest idle ones."""
-        idle = [(since_s, one) for one in _bounded(connections) if (since_s := one.idle_since_s) is not None]
-        for _, one in sorted(idle, key=lambda pair: pair[0])[:count]:
-            one.transport.abort()
+        """Ends as many as that, at most: of those that stand least, and all that are slow before any that is idle.
+
+        While most have only begun to send something, nobody idle has to go for them: soon they are answered, or slow.
+        """
+        now_s = time.monotonic()
+        places = [(place, one) for one in _bounded(connections) if (place := one.standing(now_s)) is not None]
+        standings = [place[0] for place, _ in places]
+        last = SLOW
+        if min(standings, default=IDLE) == IDLE and 2 * standings.count(STARTING) <= len(standings):
+            last = IDLE
+        going = sorted(((place, one) for place, one in places if place[0] <= last), key=lambda pair: pair[0])
+        for _, one in going[:count]:
+            one.end()
 
 
+_TOO_SLOW = Problem(408, "the request did not arrive in time")
 _TOO_LONG = Problem(431, f"the head of a request is at most {MAX_HEAD_BYTES} bytes in {MAX_HEADERS} headers")
 
 

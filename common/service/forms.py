@@ -8,6 +8,7 @@ from fastapi import Request
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 
+from common.contract import CONTROL
 from common.service.problems import Problem
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -42,6 +43,8 @@ async def fields_of(request: Request) -> dict[str, str]:
     fields = {name: value.strip() for name, value in pairs}
     if len(fields) < len(pairs):
         raise Problem(422, "the form has a field twice")
+    if any(CONTROL.search(value) for value in fields.values()):
+        raise Problem(422, "there is a control character in the form")
     return fields
 
 

@@ -5,6 +5,7 @@ It is plain ASGI: Starlette's `BaseHTTPMiddleware` would cost more than all of t
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -122,6 +123,12 @@ class Gateway:
                 await self._answer(call, scope, receive, headers, reply)
             except Problem as problem:
                 await reply.problem(problem)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if reply.status or task is None or not self._drain.begun:
+                    raise
+                task.uncancel()  # whoever cancelled it waits for no answer, but the caller does
+                await reply.problem(not_now(TimeoutError(), "this process stops; sending it again is safe"))
             except (TimeoutError, PoolFull) as error:
                 log.warning("http.out_of_time", path=scope["path"], error=type(error).__name__)
                 await reply.problem(not_now(error, "it could not be done in time"))
@@ -175,6 +182,8 @@ class Gateway:
         body = await read_body(headers, receive, call.deadline, self._room)  # no place is kept for who sends slowly
         app = self._direct.get((scope["method"], scope["path"]), self._app)
         self._take_place(scope, headers)
+        if PLACE in scope:
+            await self._admission.turns.take()
         if not await answered(app, scope, body, receive, reply.send):
             reply.status = reply.status or CALLER_LEFT
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +20,7 @@ MODEL_NICENESS = 10  # about a tenth of the processor time of a process that wan
 # After each of its callbacks the event loop has to get the interpreter back from the threads that work. 50 small
 # messages beside two busy threads took 0.03 to 1.2 s with Python's 5 ms, and 0.02 to 0.08 s with this.
 SWITCH_S = 0.0002
+MOST_FILES = 65_536  # of which half may be connections; a usual soft limit is 1,024
 DRAIN_S = 5  # how long requests at work may take to finish once nothing new is accepted
 
 
@@ -31,6 +33,7 @@ def serve(create_app: Callable[[], FastAPI], settings: ServiceSettings, *, port:
     if gives_way and hasattr(os, "nice"):
         os.nice(MODEL_NICENESS)
     sys.setswitchinterval(SWITCH_S)
+    _allow_files()
     app = create_app()
     service = app.state.service
     service.before_listening = settle_memory
@@ -48,3 +51,11 @@ def serve(create_app: Callable[[], FastAPI], settings: ServiceSettings, *, port:
         timeout_graceful_shutdown=DRAIN_S,
     )
     DrainingServer(config, drain=service.drain, notice_ms=settings.drain_notice_ms).run()
+
+
+def _allow_files() -> None:
+    """As many as the system lets us open, within reason."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -70,8 +70,6 @@ class DrainingServer(uvicorn.Server):
 
     async def _close_the_door(self) -> None:
         """Closes the listening sockets and accepts who stands in their queues: the kernel would cut them off."""
-        for server in self.servers:
-            server.close()
         for door in self._doors:
             asyncio.get_running_loop().remove_reader(door)
             with suppress(OSError):
@@ -81,7 +79,8 @@ class DrainingServer(uvicorn.Server):
             door.close()
 
     def _open_wide(self) -> None:
-        """uvloop accepts one connection each time it comes round: who connects while it is busy waits for seconds."""
+        """uvloop accepts one connection each time it comes round, so who connects while it is busy waits for seconds;
+        and however many are connected, it accepts one more."""
         loop = asyncio.get_running_loop()
         for server in self.servers:
             for listening in server.sockets:
@@ -89,6 +88,7 @@ class DrainingServer(uvicorn.Server):
                 door.setblocking(False)
                 loop.add_reader(door, self._let_in, door)
                 self._doors.append(door)
+            server.close()  # of the socket it has but one of two handles
 
     def _let_in(self, door: socket.socket) -> None:
         room = self._connections.most - len(self.server_state.connections) - len(self._admitting)

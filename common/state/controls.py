@@ -18,6 +18,7 @@ from common.chain.switches import Clock, ForcedBreaker, Switch, Switchboard, app
 from common.metrics import SwitchMetrics
 from common.state.snapshot import Snapshot
 from common.state.switch_store import SwitchStore
+from common.state.writes import seen_here
 
 TIER_STATES, BREAKER_STATES = ("on", "off", "auto"), ("open", "closed", "observe")
 log = structlog.get_logger(__name__)
@@ -64,7 +65,7 @@ class Controls:
         self._now = now
         self._breakers = breakers
         self._snapshot: Snapshot[dict[str, Switch]] = Snapshot("switches", self._store.active, first={})
-        self._refreshing = Lock()  # else what was read before a switch was set could come after what was read since
+        self._refreshing = Lock()  # else a breaker could be told what was read before a switch was set
         self.switches = Switchboard(lambda: self._snapshot.value, clock=now)
         self.standing = Standing(self.switches)
         targets = [Target(tier, TIER_STATES, required.get(tier)) for tier in tiers]
@@ -85,22 +86,25 @@ class Controls:
                 apply_switch(self.switches, name, breaker)
 
     def put(self, switch: Switch) -> None:
-        """Durable and in force here when it returns; raises `UnknownTarget`, `WrongState` or `ValueError` (its end)."""
+        """Durable and in force here when it returns; raises `UnknownTarget`, `WrongState` or `ValueError` (its end).
+
+        `Problem` 503 where it is only stored.
+        """
         target = self._target(switch.target)
         if switch.state not in target.states:
             raise WrongState(f"{target.name} can be {', '.join(target.states[:-1])} or {target.states[-1]}")
         if switch.state == "off" and target.required is not None:
             raise WrongState(f"{target.name} can't be switched off: {target.required}")
         self._store.put(switch)
-        self.refresh()
         log.warning("switch.set", target=switch.target, **switch.as_json())
+        seen_here(self, "the switch is stored", "switches")
 
     def remove(self, target: str) -> bool:
-        """Back to automatic; False if it was so already."""
+        """Back to automatic; False if it was so already, and `Problem` 503 where that is only stored."""
         removed = self._store.remove(self._target(target).name)
-        self.refresh()
         if removed is not None:
             log.warning("switch.removed", target=target, **removed.as_json())
+        seen_here(self, "the switch is removed", "switches")
         return removed is not None
 
     def as_json(self) -> list[dict[str, Any]]:

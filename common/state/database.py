@@ -5,20 +5,32 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, MetaData, Table, create_engine, func, inspect, select, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from common.settings import ServiceSettings
+from common.state.patience import bounds_beside
 from common.state.preparing import BUSY_TIMEOUT_MS, Preparations, prepare
 from common.state.sqlite_file import SqliteFile
 
 STATE_FILE = "state.sqlite3"  # under VAR_DIR
 CREATION_LOCK = 0x6D7572706879  # "murphy": any number that nobody else in this database locks
-# Of PostgreSQL: seconds until a server that does not answer a connection, milliseconds until one that went silent.
-WAITS = {"connect_timeout": 2, "tcp_user_timeout": 5_000}
 
 
 def open_state(settings: ServiceSettings) -> Engine:
@@ -26,7 +38,6 @@ def open_state(settings: ServiceSettings) -> Engine:
     url = settings.database_url or f"sqlite:///{settings.var_dir / STATE_FILE}"
     # hide_parameters: an error message, and so a log, never holds what was stored
     if not url.startswith("sqlite"):
-        waits = {name: wait for name, wait in WAITS.items() if name not in make_url(url).query}
         engine = create_engine(
             url,
             pool_size=4,
@@ -34,14 +45,26 @@ def open_state(settings: ServiceSettings) -> Engine:
             pool_timeout=2,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args=waits,
+            connect_args=bounds_beside(make_url(url).query),
         )
+        _bound_waits(engine)
     else:
         connect_args = {"timeout": BUSY_TIMEOUT_MS / 1000}
         engine = create_engine(url, connect_args=connect_args, pool_timeout=2, hide_parameters=True)
         SqliteFile(engine).watch()
     Preparations.of(engine)  # before other threads know the engine
     return engine
+
+
+def _bound_waits(engine: Engine) -> None:
+    if engine.dialect.driver != "psycopg":
+        return
+    from common.state.bounded_connection import BoundedConnection
+
+    def connect(_dialect: Any, _record: Any, arguments: Any, settings: Any) -> BoundedConnection:
+        return BoundedConnection.connect(*arguments, **settings)
+
+    event.listen(engine, "do_connect", connect)
 
 
 def create_tables(engine: Engine, metadata: MetaData) -> None:
@@ -55,6 +78,11 @@ def create_tables(engine: Engine, metadata: MetaData) -> None:
 def add_missing_columns(engine: Engine, metadata: MetaData) -> None:
     """Adds the nullable columns that a table of an earlier version lacks, likewise."""
     prepare(engine, partial(_add_missing, metadata))
+
+
+def widen_integers(engine: Engine, metadata: MetaData) -> None:
+    """Makes 64 bits of the columns that had 32 in an earlier version, likewise; SQLite's always have 64."""
+    prepare(engine, partial(_widen, metadata))
 
 
 def _create(metadata: MetaData, connection: Connection) -> None:
@@ -72,6 +100,17 @@ def _add_missing(metadata: MetaData, connection: Connection) -> None:
         for column in table.columns:
             if column.name not in there and column.nullable:
                 _add_column(connection, table, column)
+
+
+def _widen(metadata: MetaData, connection: Connection) -> None:
+    if connection.dialect.name != "postgresql":
+        return
+    for table in metadata.sorted_tables:
+        wide = {one.name for one in table.columns if isinstance(one.type, BigInteger)}
+        there = [one for one in inspect(connection).get_columns(table.name) if one["name"] in wide]
+        if narrow := [one["name"] for one in there if not isinstance(one["type"], BigInteger)]:
+            made = ", ".join(f"ALTER COLUMN {name} TYPE BIGINT" for name in narrow)
+            connection.execute(text(f"ALTER TABLE {table.name} {made}"))
 
 
 def _add_column(connection: Connection, table: Table, column: Column[Any]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, Text, func, select, update
 
+from common.erasing.person import Person
 from common.state.database import add_missing_columns, create_tables, upsert
 from common.state.preparing import prepare
 
@@ -146,7 +147,7 @@ class ErasureStore:
             set_={"erased_at": at, "rows": erasures.c.rows + rows, "owner": new.owner, "reason": new.reason},
         )
         connection.execute(statement)
-        self._count_change(connection)
+        self.count_change(connection)
         return _erasure(connection.execute(known).mappings().one())
 
     def known(self, connection: Connection) -> dict[str, str]:
@@ -162,14 +163,15 @@ class ErasureStore:
         connection.execute(
             statement.on_conflict_do_update(index_elements=["scope", "person"], set_={"erased_at": erased_at})
         )
-        self._count_change(connection)
+        self.count_change(connection)
 
     def changes(self) -> int:
         """Grows with every erasure, by whichever process, of whichever service."""
         with self._engine.connect() as connection:
             return connection.execute(select(keys.c.changes)).scalar() or 0
 
-    def _count_change(self, connection: Connection) -> None:
+    def count_change(self, connection: Connection) -> None:
+        """Every process forgets once more what it remembers."""
         connection.execute(update(keys).values(changes=func.coalesce(keys.c.changes, 0) + 1))
 
     def all(self) -> list[Erasure]:
@@ -181,8 +183,9 @@ class ErasureStore:
 
 
 def names(text: str, user_id: str) -> bool:
-    """Whether a text contains an id as a word of its own."""
-    return re.search(rf"(?<!\w){re.escape(user_id)}(?!\w)", text, re.IGNORECASE) is not None
+    """Whether a text contains an id as a word of its own, also as an ordinary one, or as an erasure would find it."""
+    as_a_word = re.search(rf"(?<!\w){re.escape(user_id)}(?!\w)", text, re.IGNORECASE)
+    return as_a_word is not None or Person(user_id, "").named_in(text)
 
 
 def _erasure(row: Any) -> Erasure:

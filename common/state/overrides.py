@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Engine,
     Index,
@@ -125,6 +126,7 @@ class OverrideStore:
         plan: str = "",
         plan_due: str | None = None,
         replaces: str | None = None,
+        alone: bool = False,
         clash: Callable[[Sequence[Override]], None] | None = None,
         most: tuple[str, int] | None = None,
     ) -> Override:
@@ -132,19 +134,19 @@ class OverrideStore:
 
         Args:
             replaces: the id of one that ends in the same moment; `LookupError` if it is not in force.
+            alone: whether all others in force with this target end in the same moment.
             clash: is shown the others in force with this target, and raises `Clash` if they can't be true together.
             most: how a target begins, and how many of such targets can be in force: `TooMany` if they are already.
         """
-        if ends_at.tzinfo is None:
-            raise ValueError("ends_at needs a time zone, for example 2026-12-24T18:00:00Z")
-        if not now < ends_at <= now + timedelta(days=MAX_DAYS):
-            raise ValueError(f"ends_at must lie between now and {MAX_DAYS} days from now")
-        end = iso(ends_at.astimezone(UTC))
+        end = stored_end(ends_at, now)
         made = Override(secrets.token_hex(8), target, dict(value), owner, reason, iso(now), end, ticket, plan, plan_due)
         with self.engine.begin() as connection:
             self._change(connection)  # first: whoever writes next waits here, and sees what is written now
-            if replaces is not None and not self._end(connection, replaces, now, f"{REPLACED}{made.id}"):
-                raise LookupError(f"replaces: no override {replaces[:64]!r} is in force")
+            why = f"{REPLACED}{made.id}"
+            if replaces is not None and not self._end(connection, overrides.c.id == replaces, now, why):
+                raise not_in_force(replaces)
+            if alone:
+                self._end(connection, overrides.c.target == target, now, why)
             if clash is not None:
                 clash(self._read(connection, self._in_force(now), overrides.c.target == target))
                 if self._count(connection, now) >= MOST_IN_FORCE:
@@ -161,7 +163,7 @@ class OverrideStore:
         """Ends an override early; False, and nothing is changed, if none of that id is in force. It stays on record."""
         with self.engine.connect() as connection, connection.begin() as transaction:
             self._change(connection)
-            if not self._end(connection, override_id, now, why):
+            if not self._end(connection, overrides.c.id == override_id, now, why):
                 transaction.rollback()
                 return False
         return True
@@ -222,9 +224,8 @@ class OverrideStore:
         counted = select(func.count()).select_from(overrides).where(*self._in_force(now), *more)
         return connection.execute(counted).scalar_one()
 
-    def _end(self, connection: Connection, override_id: str, now: datetime, why: str) -> bool:
-        conditions = (overrides.c.id == override_id, *self._in_force(now))
-        ended = update(overrides).where(*conditions).values(withdrawn_at=iso(now), withdrawn_why=why)
+    def _end(self, connection: Connection, which: ColumnElement[bool], now: datetime, why: str) -> bool:
+        ended = update(overrides).where(which, *self._in_force(now)).values(withdrawn_at=iso(now), withdrawn_why=why)
         return connection.execute(ended).rowcount > 0
 
     def _in_force(self, now: datetime) -> tuple[Any, ...]:
@@ -242,6 +243,20 @@ def _override(row: Mapping[str, Any]) -> Override:
     fields = {name: row[name] for name in names}
     texts = {name: row[name] or "" for name in ("ticket", "plan", "withdrawn_why")}
     return Override(**fields, **texts, value=json.loads(row["value"]))
+
+
+def stored_end(ends_at: datetime, now: datetime) -> str:
+    """As it is stored; `ValueError` for an end that is past, or too far away to be remembered."""
+    if ends_at.tzinfo is None:
+        raise ValueError("ends_at needs a time zone, for example 2026-12-24T18:00:00Z")
+    if not now < ends_at <= now + timedelta(days=MAX_DAYS):
+        raise ValueError(f"ends_at must lie between now and {MAX_DAYS} days from now")
+    return iso(ends_at)
+
+
+def not_in_force(replaces: str) -> LookupError:
+    """What is raised where nothing of this id can be replaced."""
+    return LookupError(f"replaces: no override {replaces[:64]!r} is in force")
 
 
 def iso(moment: datetime) -> str:

@@ -16,6 +16,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as WaitedTooLong
 
+from common.state.patience import unhurried
+
 BUSY_TIMEOUT_MS = 2_000  # how long a writer waits for another one
 TRIED_EVERY_S = 1.0  # in between, whoever wants the database is told at once that it is not ready
 OPTION = "preparations"  # of an engine: where its steps are kept
@@ -92,7 +94,7 @@ class _Preparation:
             if time.monotonic() < failed_s + TRIED_EVERY_S:
                 raise error.with_traceback(None)
             if self._step is not None:
-                with connection.begin():
+                with connection.begin(), unhurried(connection):
                     self._step(connection)
                 self._step = None
         except DBAPIError as error:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from threading import Lock
 from typing import Generic, TypeVar
 
 import structlog
 
 REFRESH_EVERY_MS = 1_000
+LAST_S = 2.0  # how long the end waits for a call that is under way
 Value = TypeVar("Value")
 log = structlog.get_logger(__name__)
 
@@ -26,17 +28,19 @@ class Snapshot(Generic[Value]):
         self.value = first
         self.trouble: str | None = "not read yet"  # why the copy may be old
         self._read = read
+        self._refreshing = Lock()  # else what was read before a change could come after what was read since
 
     def refresh(self) -> None:
         """Reads now; for worker threads and for the start. A failure leaves the old copy in force."""
-        try:
-            self.value = self._read()
-        except Exception as error:  # noqa: BLE001  any of a driver's errors; the copy in force is the answer to all
-            if self.trouble is None:
-                log.warning("snapshot.stale", snapshot=self.name, error=f"{type(error).__name__}: {error}")
-            self.trouble = f"can't be read: {type(error).__name__}"
-        else:
-            self.trouble = None
+        with self._refreshing:
+            try:
+                self.value = self._read()
+            except Exception as error:  # noqa: BLE001  any of a driver's errors; the copy in force is the answer to all
+                if self.trouble is None:
+                    log.warning("snapshot.stale", snapshot=self.name, error=f"{type(error).__name__}: {error}")
+                self.trouble = f"can't be read: {type(error).__name__}"
+            else:
+                self.trouble = None
 
 
 @asynccontextmanager
@@ -46,24 +50,31 @@ async def kept_fresh(
     """Calls `refresh` again and again, in a thread, for as long as the `async with` block lasts.
 
     The block begins when the first call is over, or after `first_within_ms` if that is sooner. `refresh` should not
-    raise for lasting reasons such as a lost database, which `Snapshot` takes care of.
+    raise for lasting reasons such as a lost database, which `Snapshot` takes care of. A call that is under way at the
+    end is waited for: it uses what its owner closes next.
     """
-    first = asyncio.Event()
-    keeper = asyncio.create_task(_refresh_for_ever(refresh, every_ms, first))
+    first, over = asyncio.Event(), asyncio.Event()
+    keeper = asyncio.create_task(_refresh_until(over, refresh, every_ms, first))
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(first_within_ms / 1000):
                 await first.wait()
         yield
     finally:
+        over.set()
+        await asyncio.wait([keeper], timeout=LAST_S)
         keeper.cancel()
 
 
-async def _refresh_for_ever(refresh: Callable[[], None], every_ms: float, first: asyncio.Event) -> None:
-    while True:
+async def _refresh_until(
+    over: asyncio.Event, refresh: Callable[[], None], every_ms: float, first: asyncio.Event
+) -> None:
+    while not over.is_set():
         try:
             await asyncio.to_thread(refresh)
         except Exception:
             log.exception("snapshot.bug")
         first.set()
-        await asyncio.sleep(every_ms / 1000)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(every_ms / 1000):
+                await over.wait()

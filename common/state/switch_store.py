@@ -22,18 +22,15 @@ class SwitchStore:
 
     def put(self, switch: Switch) -> None:
         """Durable when it returns, in place of what was there; raises `ValueError` for an end that makes no sense."""
-        now = self._clock()
-        former = self._overrides.active(now=now).get(switch.target)
         self._overrides.add(
             switch.target,
             {"state": switch.state},
             owner=switch.owner,
             reason=switch.reason,
             ends_at=switch.ends_at,
-            now=now,
+            now=self._clock(),
+            alone=True,
         )
-        if former is not None:
-            self._overrides.withdraw(former.id, now=now)
 
     def remove(self, target: str) -> Switch | None:
         """What was in force and is not any more; it stays on record."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from pydantic import Field
 
 from common.chain.switches import Position, Switch
-from common.contract import RequestModel
+from common.contract import Moment, Reason, RequestModel
 from common.panel.owner import Owner
 from common.service.app import CurrentCall, body_of, documented
 from common.service.gateway import Call
@@ -24,8 +22,8 @@ class NewSwitch(RequestModel):
 
     state: Position
     owner: Owner
-    reason: Annotated[str, Field(min_length=3, max_length=2_000)]
-    ends_at: datetime
+    reason: Reason
+    ends_at: Moment
 
 
 def add_switches(routes: APIRouter, controls: Controls, writes: Writes) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from common.deadline import Deadline
 from common.errors import PoolFull
-from common.service.problems import not_now, too_many
+from common.service.problems import Problem, not_now, too_many
 from common.workers import WorkerPool
 
 Written = TypeVar("Written")
@@ -29,6 +29,27 @@ def time_to_store(deadline: Deadline) -> Deadline:
     return deadline.keeping_ms(min(REFUSAL_MS, REFUSAL_SHARE * deadline.remaining_ms))
 
 
+class Copy(Protocol):
+    """What requests read from memory."""
+
+    @property
+    def trouble(self) -> str | None: ...
+
+    def refresh(self) -> None: ...
+
+
+def seen_here(copy: Copy, done: str, what: str) -> None:
+    """After a write: reads it; `Problem` 503 where the database does not tell it, for then it is only stored.
+
+    Args:
+        done: "it is stored".
+        what: of which this is the copy, in the plural.
+    """
+    copy.refresh()
+    if copy.trouble is not None:
+        raise Problem(503, f"{done}, but not seen here yet: the {what} {copy.trouble}")
+
+
 class Writes:
     """One thread: writers queue up here, where the queue is bounded, and not in front of the database."""
 
@@ -40,6 +61,7 @@ class Writes:
 
     async def run(self, write: Callable[[], Written], *, deadline: Deadline) -> Written:
         """What `write` returns; `Problem` 429 if too many wait, 503 if the database can't: sending it again is safe.
+        422 for what no try would store.
 
         Those whose turn never came were too many if others were written meanwhile; if none was, the database can't.
         """
@@ -55,8 +77,8 @@ class Writes:
                 raise TimeoutError
             try:
                 written = write()
-            except SQLAlchemyError:
-                self._refused = True
+            except SQLAlchemyError as error:
+                self._refused = not isinstance(error, DataError)
                 raise
             self._refused = False
             self._written += 1
@@ -66,6 +88,8 @@ class Writes:
         self._inside += 1
         try:
             return await self._pool.run(once, deadline=within)
+        except DataError as error:
+            raise Problem(422, "there is something in it that the database can't hold") from error
         except (PoolFull, TimeoutError, SQLAlchemyError) as error:
             if self._written > written_before and begun.acquire(blocking=False):
                 raise too_many(TOO_MANY) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -26,7 +27,7 @@ class KnownVersions:
     """A view of the registry for a process that answers requests."""
 
     def __init__(self, root: Path, components: Sequence[str], *, clock: Callable[[], float] = time.monotonic) -> None:
-        registry = Registry(root)
+        self._registry = registry = Registry(root)
         champions = {component: _Champion(clock) for component in components}
 
         def read() -> Known:
@@ -44,6 +45,15 @@ class KnownVersions:
         if version is None and name != CHAMPION:
             raise Problem(404, f"{component} has no version or alias {name!r}")
         return version or name
+
+    def is_published(self, component: str, version: str) -> bool:
+        """Whether there is such a version, be it newer than the last look. Where none is known, it may be."""
+        known = self.snapshot.value.get(component)
+        if not known or known.get(version) == version:
+            return True
+        with suppress(OSError):
+            return self._registry.has(component, version)
+        return False
 
     def champion(self, component: str) -> str | None:
         return self.snapshot.value.get(component, {}).get(CHAMPION)

@@ -57,10 +57,14 @@ class Registry:
         except (OSError, ValueError, AttributeError) as error:
             raise ArtifactError(f"{component}: {ALIASES} can't be read: {error}") from error
 
+    def has(self, component: str, version: str) -> bool:
+        """Whether a version of this number is published."""
+        return VERSION.fullmatch(version) is not None and (self._folder(component) / version / MANIFEST).is_file()
+
     def resolve(self, component: str, name: str) -> str:
         """The version that a version number or an alias stands for; `UnknownVersion` if there is none."""
         version = name if VERSION.fullmatch(name) else self.aliases(component).get(name)
-        if version is None or not (self._folder(component) / version / MANIFEST).is_file():
+        if version is None or not self.has(component, version):
             raise UnknownVersion(f"{component}: there is no version or alias {name!r}")
         return version
 

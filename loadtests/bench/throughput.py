@@ -14,8 +14,8 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import aiohttp
@@ -27,9 +27,10 @@ from loadtests.bench.cores import staying_on, two_cores
 from loadtests.bench.cpu import cpu_s_of
 from loadtests.bench.forecasts import JSON, PATIENCE, body_about, served_items
 from loadtests.bench.photos import ENVIRONMENT, queries_of, with_encoder
+from loadtests.bench.profile import Profile, profile_of, profile_table, read_ms, watched
 from loadtests.experiments.photo_service import PhotoApi
 from loadtests.processes import Fleet, ProcessError, Program, free_port
-from loadtests.services import api_key, photostock, supermegaretail, var_dir
+from loadtests.services import Service, api_key, photostock, supermegaretail, var_dir
 
 ITEMS = 10  # of a forecast
 DIFFERENT = 40  # forecast requests, so that none is answered from what the one before left behind
@@ -62,6 +63,9 @@ class Side:
     pid: int
 
 
+Sides = list[tuple[Case, Side, Side]]  # ours and bare FastAPI
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Of one side in one round."""
@@ -90,10 +94,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--callers", type=int, default=8, metavar="N", help="requests at a time (default: 8)")
     command.add_argument("--share", type=float, default=1.0, metavar="X", help="fewer requests (default: 1)")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the pace of every round here")
+    command.add_argument("--profile", action="store_true", help="tell where the processor time goes, and nothing else")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures and shows; 1 if an API is below its share."""
+    if arguments.profile:
+        profiles = asyncio.run(_profile(arguments.callers, arguments.share))
+        Console().print(profile_table(profiles))
+        return 0
     played = asyncio.run(_measure(arguments.rounds, arguments.callers, arguments.share))
     console = Console()
     console.print(f"{arguments.rounds} rounds, each API on one core; requests per second, medians")
@@ -139,27 +148,46 @@ def _ratio(played: Sequence[Played]) -> float:
 
 
 async def _measure(rounds: int, callers: int, share: float) -> list[Played]:
+    played = []
+    async for session, sides in _services_in_turn():
+        for _, (case, ours, bare) in itertools.product(range(rounds), sides):
+            requests = max(callers, int(case.requests * share))
+            paces = [await _pace(session, side, requests, callers) for side in (ours, bare)]
+            played.append(Played(case.name, *paces))
+    return played
+
+
+async def _profile(callers: int, share: float) -> list[Profile]:
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "ms.json"
+        async for session, sides in _services_in_turn(lambda api: watched(api, file)):
+            for case, ours, _ in sides:
+                requests = max(callers, int(case.requests * share))
+                await _send(session, ours, max(callers, requests // 5), callers)
+                before = await read_ms(file)
+                await _send(session, ours, requests, callers)
+                found.append(profile_of(case.name, requests, before, await read_ms(file)))
+    return found
+
+
+async def _services_in_turn(
+    watched: Callable[[Program], Program] = lambda api: api,
+) -> AsyncIterator[tuple[aiohttp.ClientSession, Sides]]:
+    """One service after the other, each API on one core and started as `watched` says."""
     ports = ("SUPERMEGARETAIL_PORT", "SUPERMEGARETAIL_MODEL_PORT", "PHOTOSTOCK_PORT")
     os.environ.update({name: str(free_port()) for name in ports} | PATIENCE | ENVIRONMENT)  # of the children
     key, (client_core, server_core) = api_key(os.environ), two_cores()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     with tempfile.TemporaryDirectory() as name, Fleet(Path(name)) as fleet, staying_on(client_core):
         async with aiohttp.ClientSession(headers=headers) as session:
-            folder, played = Path(name), list[Played]()
-            for service in (_forecasts, _searches):
-                sides = await service(fleet, session, folder, server_core)
-                for _, (case, ours, bare) in itertools.product(range(rounds), sides):
-                    requests = max(callers, int(case.requests * share))
-                    paces = [await _pace(session, side, requests, callers) for side in (ours, bare)]
-                    played.append(Played(case.name, *paces))
+            for service, sides_of in ((supermegaretail(os.environ), _forecasts), (photostock(os.environ), _searches)):
+                service = replace(service, api=watched(service.api))
+                yield session, await sides_of(service, fleet, session, Path(name), server_core)
                 fleet.stop_all()
-            return played
 
 
-async def _forecasts(
-    fleet: Fleet, session: aiohttp.ClientSession, folder: Path, core: int
-) -> list[tuple[Case, Side, Side]]:
-    service = supermegaretail(os.environ)
+async def _forecasts(service: Service, fleet: Fleet, session: aiohttp.ClientSession, folder: Path, core: int) -> Sides:
     fleet.start(service.model)  # it keeps to the core of the client
     await fleet.ready(service.model)
     await _start_on(core, fleet, service.api)
@@ -171,10 +199,8 @@ async def _forecasts(
     return [(FORECASTS, ours, bare[0])]
 
 
-async def _searches(
-    fleet: Fleet, session: aiohttp.ClientSession, folder: Path, core: int
-) -> list[tuple[Case, Side, Side]]:
-    api = photostock(os.environ).api
+async def _searches(service: Service, fleet: Fleet, session: aiohttp.ClientSession, folder: Path, core: int) -> Sides:
+    api = service.api
     with staying_on(core):
         fleet.start(api)
     await with_encoder(fleet, PhotoApi(session, api.url))
@@ -214,17 +240,20 @@ async def _start_on(core: int, fleet: Fleet, program: Program) -> None:
 
 
 async def _pace(session: aiohttp.ClientSession, side: Side, requests: int, callers: int) -> Pace:
+    await _send(session, side, max(callers, requests // 5), callers)
+    before_s, started_s = cpu_s_of(side.pid), time.monotonic()
+    await _send(session, side, requests, callers)
+    return Pace(requests / max(0.01, cpu_s_of(side.pid) - before_s), requests / (time.monotonic() - started_s))
+
+
+async def _send(session: aiohttp.ClientSession, side: Side, requests: int, callers: int) -> None:
+    """So many requests by callers who wait for their answers."""
+
     async def caller(numbers: Sequence[int]) -> None:
         for number in numbers:
             await _answer(session, side, number)
 
-    async def send(count: int) -> None:
-        await asyncio.gather(*(caller(range(first, count, callers)) for first in range(callers)))
-
-    await send(max(callers, requests // 5))
-    before_s, started_s = cpu_s_of(side.pid), time.monotonic()
-    await send(requests)
-    return Pace(requests / max(0.01, cpu_s_of(side.pid) - before_s), requests / (time.monotonic() - started_s))
+    await asyncio.gather(*(caller(range(first, requests, callers)) for first in range(callers)))
 
 
 async def _answer(session: aiohttp.ClientSession, side: Side, number: int) -> bytes:

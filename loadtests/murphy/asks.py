@@ -6,7 +6,7 @@ import json
 import random
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from loadtests.checks import Answer, Check, Reading
 from loadtests.inside.acknowledged import GONE
 from loadtests.load import Lane
+from loadtests.murphy.details import that_adds_up, with_quantiles
 from loadtests.murphy.ledger import Ledger
 from loadtests.murphy.meaning import OldAsked, Refused, SearchesAsked, SimilarAsked, Written, read_refusal
 from loadtests.murphy.trial import PHOTOS, RETAIL
@@ -26,6 +27,8 @@ RATES: Mapping[str, tuple[str, float]] = {
     "forecast": (RETAIL, 6.0),
     "forecast GET": (RETAIL, 2.0),
     "forecasts bulk": (RETAIL, 1.0),
+    "forecast explained": (RETAIL, 1.0),
+    "forecast quantiles": (RETAIL, 1.0),
     "predictions": (RETAIL, 2.0),
     "sales": (RETAIL, 2.0),
     "plans": (RETAIL, 1.0),
@@ -37,7 +40,9 @@ RATES: Mapping[str, tuple[str, float]] = {
     "feedback": (PHOTOS, 1.0),
 }
 WRITES = frozenset({"sales", "plans", "photos add", "photos delete", "feedback"})
-BY_MODEL = frozenset({"forecast", "forecast GET", "forecasts bulk", "predictions", "search", "searches bulk"})
+FORECASTS = frozenset({"forecast", "forecast GET", "forecasts bulk", "forecast explained", "forecast quantiles"})
+BY_MODEL = FORECASTS | {"predictions", "search", "searches bulk"}
+LEVELS = (0.25, 0.5, 0.95)
 HORIZON_DAYS, PER_PAGE = 7, 10
 DAYS_PER_PRODUCT = 28
 REFUSED = "refused: "  # how the problem of a refusal begins whose form is right
@@ -67,6 +72,8 @@ class Traffic:
             "forecast": self._forecasts,
             "forecast GET": self._forecasts_by_get,
             "forecasts bulk": self._bulks,
+            "forecast explained": self._explained,
+            "forecast quantiles": self._quantiles,
             "predictions": self._predictions,
             "sales": self._sales,
             "plans": self._plans,
@@ -107,6 +114,18 @@ class Traffic:
         dice = self._dice("bulk")
         while True:
             yield forecast(tuple(dice.choices(self.subjects.items, k=BULK_ITEMS)), HORIZON_DAYS, caller)
+
+    def _explained(self, caller: Caller) -> Iterator[Ask]:
+        dice = self._dice("explained")
+        while True:
+            asked = forecast((dice.choice(self.subjects.items),), HORIZON_DAYS, caller, explain=True)
+            yield replace(asked, check=that_adds_up(asked.check))
+
+    def _quantiles(self, caller: Caller) -> Iterator[Ask]:
+        dice = self._dice("quantiles")
+        while True:
+            asked = forecast((dice.choice(self.subjects.items),), HORIZON_DAYS, caller, quantiles=LEVELS)
+            yield replace(asked, check=with_quantiles(asked.check, LEVELS, HORIZON_DAYS))
 
     def _predictions(self, caller: Caller) -> Iterator[Ask]:
         dice = self._dice("predictions")

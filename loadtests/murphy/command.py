@@ -30,7 +30,7 @@ from loadtests.murphy.trial import PHOTOS, RETAIL, Trial
 from loadtests.murphy.walk import Walk
 from loadtests.processes import Fleet, ProcessError
 from loadtests.screen import Screen
-from loadtests.services import Service, api_key, var_dir
+from loadtests.services import MODEL_HOST, Service, api_key, var_dir
 from loadtests.traffic import Subjects, read_subjects
 
 SECONDS, SHORT_SECONDS = 10.0, 4.0
@@ -48,6 +48,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seconds", type=_seconds, metavar="N", help=f"of each fault (default: {SECONDS:g})")
     command.add_argument("--seed", type=int, default=1, metavar="N", help="of the traffic (default: %(default)s)")
     command.add_argument("--report", type=Path, metavar="FOLDER", help="for murphy.html and .json (default: VAR_DIR)")
+    add_running(command)
+    command.epilog = "Processes of its own work on a copy of VAR_DIR, on free ports; nothing that runs is touched."
+
+
+def add_running(command: argparse.ArgumentParser) -> None:
+    """The options by which services are taken that somebody else started."""
     command.add_argument(
         "--running",
         action="store_true",
@@ -57,7 +63,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--proxy-ports", type=int, nargs=2, default=PROXY_PORTS, metavar="PORT", help="default: %(default)s"
     )
-    command.epilog = "Processes of its own work on a copy of VAR_DIR, on free ports; nothing that runs is touched."
+    command.add_argument(
+        "--proxy-host",
+        default=MODEL_HOST,
+        metavar="ADDRESS",
+        help="with --running: ours, at which the APIs find the proxies (default: %(default)s; containers need another)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -81,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         logs = Path(folder) / "logs"
         with Fleet(logs) as fleet:
             if arguments.running:
-                services = running_services(os.environ, arguments.proxy_ports)
+                services = running_services(os.environ, arguments.proxy_ports, arguments.proxy_host)
                 house = House(services, var_dir=state, fleet=fleet, owned=False)
             else:
                 copy = copy_of(state, Path(folder) / "var")

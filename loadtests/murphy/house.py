@@ -40,7 +40,7 @@ class House:
         self.services: Mapping[str, Service] = {service.name: service for service in services}
         self.var_dir, self.fleet, self.owned = var_dir, fleet, owned
         self.proxies: Mapping[str, ChaosProxy] = {
-            name: ChaosProxy(host=MODEL_HOST, port=service.model.port, upstream=service.moved_model.url)
+            name: ChaosProxy(host=service.model.host, port=service.model.port, upstream=service.moved_model.url)
             for name, service in self.services.items()
         }
         self.absences: list[Absence] = []
@@ -151,14 +151,14 @@ def own_services(environ: Mapping[str, str], var_dir: Path) -> tuple[Service, Se
     )
 
 
-def running_services(environ: Mapping[str, str], listen: Sequence[int]) -> tuple[Service, Service]:
+def running_services(environ: Mapping[str, str], listen: Sequence[int], host: str) -> tuple[Service, Service]:
     """Services that run already, by SUPERMEGARETAIL_URL, PHOTOSTOCK_URL and their models' URLs.
 
-    The APIs must look for their models at the ports `listen`, where the proxies will be.
+    The APIs must look for their models at the ports `listen` of `host`, an address of ours, where the proxies will be.
     """
     return (
-        _at(RETAIL, environ, api="http://127.0.0.1:8001", model="http://127.0.0.1:8002", listen=listen[0]),
-        _at(PHOTOS, environ, api="http://127.0.0.1:8003", model="http://127.0.0.1:8004", listen=listen[1]),
+        _at(RETAIL, environ, api="http://127.0.0.1:8001", model="http://127.0.0.1:8002", listen=(host, listen[0])),
+        _at(PHOTOS, environ, api="http://127.0.0.1:8003", model="http://127.0.0.1:8004", listen=(host, listen[1])),
     )
 
 
@@ -178,12 +178,12 @@ def _within(service: Service, environment: Mapping[str, str]) -> Service:
     return Service(service.name, api, model, moved)
 
 
-def _at(name: str, environ: Mapping[str, str], *, api: str, model: str, listen: int) -> Service:
+def _at(name: str, environ: Mapping[str, str], *, api: str, model: str, listen: tuple[str, int]) -> Service:
     api = environ.get(f"{name.upper()}_URL", api)
     model = environ.get(MODEL_URLS[name], model)
-    return Service(
-        name, _program(f"{name}-api", api), Program(f"{name}-proxy", (), listen), _program(f"{name}-model", model)
-    )
+    host, port = listen
+    proxy = Program(f"{name}-proxy", (), port, host)
+    return Service(name, _program(f"{name}-api", api), proxy, _program(f"{name}-model", model))
 
 
 def _program(name: str, url: str) -> Program:

@@ -13,25 +13,41 @@ from loadtests.murphy.house import MODEL_URLS, House
 from loadtests.murphy.inside import INSIDE
 from loadtests.murphy.trial import PHOTOS, RETAIL, Applied, Expected, Trial
 
-# One item has no neighbour, a score may be negative or large, and an answer that comes in time is an answer.
+# One item has no neighbour, and neither has one request; a score may be negative or large, and an answer that comes in
+# time is an answer.
 MAY_PASS = frozenset(
-    {"shuffled_ids", "duplicated_ids", "negative", "huge_numbers", "flapping", "saturated", "strings_for_numbers"}
+    {
+        "crossed",
+        "shuffled_ids",
+        "duplicated_ids",
+        "negative",
+        "huge_numbers",
+        "flapping",
+        "saturated",
+        "strings_for_numbers",
+    }
 )
+BUSY_ENOUGH = {"crossed": (RETAIL,)}  # two searches are seldom under way at the same time
 SILENT = frozenset({"refused", "hang"})  # not one answer of a model gets through
 RUSH_TIMES = 20.0
+SHORTLY_S, GOES_ON_S = 1.5, 1.0  # less than the 2 s after which a missing answer is given up
 
 
 def _link(fault: Fault) -> Trial:
+    services = BUSY_ENOUGH.get(fault.name, (RETAIL, PHOTOS))
+
     @asynccontextmanager
     async def applied(house: House) -> AsyncIterator[None]:
-        await house.link(fault.name)
+        await house.link(fault.name, services)
         try:
             yield
         finally:
-            await house.link(None)
+            await house.link(None, services)
 
     expects: Expected = "any" if fault.name in MAY_PASS else "dead" if fault.name in SILENT else "degraded"
-    return Trial(name=fault.name, sentence=fault.sentence, level="link", applied=applied, expects=expects)
+    return Trial(
+        name=fault.name, sentence=fault.sentence, level="link", applied=applied, services=services, expects=expects
+    )
 
 
 def _elsewhere(address: str) -> Applied:
@@ -94,6 +110,21 @@ async def _stuttering(house: House) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _apis_killed(house: House) -> AsyncIterator[None]:
     await house.restart(*house.apis)
+    yield
+
+
+@asynccontextmanager
+async def _apis_told_to_stop(house: House) -> AsyncIterator[None]:
+    with house.away(house.apis):
+        await asyncio.to_thread(house.fleet.stop, *(api.name for api in house.apis))
+        await house.start(*house.apis)
+    yield
+
+
+@asynccontextmanager
+async def _apis_frozen_shortly(house: House) -> AsyncIterator[None]:
+    async with stutter(house, house.apis, stopped_s=SHORTLY_S, free_s=GOES_ON_S):
+        await asyncio.sleep(SHORTLY_S + GOES_ON_S / 2)
     yield
 
 
@@ -164,6 +195,23 @@ PROCESS: tuple[Trial, ...] = (
         level="process",
         applied=_apis_killed,
     ),
+    Trial(
+        name="api_sigterm",
+        sentence="Both APIs are told to stop (SIGTERM) under load and start again.",
+        level="process",
+        applied=_apis_told_to_stop,
+        drains=True,
+    ),
+    Trial(
+        name="api_frozen_shortly",
+        sentence=f"Both APIs stand still (SIGSTOP) for {SHORTLY_S} s, once, and go on with what has come meanwhile.",
+        level="process",
+        applied=_apis_frozen_shortly,
+        refuses=frozenset({429}),
+        refuses_writes=frozenset({503}),
+        shows=("event_loop_late_seconds_total",),
+        may_be_late=True,
+    ),
 )
 
 
@@ -200,7 +248,9 @@ SELECTION = frozenset(
         "hang",
         "drip_body",
         "reset_mid_body",
+        "informational_flood",
         "http_503",
+        "previous_answer",
         "gzip_bomb",
         "long_json",
         "truncated_json",

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from loadtests.murphy.command import cancel_on, needs_no_process
-from loadtests.murphy.house import PROXY_PORTS, House, copy_of, own_services, running_services
+from loadtests.murphy.command import add_running, cancel_on, needs_no_process
+from loadtests.murphy.house import House, copy_of, own_services, running_services
 from loadtests.murphy.menu import NOTHING, TRIALS
 from loadtests.murphy.trial import Trial
 from loadtests.processes import Fleet, ProcessError
@@ -31,12 +31,7 @@ CHANGE_SECONDS = 300.0  # to bring a fault on and to heal it
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument(
-        "--running", action="store_true", help="services that run already, as for `murphy`; else on a copy of VAR_DIR"
-    )
-    command.add_argument(
-        "--proxy-ports", type=int, nargs=2, default=PROXY_PORTS, metavar="PORT", help="default: %(default)s"
-    )
+    add_running(command)
     command.epilog = "Type NAME SECONDS to bring a fault on; `murphy --list` names them."
 
 
@@ -44,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     """0 at the end of the input or on SIGTERM; `ProcessError` if the services do not start."""
     with tempfile.TemporaryDirectory(prefix="house-") as folder, Fleet(Path(folder) / "logs") as fleet:
         if arguments.running:
-            services = running_services(os.environ, arguments.proxy_ports)
+            services = running_services(os.environ, arguments.proxy_ports, arguments.proxy_host)
             house = House(services, var_dir=var_dir(os.environ), fleet=fleet, owned=False)
         else:
             copy = copy_of(var_dir(os.environ), Path(folder) / "var")

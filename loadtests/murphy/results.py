@@ -6,17 +6,16 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from loadtests.checks import MODEL_TIERS, NOT_NEEDED, Reading
+from loadtests.checks import MODEL_TIERS, Reading
 from loadtests.figures import SILENCE, Figures, Sample, percentile, summarise
 from loadtests.murphy.alerts import does_show
 from loadtests.murphy.asks import BY_MODEL, RATES, REFUSED, WRITES, budget_ms
+from loadtests.murphy.recovery import degraded_share, is_untouched, out_of_time
 from loadtests.murphy.trial import Trial
 
 LATE_SHARE = 0.005  # of the requests, rounded up to a whole one
-MOST_DEGRADED_WHEN_WELL = 0.5  # a slow machine may need its fallbacks
-NO_TIME = frozenset({"timeout", "no_time"})
+REFUSED_CONNECTION = f"{SILENCE}: ClientConnectorError"
 MOST_LOST_TOLD = 5  # in the sentences; all are counted
-STREAK = 3  # answers in a row that count as "back"
 
 IsAway = Callable[[str, float, float], bool]  # service, seconds from and to on the loop's clock
 
@@ -97,7 +96,8 @@ def _row(kind: str, samples: Sequence[Sample], trial: Trial, is_away: IsAway) ->
 
 def _met_nobody(sample: Sample, trial: Trial, is_away: IsAway) -> bool:
     """No answer, while the API was down on purpose; a bad answer has no excuse."""
-    silent = (sample.reading.problem or "").startswith(SILENCE)
+    problem = sample.reading.problem or ""
+    silent = problem == REFUSED_CONNECTION if trial.drains else problem.startswith(SILENCE)
     return silent and (sample.service in trial.down or is_away(sample.service, sample.sent_at, sample.arrived_at))
 
 
@@ -107,12 +107,6 @@ def _as_allowed(sample: Sample, trial: Trial) -> Sample:
     allowed = trial.refuses | (trial.refuses_writes if sample.kind in WRITES else frozenset())
     right = problem.startswith(REFUSED) and int(problem.removeprefix(REFUSED)) in allowed
     return replace(sample, reading=Reading()) if right else sample
-
-
-def out_of_time(sample: Sample) -> bool:
-    """Degraded for lack of time alone: on a busy machine it neither proves full quality nor speaks against it."""
-    reasons = [one.rpartition(":")[2] for reason in sample.reading.reasons for one in reason.split(", ")]
-    return sample.reading.degraded and bool(reasons) and set(reasons) <= NO_TIME | NOT_NEEDED
 
 
 def detected_after(samples: Sequence[Sample], service: str, *, since: float) -> float | None:
@@ -134,14 +128,19 @@ def broken_promises(
     alerts: Mapping[str, Sequence[str]],
     lost: Sequence[str],
     logged: Mapping[str, Collection[str]] = {},
+    usual: Mapping[str, float] = {},
 ) -> tuple[str, ...]:
-    """A sentence for each; `during` are the samples while the fault was wholly on, `logged` events by service."""
+    """A sentence for each; `during` are the samples while the fault was wholly on, `logged` events by service.
+
+    `usual`: by service, the share of degraded answers while nothing was wrong.
+    """
     broken = [f"{row.kind}: {sentence}" for row in rows for sentence in _broken_answers(row.figures)]
     services = dict.fromkeys(row.service for row in rows)
     for service in services:
         own = [row.figures for row in rows if row.service == service]
         broken += [] if trial.may_be_late else _late(service, own)
-        broken += _broken_quality(trial, service, [one for one in during if one.service == service])
+        own_samples = [one for one in during if one.service == service]
+        broken += _broken_quality(trial, service, own_samples, usual.get(service, 0.0))
     for service, seconds in back_after.items():
         if seconds is None or seconds > trial.back_within_seconds:
             took = "was not back" if seconds is None else f"took {seconds:.1f} s to come back"
@@ -176,14 +175,12 @@ def _late(service: str, own: Sequence[Figures]) -> list[str]:
     return [f"{service}: {late} of {requests} after their budget"] if late > math.ceil(requests * LATE_SHARE) else []
 
 
-def _broken_quality(trial: Trial, service: str, during: Sequence[Sample]) -> list[str]:
+def _broken_quality(trial: Trial, service: str, during: Sequence[Sample], usual: float) -> list[str]:
     asked = [sample for sample in during if sample.kind in BY_MODEL and sample.well_formed]
     degraded = sum(sample.reading.degraded for sample in asked)
     if service not in trial.services or trial.expects == "full":
-        calm = [sample for sample in asked if sample.stalled_ms == 0]
-        share = sum(sample.reading.degraded for sample in calm) / max(1, len(calm))
-        untouched = share <= MOST_DEGRADED_WHEN_WELL
-        return [] if untouched else [f"{service}: {share:.0%} degraded, and this fault is not its business"]
+        told = f"{service}: {degraded_share(asked):.0%} degraded, and this fault is not its business"
+        return [] if is_untouched(asked, usual=usual) else [told]
     if trial.expects == "any" or not asked:
         return []
     if not degraded:

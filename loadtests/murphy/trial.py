@@ -44,4 +44,5 @@ class Trial:
     back_within_seconds: float = 5.0
     shows: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
+    drains: bool = False  # whoever was let in is to be answered: of those who met nobody only the refused are excused
     may_be_late: bool = False  # what waits for a loop that stands still can't be in time

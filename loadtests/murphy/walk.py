@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from loadtests.figures import Sample, full_quality_after, summarise
+from loadtests.figures import Sample, summarise
 from loadtests.load import Load
 from loadtests.murphy.alerts import Series, events_since, log_size, moved, read_metrics
 from loadtests.murphy.asks import BY_MODEL, RATES, budget_ms
 from loadtests.murphy.house import House
 from loadtests.murphy.ledger import Checker
-from loadtests.murphy.results import (
-    STREAK,
-    Result,
-    broken_promises,
-    detected_after,
-    not_played,
-    out_of_time,
-    rows_of,
-)
+from loadtests.murphy.menu import NOTHING
+from loadtests.murphy.recovery import back_after, degraded_share
+from loadtests.murphy.results import Result, broken_promises, detected_after, not_played, rows_of
 from loadtests.murphy.trial import Trial
 from loadtests.processes import ProcessError
 from loadtests.screen import Screen
@@ -37,7 +31,7 @@ Shown = TypeVar("Shown")
 
 @dataclass(slots=True)
 class Walk:
-    """One run; `results` fills up as it goes."""
+    """One run; `results` fills up as it goes. `usual`: by service, the share of degraded answers without any fault."""
 
     house: House
     load: Load
@@ -45,6 +39,7 @@ class Walk:
     screen: Screen
     seconds: float
     results: list[Result]
+    usual: dict[str, float] = field(default_factory=dict)
 
     async def run(self, trials: Sequence[Trial]) -> None:
         """Every trial after the other, with the load never pausing."""
@@ -80,8 +75,12 @@ class Walk:
             at_worst = await self._metrics()
             self.load.phase, off_at = ending, _now()
         self.load.phase, healed_at = after, _now()
+        usual = dict(self.usual)
+        if trial is NOTHING:
+            await self.load.settled(during)
+            self.usual = {name: degraded_share(self._by_model(during, name)) for name in self.house.services}
         patience = trial.back_within_seconds + MORE_PATIENCE_SECONDS
-        back_after = await self._full_quality(after, since=healed_at, within_seconds=patience)
+        back = await self._full_quality(after, since=healed_at, within_seconds=patience)
         self.load.phase = "between"
         for phase in (onset, during, ending, after):
             await self.load.settled(phase)
@@ -100,11 +99,11 @@ class Walk:
             seconds=healed_at - began_at,
             rows=rows,
             detected_after={name: detected_after(samples, name, since=on_at) for name in self.house.services},
-            back_after=back_after,
+            back_after=back,
             alerts=alerts,
             lost=tuple(lost),
             broken=broken_promises(
-                trial, rows, wholly_on, back_after=back_after, alerts=alerts, lost=lost, logged=logged
+                trial, rows, wholly_on, back_after=back, alerts=alerts, lost=lost, logged=logged, usual=usual
             ),
             may_be_late=trial.may_be_late,
         )
@@ -117,11 +116,13 @@ class Walk:
     async def _full_quality(self, phase: str, *, since: float, within_seconds: float) -> dict[str, float | None]:
         """By service, seconds until its models serve again; None where they did not within this time."""
         while True:
+            until = _now()
+            await self.load.settled(phase)
             seconds = {
-                name: full_quality_after(self._by_model(phase, name), since=since, streak=STREAK)
+                name: back_after(self._by_model(phase, name), since=since, until=until, usual=self.usual.get(name, 0.0))
                 for name in self.house.services
             }
-            if None not in seconds.values() or _now() > since + within_seconds:
+            if None not in seconds.values() or until > since + within_seconds:
                 return seconds
             await asyncio.sleep(0.1)
 
@@ -129,9 +130,7 @@ class Walk:
         return [
             sample
             for sample in self.load.samples
-            if (sample.phase, sample.service) == (phase, service)
-            and sample.kind in BY_MODEL
-            and not out_of_time(sample)
+            if (sample.phase, sample.service) == (phase, service) and sample.kind in BY_MODEL
         ]
 
     async def _metrics(self) -> dict[str, Series | None]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from loadtests.soak.drive import Soak, by_gauge
-from loadtests.soak.gauges import Reading
+from loadtests.soak.gauges import STATE, Reading
 from loadtests.soak.judge import Trend, trend
 
 REFUSED_SHARE = 0.01  # eight callers who wait are no overload
 MOST_PROBLEMS = 8
+OF_EACH_PROCESS = ("memory", "files", "threads", "tasks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,13 @@ class Outcome:
 
 def outcome_of(soak: Soak, lost: Sequence[str]) -> Outcome:
     """The verdict over a run; `lost` are sentences about what was acknowledged and is gone, or about dead processes."""
-    trends = [trend(process, gauge, points) for (process, gauge), points in sorted(by_gauge(soak.readings).items())]
+    gauges = by_gauge(soak.readings)
+    trends = [trend(process, gauge, points) for (process, gauge), points in sorted(gauges.items())]
     answered, wrong = sum(soak.answered.values()), sum(soak.problems.values())
     broken = [one.sentence for one in trends if one.grows]
     if any(math.isnan(one.growth) for one in trends):
         broken.append("too few samples to tell whether anything grows")
+    broken += unread(gauges)
     broken += [f"{count} × {what}" for what, count in soak.problems.most_common(MOST_PROBLEMS)]
     if (refused := sum(soak.refused.values())) > REFUSED_SHARE * answered:
         broken += [f"{count} × {what}" for what, count in soak.refused.most_common(MOST_PROBLEMS)]
@@ -53,3 +56,14 @@ def outcome_of(soak: Soak, lost: Sequence[str]) -> Outcome:
         f"{soak.degraded:,} degraded, {refused} refused, {len(lost)} acknowledged writes lost."
     )
     return Outcome(soak.readings, trends, [*broken, *lost], told)
+
+
+def unread(gauges: Collection[tuple[str, str]]) -> list[str]:
+    """A sentence for each gauge of a process that was never read: nobody knows whether it grew."""
+    processes = dict.fromkeys(process for process, _ in gauges if process != STATE)
+    return [
+        f"{process}: {gauge} could not be read"
+        for process in processes
+        for gauge in OF_EACH_PROCESS
+        if (process, gauge) not in gauges
+    ]

@@ -69,7 +69,7 @@ async def bench(settings: PhotoSettings) -> AsyncIterator[tuple[Engine, bool]]:
     if "champion" not in Registry(settings.registry_dir).aliases("encoder"):
         raise NotReady("there is no encoder yet: run `train` first")
     settings = settings.model_copy(update={"admin_token": secrets.token_hex(16), "api_keys": {}, "shadow_url": None})
-    app, reranker = create_app(settings), create_reranker(settings)
+    app, reranker = create_app(settings, serves=False), create_reranker(settings, serves=False)
     async with (
         app.router.lifespan_context(app),
         reranker.router.lifespan_context(reranker),

@@ -6,7 +6,7 @@ once, person by person: nothing that is counted spans two people, so a block of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ PAIR = ("query", "photo_id")
 SUMS = ("shown", "clicked", "downloaded")
 TEXTS = dict.fromkeys(PAIR, pl.String)
 GROUPS = TEXTS | {"position": pl.Int64, "served_by": pl.String} | dict.fromkeys(SUMS, pl.Int64)
+DAYS = TEXTS | {"position": pl.Int64, "day": pl.String} | dict.fromkeys(SUMS, pl.Int64)
 PEOPLE = TEXTS | {"people": pl.Int64}
 
 
@@ -65,6 +66,17 @@ def seen(engine: Engine, *, first: date | None = None, last: date | None = None)
     return Seen(kinds, whole, pl.concat(people).group_by(*PAIR).agg(pl.col("people").sum()))
 
 
+def by_day(engine: Engine, queries: Sequence[str], *, first: date) -> pl.DataFrame:
+    """Showings of these queries, written as here, whose position is known: by photo, position and day, in `DAYS`."""
+    days = [pl.DataFrame(schema=DAYS)]
+    for block in _blocks(engine, first, None, queries):
+        shown = _showings(block).filter(pl.col("shown") == 1, pl.col("position").is_not_null())
+        days.append(
+            shown.group_by(*PAIR, "position", "day").agg(pl.col(name).sum() for name in SUMS).select(list(DAYS))
+        )
+    return pl.concat(days).group_by(*PAIR, "position", "day").agg(pl.col(name).sum() for name in SUMS)
+
+
 def counts(found: Seen) -> Counts:
     """Showings whose position is known, summed up by photo, query and position; the most shown ones, if too many."""
     known = found.groups.filter(pl.col("position").is_not_null(), pl.col("query") != "")
@@ -93,10 +105,14 @@ def _showings(block: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _blocks(engine: Engine, first: date | None, last: date | None) -> Iterator[pl.DataFrame]:
+def _blocks(
+    engine: Engine, first: date | None, last: date | None, queries: Sequence[str] | None = None
+) -> Iterator[pl.DataFrame]:
     """The events in the order of people; all of one person's are in one block."""
     chosen = [events.c[name] for name in COLUMNS]
     statement = _within(select(*chosen), first, last).order_by(events.c.user_id)
+    if queries is not None:
+        statement = statement.where(events.c.query.in_(queries))
     left = pl.DataFrame(schema=SCHEMA)
     with engine.connect().execution_options(stream_results=True, yield_per=BLOCK_ROWS) as connection:
         for rows in connection.execute(statement).partitions():

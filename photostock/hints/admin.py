@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from common.contract import Text
+from common.contract import Remark, Text
 from common.errors import PoolFull
 from common.panel.owner import actor_name
 from common.panel.roles import PREVIEW
 from common.service.app import CurrentCall, body_of, documented
 from common.service.gateway import Call
 from common.service.problems import Problem, not_now
+from common.state.writes import seen_here
 from photostock.contract import HintPreview, NewHint
 from photostock.engine import Engine
 from photostock.hints.preview import Preview, preview
@@ -31,7 +34,7 @@ class Who(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     owner: Text | None = None
-    reason: Annotated[str, Field(max_length=2_000)] = ""
+    reason: Remark = ""
 
 
 class HowMany(BaseModel):
@@ -45,11 +48,16 @@ class HowMany(BaseModel):
 def add_hints(routes: APIRouter, engine: Engine) -> None:
     """Adds `/hints` and `/recent-queries` to the operators' routes."""
 
-    @routes.get("/hints")
-    async def listed() -> dict[str, Any]:
+    @routes.get("/hints", response_model=dict[str, Any])
+    async def listed(call: CurrentCall) -> Response:
         """The knowledge base."""
-        hints = engine.active_hints.value
-        return {"hints": [hint.as_json() for hint in hints.hints], "version": hints.version}
+
+        def told() -> bytes:
+            hints = engine.active_hints.value
+            known = {"hints": [hint.as_json() for hint in hints.hints], "version": hints.version}
+            return json.dumps(known, ensure_ascii=False).encode()
+
+        return Response(await engine.overrides.ask(told, deadline=call.deadline), media_type="application/json")
 
     @routes.post("/hints", status_code=201, openapi_extra=documented(NewHint))
     async def add(call: CurrentCall, wish: Annotated[NewHint, body_of(NewHint)]) -> dict[str, Any]:
@@ -92,11 +100,12 @@ def add_hints(routes: APIRouter, engine: Engine) -> None:
 
 
 async def add_hint(engine: Engine, wish: NewHint, call: Call) -> Hint:
-    """Durable, and applied by the next search, when it returns; `Problem` 409 when there are too many."""
+    """Durable, and applied by the next search, when it returns; `Problem` 422 (its end), 409: there are too many."""
+    wanted = _hint(wish)
 
     def add() -> Hint:
-        hint = engine.hints.add(_hint(wish))
-        engine.active_hints.refresh()
+        hint = engine.hints.add(wanted)
+        seen_here(engine.active_hints, "the hint is stored", "hints")
         return hint
 
     try:
@@ -112,7 +121,7 @@ async def remove_hint(engine: Engine, hint_id: str, call: Call, *, who: str, rea
 
     def remove() -> bool:
         removed = engine.hints.remove(hint_id, who=by, reason=reason)
-        engine.active_hints.refresh()
+        seen_here(engine.active_hints, "the hint is removed", "hints")
         return removed
 
     if not await engine.writes.run(remove, deadline=call.deadline):
@@ -125,7 +134,7 @@ async def undo_change(engine: Engine, change_id: str, call: Call, *, who: str, r
 
     def undo() -> bool:
         undone = engine.hints.undo(change_id, who=by, reason=reason)
-        engine.active_hints.refresh()
+        seen_here(engine.active_hints, "the change is taken back", "hints")
         return undone
 
     try:
@@ -147,5 +156,8 @@ async def preview_hint(engine: Engine, wish: HintPreview, call: Call) -> Preview
 
 
 def _hint(wish: NewHint) -> Hint:
-    told = wish.model_dump(exclude={"ends_at"})
-    return Hint(**told, id="", created_at="", ends_at=None if wish.ends_at is None else moment(wish.ends_at))
+    told, ends_at = wish.model_dump(exclude={"ends_at"}), None if wish.ends_at is None else moment(wish.ends_at)
+    if ends_at is not None and ends_at <= moment(datetime.now(UTC)):
+        what = "must lie ahead: a hint that has ended changes no search"
+        raise Problem(422, f"ends_at: {what}", errors=[{"where": "ends_at", "what": what}])
+    return Hint(**told, id="", created_at="", ends_at=ends_at)

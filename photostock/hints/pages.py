@@ -92,12 +92,12 @@ def add_hint_pages(admin: AdminPages, engine: Engine) -> None:
         except ValidationError as error:
             mistakes = {name.removeprefix("hint."): text for name, text in mistakes_of(error).items()}
             return await shown(call, Asked(), form=form, mistakes=mistakes)
-        if given.get("action") == "preview":
-            return await shown(call, Asked(), form=form, preview=await preview_hint(engine, wish, call))
         try:
+            if given.get("action") == "preview":
+                return await shown(call, Asked(), form=form, preview=await preview_hint(engine, wish, call))
             await add_hint(engine, wish.hint, call)
         except Problem as problem:
-            if problem.status != 409:
+            if problem.status not in (409, 422):
                 raise
             return await shown(call, Asked(), form=form, mistakes={"hint": problem.detail})
         return RedirectResponse(f"{PATH}?done=added", 303)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     MetaData,
+    Select,
     String,
     Table,
     Text,
@@ -103,9 +104,13 @@ class HintStore:
                 _add(connection, hint, "restored", who, reason)
         return True
 
-    def all(self) -> Hints:
-        """Those that are in force now, in the order in which they were added."""
+    def all(self, known: Hints | None = None) -> Hints:
+        """Those that are in force now, in the order in which they were added; `known` itself if it is just these."""
         with self._engine.connect() as connection:
+            if known is not None:  # read in a fraction of the time; of a hint only the names of people are ever changed
+                stored = connection.execute(_chosen(table.c.id, table.c.owner, table.c.reason))
+                if [tuple(row) for row in stored] == [(hint.id, hint.owner, hint.reason) for hint in known.hints]:
+                    return known
             return Hints(_in_force(connection))
 
     def history(self, *, limit: int = 100) -> list[dict[str, Any]]:
@@ -125,10 +130,13 @@ def _hint(row: Mapping[Any, Any]) -> Hint:
     return Hint(**(told | {"kind": told["kind"] or "synonym", "both_ways": bool(told["both_ways"])}))
 
 
-def _in_force(connection: Connection) -> tuple[Hint, ...]:
+def _chosen(*columns: Any) -> Select[Any]:
     in_force = or_(table.c.ends_at.is_(None), table.c.ends_at > _now())
-    rows = connection.execute(select(table).where(in_force).order_by(table.c.created_at, table.c.id)).mappings()
-    return tuple(_hint(row) for row in rows)
+    return select(*columns).where(in_force).order_by(table.c.created_at, table.c.id)
+
+
+def _in_force(connection: Connection) -> tuple[Hint, ...]:
+    return tuple(_hint(row) for row in connection.execute(_chosen(table)).mappings())
 
 
 def _add(connection: Connection, hint: Hint, action: str, who: str, reason: str = "") -> None:

@@ -120,4 +120,5 @@ def _loss(scores: torch.Tensor, lists: Sequence[QueryList]) -> torch.Tensor:
     cosines = torch.tensor([cosine for one in lists for cosine in one.cosines])
     fused = (COSINE_WEIGHT * cosines + scores).split([len(one.texts) for one in lists])
     right = torch.zeros(1, dtype=torch.long)  # the right answer comes first
-    return torch.stack([cross_entropy(one.unsqueeze(0), right) for one in fused]).mean()
+    weights = torch.tensor([one.weight for one in lists])
+    return (weights * torch.stack([cross_entropy(one.unsqueeze(0), right) for one in fused])).mean()

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from photostock.catalogue import Photo
 from photostock.index.encoder import Encoder, encode_all
+from photostock.labels.pairs import LabelledPair
 
+MOST_TOLD_WRONG = 2  # of the wrong answers, if people said of so many that they are wrong
 POOL = 30  # nearest photos among which the wrong answers of a query are drawn
 WRONG_ANSWERS = 5  # per query
 
@@ -23,19 +25,38 @@ class QueryList:
     texts: tuple[str, ...]
     cosines: tuple[float, ...]
     answer: int | None  # place of the right one
+    weight: float = 1.0  # in training
 
 
 class ListMaker:
-    """Finds texts among `photos` that the encoder can hardly tell apart; queries are numbered in the photos' order."""
+    """Finds texts among `photos` that the encoder can hardly tell apart; queries are numbered in the photos' order.
 
-    def __init__(self, photos: Sequence[Photo], encoder: Encoder, *, kept: Mapping[str, bytes] | None = None) -> None:
+    Args:
+        labels: pairs that come behind the photos' own queries; those of photos that are not here are passed over.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[Photo],
+        encoder: Encoder,
+        *,
+        kept: Mapping[str, bytes] | None = None,
+        labels: Sequence[LabelledPair] = (),
+    ) -> None:
         self._encoder = encoder
         self._texts = [photo.text for photo in photos]
         texts = {photo.id: photo.text for photo in photos}
         self._vectors = encode_all(encoder, texts, kept=kept, what="encoding photos to learn from")
-        self._answers = [(query, row) for row, photo in enumerate(photos) for query in photo.queries]
+        self._answers = [(query, row, 1.0) for row, photo in enumerate(photos) for query in photo.queries]
+        row_of = {photo.id: row for row, photo in enumerate(photos)}
+        labelled = [(pair, row_of[pair.photo_id]) for pair in labels if pair.photo_id in row_of]
+        self._answers += [(pair.query, row, pair.weight) for pair, row in labelled if pair.right]
+        self._told_wrong: dict[str, list[int]] = {}
+        for pair, row in labelled:
+            if not pair.right:
+                self._told_wrong.setdefault(pair.query.lower(), []).append(row)
         self._right: dict[str, set[str]] = {}  # texts that answer a query: people may have chosen two photos for it
-        for query, row in self._answers:
+        for query, row, _ in self._answers:
             self._right.setdefault(query.lower(), set()).add(self._texts[row])
 
     def __len__(self) -> int:
@@ -44,12 +65,14 @@ class ListMaker:
     def for_training(self, numbers: Sequence[int], rng: np.random.Generator) -> list[QueryList]:
         """The queries with these numbers: the right answer first, then wrong ones, drawn anew each time."""
         made = []
-        for query, row, cosines in self._searched(numbers):
+        for (query, row, cosines), number in zip(self._searched(numbers), numbers, strict=True):
             right = self._right[query.lower()]
-            near = np.argsort(-cosines, kind="stable")[: POOL + len(right)]
-            wrong = [int(other) for other in near if self._texts[other] not in right]
-            chosen = rng.permutation(wrong)[:WRONG_ANSWERS]
-            made.append(self._list(query, [row, *chosen.tolist()], cosines, answer=0))
+            told = [other for other in self._told_wrong.get(query.lower(), ()) if self._texts[other] not in right]
+            near = np.argsort(-cosines, kind="stable")[: POOL + len(right) + len(told)]
+            wrong = [int(other) for other in near if self._texts[other] not in right and int(other) not in told]
+            some = rng.permutation(told)[:MOST_TOLD_WRONG].tolist() if told else []
+            chosen = [*some, *rng.permutation(wrong)[: WRONG_ANSWERS - len(some)].tolist()]
+            made.append(self._list(query, [row, *chosen], cosines, answer=0, weight=self._answers[number][2]))
         return made
 
     def as_served(self, numbers: Sequence[int], *, depth: int) -> list[QueryList]:
@@ -61,11 +84,18 @@ class ListMaker:
         return made
 
     def _searched(self, numbers: Sequence[int]) -> list[tuple[str, int, npt.NDArray[np.float32]]]:
-        asked = [self._answers[number] for number in numbers]
+        asked = [self._answers[number][:2] for number in numbers]
         vectors = self._encoder.encode([query for query, _ in asked])
         return [(query, row, self._vectors @ vector) for (query, row), vector in zip(asked, vectors, strict=True)]
 
     def _list(
-        self, query: str, rows: Sequence[int], cosines: npt.NDArray[np.float32], *, answer: int | None
+        self,
+        query: str,
+        rows: Sequence[int],
+        cosines: npt.NDArray[np.float32],
+        *,
+        answer: int | None,
+        weight: float = 1.0,
     ) -> QueryList:
-        return QueryList(query, tuple(self._texts[row] for row in rows), tuple(cosines[list(rows)].tolist()), answer)
+        texts = tuple(self._texts[row] for row in rows)
+        return QueryList(query, texts, tuple(cosines[list(rows)].tolist()), answer, weight)

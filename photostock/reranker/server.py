@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Response
 
 from common.daily.service import model_counted
+from common.incidents.service import start_noted
 from common.service.app import CurrentCall, Part, Service, body_of, documented, json_response
 from common.service.loading import add_loading
 from common.service.model_host import ModelHost
@@ -23,8 +24,12 @@ from photostock.reranker_contract import RankingRequest, Rankings
 from photostock.settings import PhotoSettings
 
 
-def create_app(settings: PhotoSettings) -> FastAPI:
-    """The reranker process over `settings`; it starts without a model, and says so in `/ready`."""
+def create_app(settings: PhotoSettings, *, serves: bool = True) -> FastAPI:
+    """The reranker process over `settings`; it starts without a model, and says so in `/ready`.
+
+    Args:
+        serves: whether it notes and counts; a command only reads.
+    """
     service = Service("photostock reranker", version=version("murphy-ml-integration"), settings=settings)
     registry = Registry(settings.registry_dir)
     slots = ModelSlots("reranker", registry, lambda number: Reranker.load(registry.load("reranker", number)))
@@ -33,8 +38,13 @@ def create_app(settings: PhotoSettings) -> FastAPI:
     service.components = slots.versions
 
     @asynccontextmanager
+    async def upkeep() -> AsyncIterator[None]:
+        async with model_counted(service, "photostock"), start_noted(service, "photostock"):
+            yield
+
+    @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with host.lifespan(app), model_counted(service, "photostock"):
+        async with host.lifespan(app), upkeep() if serves else nullcontext():
             yield
 
     return service.app(routers=[_router(host)], lifespan=lifespan, default_budget_ms=settings.high_timeout_ms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,17 +27,23 @@ class Split:
     tuning: list[Photo]
 
     @classmethod
-    def of(cls, photos: Iterable[Photo], *, seed: int) -> Split:
-        """The same photos and seed give the same split, in whatever order they come."""
-        asked = sorted((photo for photo in photos if photo.queries), key=lambda photo: photo.id)
+    def of(cls, photos: Iterable[Photo], *, seed: int, labelled: Collection[str] = ()) -> Split:
+        """The same photos and seed give the same split, in whatever order they come.
+
+        Args:
+            labelled: ids of photos that are learnt from wherever chance would have put them, also without a query.
+        """
+        whole = sorted(photos, key=lambda photo: photo.id)
+        asked = [photo for photo in whole if photo.queries]
         order = np.random.default_rng(seed).permutation(len(asked))
-        used = [asked[index] for index in order[: min(MOST_PHOTOS, round((1 - EVALUATION_SHARE) * len(asked)))]]
-        tuning = round(TUNING_SHARE * len(used))
+        drawn = [asked[index] for index in order[: min(MOST_PHOTOS, round((1 - EVALUATION_SHARE) * len(asked)))]]
+        tuning = round(TUNING_SHARE * len(drawn))
+        used = [photo for photo in drawn if photo.id not in labelled]
         if tuning == 0 or len(used) - tuning < 2:
             raise NothingToLearnFrom(
                 f"{len(asked)} photos have queries; a reranker needs some dozens, better thousands"
             )
-        return cls(used[tuning:], used[:tuning])
+        return cls([*used[tuning:], *(photo for photo in whole if photo.id in labelled)], used[:tuning])
 
     @property
     def photos(self) -> list[Photo]:

@@ -21,6 +21,7 @@ from photostock.components import code_of
 from photostock.golden import reranker_probes
 from photostock.index.encoder import Encoder, OnnxEncoder
 from photostock.index.export import model_folder, model_name
+from photostock.labels.pairs import LabelledPair, bounded, provenance
 from photostock.onnx_export import export_int8, libraries, prepare_torch
 from photostock.ranking import RERANK_DEPTH
 from photostock.reranker.fusion import Judged, ndcg_10, tuned
@@ -56,6 +57,7 @@ def train(
     kept_vectors: Mapping[str, bytes] | None = None,
     checkpoint_dir: Path | None = None,
     promote: bool = True,
+    labels: Sequence[LabelledPair] = (),
 ) -> Manifest:
     """Publishes component "reranker", made for the champion encoder.
 
@@ -68,21 +70,27 @@ def train(
         checkpoint_dir: where a training that is interrupted leaves what the next call with the same photos, encoder and
             arguments goes on with.
         promote: whether it becomes champion at once; without, no alias moves.
+        labels: pairs that operators decided about, learnt beside the photos' own queries.
     """
     started_s = time.process_time()
     release = _encoder_made_from(encoder_model, registry)
     encoder = OnnxEncoder.load(release)
-    split = Split.of(photos, seed=seed)
-    learnt_from = ListMaker(split.learning, encoder, kept=kept_vectors)  # what tunes is not even a wrong answer here
+    split = Split.of(photos, seed=seed, labelled={pair.photo_id for pair in labels})
+    own = sum(len(photo.queries) for photo in split.learning)
+    labels = bounded(labels, known=own)
+    # What tunes is not even a wrong answer here.
+    learnt_from = ListMaker(split.learning, encoder, kept=kept_vectors, labels=labels)
     lists = ListMaker(split.photos, encoder, kept=kept_vectors)
     tokenizer = tokenizer_of(release.path(TOKENIZER))
     network = _untrained(model_folder(encoder_model), layers=layers)
     from photostock.reranker.checkpoint import Checkpoint  # these import torch
     from photostock.reranker.learning import Budget, Lessons, learn
 
-    to_learn = len(learnt_from)
-    lessons = Lessons(view=_views_of(split.learning, learnt_from, encoder), queries=to_learn, seed=seed)
-    purpose = [split.fingerprint, encoder.version, seed, budget_seconds, steps, layers, code_of("reranker")]
+    views_of = _views_of(split.learning, learnt_from, encoder, labels)
+    lessons = Lessons(view=views_of, queries=len(learnt_from), seed=seed)
+    taught = {"labels": provenance(labels)} if labels else {}
+    data = [split.fingerprint, *([taught["labels"]["fingerprint"]] if taught else [])]
+    purpose = [*data, encoder.version, seed, budget_seconds, steps, layers, code_of("reranker")]
     checkpoint = Checkpoint(checkpoint_dir, json.dumps(purpose)) if checkpoint_dir else None
     spent_s = time.process_time() - started_s
     reserved_s = min(RESERVED_SHARE * budget_seconds, MOST_RESERVED_S)
@@ -90,8 +98,8 @@ def train(
     learned = learn(network, tokenizer, lessons, budget, checkpoint)
     with tempfile.TemporaryDirectory() as folder:
         draft = export(network, tokenizer, Path(folder), encoder_version=encoder.version)
-        to_tune = range(to_learn, min(to_learn + _tuning_queries(budget_seconds), len(lists)))
-        training = {"photos": split.fingerprint, "seed": seed, "layers": layers} | asdict(learned)
+        to_tune = range(own, min(own + _tuning_queries(budget_seconds), len(lists)))
+        training = {"photos": split.fingerprint, "seed": seed, "layers": layers} | taught | asdict(learned)
         published = _publish(
             registry, draft, lists.as_served(to_tune, depth=RERANK_DEPTH), training, split.photos, promote
         )
@@ -105,13 +113,15 @@ def _tuning_queries(budget_seconds: float) -> int:
     return min(max(round(TUNING_QUERIES_PER_S * budget_seconds), least), most)
 
 
-def _views_of(photos: Sequence[Photo], as_they_are: ListMaker, encoder: Encoder) -> Callable[[int], ListMaker]:
+def _views_of(
+    photos: Sequence[Photo], as_they_are: ListMaker, encoder: Encoder, labels: Sequence[LabelledPair]
+) -> Callable[[int], ListMaker]:
     """What each epoch learns from: where texts are interchangeable another view of the photos, else the photos."""
     turns = TURNS if interchangeable(photos) else 1
 
     def lists_of(epoch: int) -> ListMaker:
         turn = epoch % turns
-        return ListMaker(views(photos, turn), encoder) if turn else as_they_are
+        return ListMaker(views(photos, turn), encoder, labels=labels) if turn else as_they_are
 
     return lists_of
 

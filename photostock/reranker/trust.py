@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from common.outcome import Reason
+from common.calls.client import Endpoint
+from common.deadline import Deadline
+from common.outcome import Outcome, Reason
 from photostock.reranker.released import Floats, Released, agreement
-from photostock.reranker_contract import LEAST_SCORED, Ranking, RankingRequest, Rankings, Score
+from photostock.reranker_contract import (
+    LEAST_SCORED,
+    Ranking,
+    RankingRequest,
+    Rankings,
+    Score,
+    for_one_call,
+    under_ids_of,
+)
 
 MAX_SCORE = 1_000.0  # a weighted cosine and a weighted logit: more is nonsense, and would overflow what follows
 # Of fused scores with cosines, of a version that says nothing of itself. A reranker trained on captions had .46 at the
@@ -33,6 +44,12 @@ class Trust:
     def __init__(self, released: Callable[[str], Released | None]) -> None:
         self._released = released
         self._recent: OrderedDict[str, _Recent] = OrderedDict()  # by version, the last asked last
+
+    async def ask(self, endpoint: Endpoint[Rankings], request: RankingRequest, deadline: Deadline) -> Outcome[Rankings]:
+        """The answer, if it can be believed."""
+        sent = for_one_call(request)
+        outcome = await endpoint(sent, deadline=deadline, check=lambda answer: self.problem(sent, answer))
+        return outcome if outcome.is_default else replace(outcome, value=under_ids_of(request, outcome.value))
 
     def problem(self, request: RankingRequest, answer: Rankings) -> Reason | None:
         """Why this answer must not be believed."""

@@ -15,6 +15,7 @@ from photostock.evaluation.asking import ask
 from photostock.evaluation.bench import NotReady, bench
 from photostock.evaluation.questions import Question, sample
 from photostock.evaluation.variants import Variant
+from photostock.labels.retiring import propose
 from photostock.photo import Photo
 from photostock.reranker.training_ids import champion_trained_on, trained_on
 from photostock.review.report import SHOWN, Both, reviewed, samples
@@ -88,6 +89,7 @@ async def _ask_both(settings: PhotoSettings, questions: Sequence[Question], *, c
             )
             for version in (champion, candidate)
         ]
+        await propose(engine, candidate)
     return Both(questions, *asked)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from common.contract import RequestModel, Text
+from common.contract import READABLE, Day, Moment, Reason, RequestModel, Text
 from common.overrides.contract import OverrideId
 from common.panel.owner import Owner
 from supermegaretail.contract import MAX_HORIZON_DAYS, MAX_PREVIEWED, Item
@@ -26,13 +25,13 @@ class NewEvent(RequestModel):
     sku: Text | None = None
     category: Text | None = None  # the finest that is told of a product
     name: Text
-    first_day: date
-    last_day: date
+    first_day: Day
+    last_day: Day
     factor: Annotated[float, Field(ge=0.05, le=10)] | None = None
     owner: Owner
-    reason: Annotated[str, Field(min_length=3, max_length=2_000)]
-    ticket: Annotated[str, Field(max_length=200)] = ""
-    ends_at: datetime | None = None
+    reason: Reason
+    ticket: Annotated[str, Field(max_length=200), READABLE] = ""
+    ends_at: Moment | None = None
     replaces: OverrideId | None = None
 
     @model_validator(mode="after")

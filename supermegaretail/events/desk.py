@@ -16,7 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from common.overrides.desk import refusals
 from common.overrides.live import LiveOverrides
 from common.service.problems import Problem
-from common.state.overrides import MAX_DAYS, MOST_IN_FORCE, Clash, Override, OverrideStore
+from common.state.overrides import MAX_DAYS, MOST_IN_FORCE, Clash, Override, OverrideStore, iso
+from common.state.writes import seen_here
 from supermegaretail.events.contract import NewEvent
 from supermegaretail.events.planned import AFTER_DAYS, PlannedEvents
 from supermegaretail.overriding import Scope
@@ -34,7 +35,7 @@ class EventDesk:
     def __init__(self, state: Engine) -> None:
         self._store = OverrideStore(state, SCOPE)
         self._past: list[Override] = []
-        self._known: frozenset[str] = frozenset()
+        self._found: Sequence[Override] = ()
         self.live = LiveOverrides(self._store, self._made)
 
     def add(self, wish: NewEvent) -> Override:
@@ -70,21 +71,25 @@ class EventDesk:
         fitting = (one for one in told if words in f"{one['sentence']} {one['owner']} {one['id']}".casefold())
         return sorted(fitting, key=lambda one: (one["first_day"], one["id"]))
 
+    def find(self, event_id: str) -> dict[str, Any] | None:
+        """As `listed` tells it; None if it is not in force."""
+        return next((shown(one) for one in self.live.all if one.id == event_id), None)
+
     def _made(self, found: Sequence[Override]) -> PlannedEvents:
-        """The end of one needs no database: where that is away, the past is what was read last."""
-        known, self._known = self._known, frozenset(one.id for one in found)
+        """The end of one needs no database: where that is away, it joins the past that was read last."""
+        now, there = iso(datetime.now(UTC)), {one.id for one in found}
+        gone = [one for one in self._found if one.id not in there]
         try:
-            self._past = _past_of(self._store, found)
+            past = _past_of(self._store, found)
         except SQLAlchemyError:
-            if not self._known <= known:
-                self._known = known
+            if len(gone) + len(found) > len(self._found) or any(now < one.ends_at for one in gone):
                 raise
-        return PlannedEvents.of(found, self._past)
+            past = [*gone, *self._past]
+        self._found, self._past = found, past
+        return PlannedEvents.of(found, past)
 
     def _look(self, done: str) -> None:
-        self.live.refresh()
-        if self.live.trouble is not None:
-            raise Problem(503, f"{done}, but not seen here yet: the events {self.live.trouble}")
+        seen_here(self.live, done, "events")
 
 
 def planned(store: OverrideStore, found: Sequence[Override]) -> PlannedEvents:

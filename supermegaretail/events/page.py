@@ -51,8 +51,10 @@ def add_events_page(admin: AdminPages, engine: Engine) -> None:
     """Adds the page to the operators' pages."""
     admin.list_page("Events", PATH)
 
-    def shown(*, status: int = 200, done: str = "", find: str = "", start: int = 0, **told: Any) -> Response:
-        events = engine.events.listed(find.casefold())
+    async def shown(
+        call: Call, *, status: int = 200, done: str = "", find: str = "", start: int = 0, **told: Any
+    ) -> Response:
+        events = await engine.overrides.ask(partial(engine.events.listed, find.casefold()), deadline=call.deadline)
         said: dict[str, Any] = {"form": dict.fromkeys(NAMES, ""), "mistakes": {}, "preview": None} | told
         return admin.render(
             "events.html",
@@ -71,17 +73,17 @@ def add_events_page(admin: AdminPages, engine: Engine) -> None:
         )
 
     @admin.routes.get("/events")
-    async def listed(done: str = "", find: str = "", start: Start = 0, edit: str = "") -> Response:
+    async def listed(call: CurrentCall, done: str = "", find: str = "", start: Start = 0, edit: str = "") -> Response:
         """What is known, and a form: empty, or with what was told of the event that is to be edited."""
         if not edit:
-            return shown(done=done, find=find[:200], start=start)
-        known = next((one for one in engine.events.listed() if one["id"] == edit), None)
+            return await shown(call, done=done, find=find[:200], start=start)
+        known = engine.events.find(edit)
         if known is None:
-            return shown(status=404, mistakes={"": GONE})
+            return await shown(call, status=404, mistakes={"": GONE})
         told = {name: "" if known.get(name) is None else str(known[name]) for name in NAMES}
         if ends_by_itself(known):
             told["ends_at"] = ""
-        return shown(form={**told, "owner": "", "replaces": edit}, find=find[:200], start=start)
+        return await shown(call, form={**told, "owner": "", "replaces": edit}, find=find[:200], start=start)
 
     @admin.routes.post("/events")
     async def sent(request: Request, call: CurrentCall) -> Response:
@@ -91,15 +93,15 @@ def add_events_page(admin: AdminPages, engine: Engine) -> None:
         try:
             wish = NewEvent.model_validate_json(values_of(form, FIELDS))
         except ValidationError as error:
-            return shown(status=422, form=form, mistakes=mistakes_of(error))
+            return await shown(call, status=422, form=form, mistakes=mistakes_of(error))
         try:
             if given.get("action") == "preview":
-                return shown(form=form, preview=await _previewed(wish, call))
+                return await shown(call, form=form, preview=await _previewed(wish, call))
             await engine.writes.run(partial(engine.events.add, wish), deadline=call.deadline)
         except Problem as problem:
             if problem.status not in (404, 409, 422):
                 raise
-            return shown(status=problem.status, form=form, mistakes={"": problem.detail})
+            return await shown(call, status=problem.status, form=form, mistakes={"": problem.detail})
         return RedirectResponse(f"{PATH}?done=added", 303)
 
     async def _previewed(wish: NewEvent, call: Call) -> dict[str, Any]:
@@ -111,6 +113,6 @@ def add_events_page(admin: AdminPages, engine: Engine) -> None:
         given = await form_of(request, "id", "reason")
         why = given.get("reason", "")
         if not 3 <= len(why) <= 2_000:
-            return shown(status=422, mistakes={"": "to withdraw one, tell why, in 3 to 2,000 characters."})
+            return await shown(call, status=422, mistakes={"": "to withdraw one, tell why, in 3 to 2,000 characters."})
         await engine.writes.run(partial(engine.events.withdraw, given.get("id", ""), why=why), deadline=call.deadline)
         return RedirectResponse(f"{PATH}?done=withdrawn", 303)

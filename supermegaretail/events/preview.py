@@ -13,6 +13,7 @@ from common.errors import PoolFull
 from common.overrides.desk import refusals
 from common.service.gateway import Call
 from common.service.problems import Problem
+from common.state.overrides import not_in_force, stored_end
 from supermegaretail.asking import Question
 from supermegaretail.demand import Demand
 from supermegaretail.engine import Engine
@@ -24,11 +25,14 @@ from supermegaretail.override_preview import demand_told, tried
 
 
 async def preview(engine: Engine, wish: EventPreview, call: Call) -> dict[str, Any]:
-    """Forecasts of some items of its place now, and with the event; `Problem` 422, 429 or 503 where there are none."""
+    """Forecasts of some items of its place now, and with the event; `Problem` 404, 422, 429 or 503 instead."""
     history, event = engine.book.history, unsaved(wish.event)
+    now, found, replaces = datetime.now(UTC), engine.events.live.all, wish.event.replaces
+    known = [one for one in found if one.id != replaces]
     with refusals():
-        end_of(wish.event, datetime.now(UTC))
-    known = [one for one in engine.events.live.all if one.id != wish.event.replaces]
+        stored_end(end_of(wish.event, now), now)
+        if replaces is not None and len(known) == len(found):
+            raise not_in_force(replaces)
     pool = engine.forecaster.pool
     try:
         matched, items = await pool.run(tried, history.panel, wish.items, scope_of(wish.event), deadline=call.deadline)

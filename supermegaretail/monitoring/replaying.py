@@ -23,7 +23,7 @@ async def replay_here(request_id: str, settings: RetailSettings) -> dict[str, An
     """
     if not settings.predictions_dir.exists():
         raise Failed(f"no forecast was ever logged in {settings.predictions_dir}")
-    app = create_app(settings.model_copy(update={"admin_token": secrets.token_urlsafe()}))
+    app = create_app(settings.model_copy(update={"admin_token": secrets.token_urlsafe()}), serves=False)
     async with app.router.lifespan_context(app):
         call = Call(new_request_id(), Deadline.after_ms(MAX_BUDGET_MS), "")
         try:

@@ -25,6 +25,7 @@ from common.versions.slots import CHAMPION
 from supermegaretail.book import whole_table
 from supermegaretail.decisions import labels_in_force
 from supermegaretail.imports import load_rejects
+from supermegaretail.label_command import propose_of_champion
 from supermegaretail.ledger import Ledger
 from supermegaretail.quality.check import check
 from supermegaretail.releasing.auto import AutomaticRelease, Ended
@@ -64,11 +65,14 @@ def run(arguments: argparse.Namespace, open_desk: OpenDesk) -> int:
     if ended.findings:
         show(ended.findings, Console())
     print(ended.told)
+    good = ended.good
     if ended.ending == "started" and arguments.wait and ended.release is not None:
         over = follow(desk, ended.release, at_most_s=3_600 * arguments.wait_hours)
         print(f"release {over.id} is {over.state}: {desk.store.events(over.id)[-1].why}")
-        return 0 if over.state == State.PROMOTED else 1
-    return 0 if ended.good else 1
+        good = over.state == State.PROMOTED
+    if ended.ending != "frozen":  # else these may be sales that nobody should conclude anything from
+        propose_of_champion(settings)
+    return 0 if good else 1
 
 
 def _ended(arguments: argparse.Namespace, settings: RetailSettings, desk: ReleaseDesk) -> Ended:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -58,5 +59,7 @@ def program(**environment: object) -> Program:
 
 
 if __name__ == "__main__":
+    if most_files := int(os.environ.get("MOST_FILES", "0")):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most_files // 2, most_files))
     settings = ServiceSettings()
     serve(lambda: create_app(settings), settings, port=int(os.environ["PORT"]))

@@ -7,14 +7,20 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from common.__main__ import parser
+from common.command_line import Failed
+from common.overrides.contract import NewDecision
 from common.overrides.live import LiveOverrides
 from common.overrides.report import Limits, concerns
 from common.overrides.uses import Count, OverrideUses
+from common.panel.commands import at_the_shell
 from common.settings import ServiceSettings
 from common.state import overrides as state
 from common.state.database import open_state
@@ -164,6 +170,27 @@ def test_one_that_ended_is_out_of_force_while_the_database_is_away(engine: Engin
     assert live.trouble is not None
 
 
+@pytest.mark.parametrize("away", [False, True])
+def test_a_clock_that_jumps_an_hour_and_back_leaves_everything_in_force(engine: Engine, away: bool) -> None:
+    moment = [NOW]
+    store = OverrideStore(engine, "shop")
+    add(store, days=1 / 48), add(store, "b")
+    live = LiveOverrides(store, lambda found: [one.target for one in found], clock=lambda: moment[0])
+    live.refresh()
+    moment[0] += timedelta(hours=1)
+    with engine.begin() as connection:
+        if away:
+            connection.exec_driver_sql("ALTER TABLE override_revisions RENAME TO gone")
+    live.refresh()
+    assert live.value == ["b"]
+    moment[0] -= timedelta(minutes=59)
+    with engine.begin() as connection:
+        if away:
+            connection.exec_driver_sql("ALTER TABLE gone RENAME TO override_revisions")
+    live.refresh()
+    assert sorted(live.value) == ["a", "b"]
+
+
 def test_after_a_change_only_what_is_new_is_read(engine: Engine) -> None:
     store, now = OverrideStore(engine, "shop"), datetime.now(UTC)
     first = add(store, now=now)
@@ -199,16 +226,45 @@ def test_uses_that_another_replica_counted_arrive_without_reading_all(engine: En
     assert {override_id: use["used"] for override_id, use in first.stored.items()} == {one.id: 1, two.id: 1}
 
 
+def run(arguments: list[str]) -> int:
+    told = parser().parse_args(arguments)
+    return int(told.run(told))
+
+
+def test_what_is_typed_at_the_shell_belongs_to_who_typed_it_unless_it_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    ends_at = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    fields = ["store=7", "effect=factor", "value=1.5", "reason=a party", f"ends_at={ends_at}"]
+    assert run(["overrides", "add", *fields]) == 0
+    assert json.loads(capsys.readouterr().out)["owner"] == at_the_shell()
+    with pytest.raises(Failed, match="owner: "):
+        run(["overrides", "add", *fields, "owner="])
+
+
+def test_without_an_operator_a_decision_that_names_no_owner_is_refused() -> None:
+    with pytest.raises(ValidationError, match="owner"):
+        NewDecision.model_validate({"reason": "a party", "ends_at": NOW})
+
+
+def test_a_database_that_another_program_locks_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    ends_at = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    locked = OperationalError("INSERT", {}, Exception("database is locked"))
+    monkeypatch.setattr(OverrideStore, "add", mock.Mock(side_effect=locked))
+    with pytest.raises(Failed, match="the state database can't take it: database is locked"):
+        run(["overrides", "add", "store=7", "effect=factor", "value=1.5", "reason=a party", f"ends_at={ends_at}"])
+
+
 def test_the_command_line_takes_numbers_as_each_field_reads_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("VAR_DIR", str(tmp_path))
     ends_at = (datetime.now(UTC) + timedelta(days=3)).isoformat()
     fields = ["store=7", "sku=0012", "effect=factor", "value=1.5", "owner=Ann", "reason=a party", f"ends_at={ends_at}"]
-
-    def run(arguments: list[str]) -> int:
-        told = parser().parse_args(arguments)
-        return int(told.run(told))
 
     assert run(["overrides", "add", *fields]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -84,6 +84,24 @@ def test_another_version_and_another_shape() -> None:
     assert "items" not in mutated("other_shape")
 
 
+def test_versions_can_be_wrong_one_at_a_time() -> None:
+    two: dict[str, Any] = {
+        "version": "1.0.0",
+        "correction_version": "1.1.0",
+        "correction_reason": None,
+        "predictions": [],
+    }
+    assert mutated("other_correction", two) == {**two, "correction_version": "0.0.0-other"}
+    assert mutated("other_correction", {**two, "correction_version": None})["version"] == "0.0.0-other"
+    assert mutated("other_correction")["versions"] == {"core": "0.0.0-other"}
+
+
+def test_long_strings_are_in_place_of_every_text_and_of_nothing_else() -> None:
+    made = mutated("long_strings")
+    assert {len(item["id"]) for item in made["items"]} == {len(made["versions"]["core"])} == {10_000}
+    assert [item["demand"] for item in made["items"]] == [item["demand"] for item in ANSWER["items"]]
+
+
 def test_truncated_json_is_half_of_the_answer() -> None:
     whole = json.dumps(ANSWER).encode()
     assert mutate("truncated_json", ANSWER) == whole[: len(whole) // 2]

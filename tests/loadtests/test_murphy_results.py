@@ -18,7 +18,8 @@ from loadtests.murphy.asks import REFUSED
 from loadtests.murphy.house import House
 from loadtests.murphy.ledger import Ledger
 from loadtests.murphy.meaning import OldAsked, Refused, SearchesAsked, Written, read_refusal
-from loadtests.murphy.results import STREAK, broken_promises, detected_after, not_played, out_of_time, rows_of
+from loadtests.murphy.recovery import LASTS_SECONDS, STREAK, back_after, is_untouched, out_of_time
+from loadtests.murphy.results import broken_promises, detected_after, not_played, rows_of
 from loadtests.murphy.scoreboard import broken_overall, verdict
 from loadtests.murphy.trial import PHOTOS, RETAIL, Trial
 from photostock import search
@@ -123,6 +124,14 @@ def test_a_refusal_is_right_only_where_the_fault_allows_it() -> None:
     assert (row.refused, row.figures.well_formed) == (1, 1)
 
 
+def test_where_apis_were_told_to_stop_only_a_refused_connection_is_excused() -> None:
+    reset, refused = (
+        sample(Reading(problem=f"{SILENCE}: {error}")) for error in ("ServerDisconnectedError", "ClientConnectorError")
+    )
+    [row] = rows_of([reset, refused], replace(TRIAL, drains=True), lambda *_: True)
+    assert (row.away, row.figures.requests, row.figures.well_formed) == (1, 1, 0)
+
+
 def test_only_silence_is_excused_while_an_api_is_away_on_purpose() -> None:
     silent, wrong = sample(Reading(problem=SILENCE)), sample(Reading(problem="status 500"))
     [row] = rows_of([silent, wrong], TRIAL, lambda *_: True)
@@ -145,6 +154,52 @@ def test_an_answer_without_time_is_no_proof_of_anything_and_a_shut_gate_is() -> 
     assert not out_of_time(sample(Reading(("semantic",), True, ("reranker:breaker_open",))))
     assert not out_of_time(sample(FULL))
     assert not out_of_time(sample(Reading(("core",), True)))
+
+
+def answers(pattern: str, *, seconds: float = 8.0, stalled_ms: float = 0.0) -> list[Sample]:
+    """Eleven a second, over and over: `F` of full quality, `t` out of time, `o` behind an open breaker."""
+    readings = {"F": FULL, "t": DEGRADED, "o": Reading(("moving_average",), True, ("core:breaker_open",))}
+    return [
+        replace(
+            sample(readings[pattern[place % len(pattern)]], sent_at=place / 11),
+            stalled_ms=stalled_ms if pattern[place % len(pattern)] == "t" else 0.0,
+        )
+        for place in range(int(seconds * 11))
+    ]
+
+
+def back(samples: list[Sample], *, usual: float = 0.0, until: float = 8.0) -> float | None:
+    return back_after(samples, since=0.0, until=until, usual=usual)
+
+
+@pytest.mark.parametrize("pattern", ["tttFttFtF", "tttttttttF", "Ft", "FFFt", "FFFttttttt", "oF"])
+def test_a_model_that_often_runs_out_of_time_is_not_back(pattern: str) -> None:
+    assert back(answers(pattern)) is None
+
+
+@pytest.mark.parametrize("pattern", ["F", "FFFFFFFFFFt", "FFtFFFFFFFFFFFFF"])
+def test_a_model_that_seldom_runs_out_of_time_is_back_at_its_first_good_answer(pattern: str) -> None:
+    assert back(answers(pattern)) == 0.0
+
+
+def test_full_quality_counts_from_when_it_stays() -> None:
+    wedged = answers("tttFttFtF", seconds=3.0)
+    well = [replace(one, sent_at=one.sent_at + 3.0) for one in answers("F", seconds=5.0)]
+    assert back([*wedged, *well]) == pytest.approx(3.0, abs=0.8)
+    assert back(well[: 2 * STREAK], until=3.0 + LASTS_SECONDS) is None  # nobody knows yet whether it stays
+
+
+def test_what_ran_out_of_time_while_the_machine_stood_still_is_in_no_count() -> None:
+    assert back(answers("Fttt", stalled_ms=40.0)) == 0.0
+    assert back(answers("Fooo")) is None
+
+
+def test_a_machine_that_needs_its_fallbacks_without_any_fault_is_judged_next_to_that() -> None:
+    assert back(answers("FFFt")) is None
+    assert back(answers("FFFt"), usual=0.2) == 0.0
+    assert not is_untouched(answers("FFFt"), usual=0.0)
+    assert is_untouched(answers("FFFt"), usual=0.2)
+    assert is_untouched(answers("FFFFFt"), usual=0.0)
 
 
 def test_metrics_of_failure_that_grew_are_told_and_others_are_not() -> None:

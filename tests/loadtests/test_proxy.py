@@ -9,8 +9,11 @@ import math
 import socket
 import threading
 import time
+import urllib.request
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ import pytest
 from loadtests.faults import MENU
 from loadtests.misbehave import GIB_BYTES, Timing
 from loadtests.proxy import CANNED, ChaosProxy, RunningProxy, proxy_in_thread
+from tests.json_server import json_server
 
 Ask = Callable[..., Any]
 QUICK = Timing(drip_seconds=0.01, late_seconds=0.15, flap_seconds=0.1)
@@ -232,3 +236,35 @@ def _everything(connection: socket.socket) -> bytes:
     except ConnectionResetError:
         pass
     return received
+
+
+def test_an_informational_flood_goes_on_until_the_client_has_had_enough(ask: Ask) -> None:
+    with proxy_in_thread(fault="informational_flood") as proxy:
+        sent = ask(proxy.port, seconds=5.0, limit_bytes=1_000_000)
+        assert len(sent.head + sent.body) > 900_000
+        proxy.set_fault(None)
+        assert ask(proxy.port).document == CANNED
+
+
+def test_each_request_gets_the_answer_to_the_one_before() -> None:
+    with echoing() as url, proxy_in_thread(upstream=url) as proxy:
+        assert asked(proxy.url, 1) == 1
+        proxy.set_fault("previous_answer")
+        assert [asked(proxy.url, number) for number in (2, 3)] == [1, 2]
+
+
+def test_two_requests_under_way_get_each_others_answers_and_one_alone_its_own() -> None:
+    timing = Timing(cross_seconds=0.5)
+    with echoing() as url, proxy_in_thread(upstream=url, fault="crossed", timing=timing) as proxy:
+        assert asked(proxy.url, 7) == 7
+        with ThreadPoolExecutor(2) as threads:
+            assert list(threads.map(lambda number: asked(proxy.url, number), (1, 2))) == [2, 1]
+
+
+def echoing() -> AbstractContextManager[str]:
+    return json_server(lambda request: request)
+
+
+def asked(url: str, number: int) -> int:
+    with urllib.request.urlopen(f"{url}/echo", json.dumps({"number": number}).encode(), timeout=5) as answered:
+        return int(json.load(answered)["number"])

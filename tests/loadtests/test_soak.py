@@ -16,6 +16,7 @@ from loadtests.soak.command import soaked
 from loadtests.soak.drive import FAULTS, fault_at
 from loadtests.soak.gauges import of_process
 from loadtests.soak.judge import LIMITS, Trend, theil_sen, trend
+from loadtests.soak.outcome import OF_EACH_PROCESS, unread
 from loadtests.soak.page import save_page
 from loadtests.traffic import Subjects
 
@@ -76,6 +77,12 @@ def test_each_fault_is_on_in_both_halves_and_off_at_both_ends() -> None:
     assert halves == [{None, *FAULTS}, {None, *FAULTS}]
     assert fault_at(0.0) is None
     assert fault_at(0.9999) is None
+
+
+def test_a_gauge_that_was_never_read_does_not_pass() -> None:
+    read = {("api", gauge) for gauge in OF_EACH_PROCESS} | {("state database", "log ahead")}
+    assert unread(read) == []
+    assert unread(read - {("api", "tasks")}) == ["api: tasks could not be read"]
 
 
 def test_this_process_can_be_read() -> None:

@@ -149,6 +149,44 @@ async def test_whoever_has_left_is_not_stored_and_holds_up_nobody(writes: Writes
     assert store.groups == [["first"], ["patient"]]
 
 
+@pytest.mark.parametrize("while_", ["prepared", "queued"])
+async def test_whoever_was_told_503_is_not_stored_with_the_others_of_the_group(writes: Writes, while_: str) -> None:
+    preparing, prepared = threading.Event(), threading.Event()
+    ahead = threading.Event()
+    store = Store()
+
+    def prepare(waiting: Sequence[Photo]) -> list[Photo]:
+        if len(waiting) > 1:
+            preparing.set()
+            assert prepared.wait(20)
+        return list(waiting)
+
+    adding = Adding(prepare, store, writes)
+    first = await held_up(adding, store)
+    impatient = asyncio.create_task(adding.add(photos("impatient"), deadline=Deadline.after_ms(600)))
+    patient = asyncio.create_task(adding.add(photos("patient"), deadline=Deadline.after_ms(PATIENT_MS)))
+    await asyncio.sleep(0)
+    store.may_go_on.set()
+    await first
+    assert await asyncio.to_thread(preparing.wait, 20)
+    if while_ == "queued":
+        in_front = asyncio.create_task(writes.run(partial(ahead.wait, 20), deadline=Deadline.after_ms(PATIENT_MS)))
+        await asyncio.sleep(0)
+        prepared.set()
+    with pytest.raises(Problem) as told:
+        await impatient
+    assert told.value.status == 503
+    deleted = asyncio.create_task(
+        writes.run(lambda: store.groups.append(["deleted"]), deadline=Deadline.after_ms(PATIENT_MS))
+    )
+    prepared.set()
+    ahead.set()
+    await asyncio.gather(patient, deleted)
+    if while_ == "queued":
+        assert await in_front
+    assert sorted(store.groups[1:]) == [["deleted"], ["patient"]]
+
+
 async def test_more_photos_than_may_wait_are_refused(writes: Writes) -> None:
     store = Store()
     adding = Adding(list, store, writes)

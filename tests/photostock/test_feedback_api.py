@@ -147,10 +147,3 @@ def test_a_person_is_forgotten_on_the_command_line_and_named_on_standard_input_o
     )
     assert done.stdout.startswith("0 events erased, 0 in all; kept as proof: ")
     assert "u-17" not in done.stdout + done.stderr
-
-
-def test_a_service_without_an_erasure_of_its_own_says_so() -> None:
-    command = [sys.executable, "-m", "common", "erase", "supermegaretail", "--owner", "Eve", "--reason", "asked"]
-    done = subprocess.run(command, input="u-17\n", capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 1
-    assert "no erasure of its own" in done.stderr

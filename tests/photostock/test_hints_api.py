@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from common.deadline import Deadline
+from photostock.hints import HintStore
 from tests.photostock.test_api import ADMIN, ids, search, service
+from tests.waiting import eventually
 
 HINT = {"when": "pooch", "then": "terrier ball", "owner": "Ann", "reason": "a word that people use"}
 FROM_HERE = {"Sec-Fetch-Site": "same-origin"}
@@ -51,7 +56,9 @@ async def test_a_misspelt_query_is_corrected_told_and_can_be_left_as_it_is(clien
         {"kind": "replacement", "both_ways": True},
         {"kind": "rule"},
         {"ends_at": "soon"},
+        {"ends_at": "2020-01-01T00:00:00Z"},
         {"colour": "red"},
+        {"reason": "a word\0"},
     ],
 )
 async def test_what_no_hint_can_be_is_refused(client: httpx.AsyncClient, wrong: dict[str, Any]) -> None:
@@ -99,6 +106,49 @@ async def test_without_a_free_thread_many_searches_are_taken_as_they_were_typed(
             await held
     assert answer.status_code == 200
     assert [one["corrected"] for one in answer.json()["searches"]] == [None] * 5
+
+
+async def test_whoever_changes_hints_that_cannot_be_read_here_is_told_that_it_is_only_stored(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = OperationalError("SELECT", {}, Exception("gone"))
+    with monkeypatch.context() as broken:
+        broken.setattr(HintStore, "all", mock.Mock(side_effect=gone))
+        told = await post(client, "hints", HINT, status=503)
+    assert told["detail"].startswith("the hint is stored, but not seen here yet")
+    [change] = (await client.get("/v1/admin/hints/history", headers=ADMIN)).json()["changes"]
+    await asyncio.sleep(0.6)  # two looks
+    assert (await search(client, "a pooch", explain="true"))["searched_for"] == "a pooch terrier ball"
+    undone = await client.delete(f"/v1/admin/hints/history/{change['id']}", headers=ADMIN)
+    assert undone.status_code == 204
+    assert (await search(client, "a pooch", explain="true"))["searched_for"] == "a pooch"
+
+
+async def test_hints_and_switches_of_other_replicas_arrive_while_photos_are_encoded(var_dir: Path) -> None:
+    encoding, goes_on = threading.Event(), threading.Event()
+
+    def encode() -> None:
+        encoding.set()
+        goes_on.wait(60)
+
+    async with service(var_dir) as client, service(var_dir) as other:
+        library = client._transport.app.state.engine.library  # type: ignore[attr-defined]
+        library.refresh = encode
+        try:
+            await asyncio.to_thread(encoding.wait, 30)
+            await post(other, "hints", HINT, status=201)
+            ends_at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+            off = {"state": "off", "owner": "Ann", "reason": "it raves", "ends_at": ends_at}
+            done = await other.put("/v1/admin/switches/semantic", json=off, headers=ADMIN)
+            assert done.status_code == 200, done.text
+
+            async def followed() -> bool:
+                answer = await search(client, "a pooch", explain="true")
+                return (answer["searched_for"], answer["served_by"]) == ("a pooch terrier ball", "lexical")
+
+            await eventually(followed)
+        finally:
+            goes_on.set()
 
 
 async def test_who_changed_what_is_remembered(client: httpx.AsyncClient) -> None:

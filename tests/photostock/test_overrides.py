@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import String
 
-from common.state.overrides import Override
+from common.state.overrides import Override, overrides
+from photostock.contract import NewPhotoOverride
 from photostock.override_rules import PhotoRules
 from tests.photostock.test_api import ADMIN, ids, search, service
 
@@ -107,10 +110,27 @@ async def test_a_promoted_photo_moves_up_so_many_places(client: httpx.AsyncClien
         {"effect": "promote", "photo_id": "a"},
         {"effect": "promote", "photo_id": "../a", "boost": 2},
         {"effect": "hide", "photo_id": "a"},
+        {"effect": "ban", "photo_id": "a", "query": "\ufdfa" * 300},
+        {"effect": "ban", "photo_id": "a", "reason": "because\0"},
+        {"effect": "ban", "photo_id": "a", "ends_at": "2020-01-01T00:00:00Z"},
+        {"effect": "ban", "photo_id": "a", "ends_at": "9999-12-31T23:59:59-12:00"},
     ],
 )
-async def test_what_makes_no_sense_is_refused(client: httpx.AsyncClient, fields: dict[str, Any]) -> None:
-    assert (await client.post(URL, json=wish(**fields), headers=ADMIN)).status_code == 422
+async def test_what_makes_no_sense_is_refused_in_a_preview_as_well(
+    client: httpx.AsyncClient, fields: dict[str, Any]
+) -> None:
+    for path, body in ((URL, wish(**fields)), (f"{URL}/preview", {"override": wish(**fields)})):
+        assert (await client.post(path, json=body, headers=ADMIN)).status_code == 422
+
+
+def test_the_longest_target_that_is_taken_fits_into_its_column() -> None:
+    longest = NewPhotoOverride.model_validate_json(
+        json.dumps(wish(effect="ban", photo_id="a" * 128, query="\u00bd" * 126))
+    )
+    target, column = PhotoRules().target(longest), overrides.c.target.type
+    assert isinstance(column, String)
+    assert column.length is not None
+    assert 500 < len(target) <= column.length
 
 
 async def test_two_about_the_same_photo_and_query_are_refused(client: httpx.AsyncClient) -> None:

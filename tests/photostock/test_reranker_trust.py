@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from common.outcome import Reason
 from common.versions.registry import Registry
@@ -116,6 +117,25 @@ async def test_a_confident_first_stage_skips_the_reranker(
     assert (answer["served_by"], answer["degraded"]) == (served_by, False)
     assert answer["reason"] == ("reranker:confident" if asked == 0 else None)
     assert judge.asked == asked
+
+
+async def test_scores_of_the_same_photos_for_the_search_before_are_noticed(var_dir: Path) -> None:
+    judge, kept = Judge(), list[Any]()
+
+    def one_behind(request: dict[str, Any]) -> Any:
+        kept.append(judge(request))
+        return kept[max(0, len(kept) - 2)]
+
+    async with searching(var_dir, one_behind) as search:
+        first, second = await search("dog on a beach"), await search("a dog on a beach")
+    assert (first["served_by"], first["degraded"]) == ("reranker", False)
+    assert (second["served_by"], second["reason"]) == ("semantic", "reranker:meaning")
+
+
+@pytest.mark.parametrize("version", ["", "v" * 65, "In words."])
+def test_a_version_that_is_no_short_name_is_refused(version: str) -> None:
+    with pytest.raises(ValidationError):
+        Rankings(version=version, rankings=[])
 
 
 def exchange(query: str, logits: list[float], version: str = "1.0.0") -> tuple[RankingRequest, Rankings]:

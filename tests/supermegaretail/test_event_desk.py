@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,29 @@ def test_a_past_that_cannot_be_read_is_read_again_and_said_so_meanwhile(
         desk.live.refresh()
         assert desk.live.trouble is None
         assert [one.id for one in desk.live.value.occasions[made.id]] == [earlier.id]
+
+
+def test_an_event_that_ends_while_the_database_is_away_is_an_occasion_for_those_to_come(
+    state: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there, now = EventDesk(state), EventDesk(state), datetime.now(UTC)
+    over = told(TODAY - timedelta(days=9), factor=2.0)
+    target, value, end = scope_of(over).target, value_of(over), now + timedelta(seconds=2)
+    ended = OverrideStore(state, SCOPE).add(target, value, owner="Ann", reason="told", ends_at=end, now=now)
+    made = here.add(told(TODAY + timedelta(days=3)))
+    gone = mock.Mock(side_effect=OperationalError("SELECT", {}, Exception("gone")))
+    with monkeypatch.context() as broken:
+        broken.setattr(OverrideStore, "past", gone)
+        broken.setattr(OverrideStore, "revision", gone)
+        while datetime.now(UTC) < end:
+            time.sleep(0.02)
+        here.live.refresh()
+    for desk in (here, there):
+        desk.live.refresh()
+        assert desk.live.trouble is None
+        assert [one.id for one in desk.live.value.by_store["north"]] == [made.id]
+        assert [one.id for one in desk.live.value.occasions[made.id]] == [ended.id]
+    assert here.live.value.version == there.live.value.version
 
 
 def test_what_was_called_off_or_told_anew_is_no_occasion(state: Engine) -> None:
@@ -220,4 +244,16 @@ async def test_a_day_that_lies_too_far_ahead_is_refused_in_a_preview_as_well(
     previewed = await client.post(f"{URL}/preview", json={"event": event}, headers=ADMIN)
     stored = await client.post(URL, json=event, headers=ADMIN)
     for answer in (previewed, stored):
-        assert (answer.status_code, answer.json()["errors"][0]["where"]) == (422, "first_day")
+        assert (answer.status_code, answer.json()["errors"][0]["where"].split(".")[-1]) == (422, "first_day")
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [({"replaces": "0" * 16}, 404), ({"ends_at": "2020-01-01T00:00:00Z"}, 422), ({"first_day": "0001-01-01"}, 422)],
+)
+async def test_a_preview_refuses_what_could_not_be_saved(
+    client: httpx.AsyncClient, change: dict[str, str], status: int
+) -> None:
+    event = wish(**change)
+    for path, body in ((f"{URL}/preview", {"event": event}), (URL, event)):
+        assert (await client.post(path, json=body, headers=ADMIN)).status_code == status

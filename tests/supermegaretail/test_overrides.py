@@ -147,10 +147,36 @@ async def test_two_that_can_not_be_true_together_are_refused_with_the_others_id(
         {"sku": "milk", "value": 5_000, "effect": "factor"},
         {"sku": "milk", "value": 5, "first_day": "2026-12-26", "last_day": "2026-12-24"},
         {"sku": "milk", "value": 5, "effect": "double"},
+        {"sku": "milk", "value": 5, "first_day": "0001-01-01"},
+        {"sku": "milk", "value": 5, "last_day": "9999-12-31"},
+        {"sku": "milk", "value": 5, "first_day": "9999-12-31"},
+        {"sku": "milk", "value": 5, "ends_at": "9999-12-31T23:59:59-12:00"},
+        {"sku": "milk", "value": 5, "ends_at": "2020-01-01T00:00:00Z"},
+        {"sku": "milk", "value": 5, "ends_at": "2036-01-01T00:00:00"},
+        {"sku": "milk", "value": 5, "reason": "the fair\0"},
+        {"sku": "milk", "value": 5, "ticket": "\x1b[2J"},
+        {"sku": "milk", "value": 5, "plan": "\x7f"},
     ],
 )
-async def test_what_makes_no_sense_is_refused(client: httpx.AsyncClient, fields: dict[str, Any]) -> None:
-    assert (await client.post(URL, json=wish(**fields), headers=ADMIN)).status_code == 422
+async def test_what_makes_no_sense_is_refused_in_a_preview_as_well(
+    client: httpx.AsyncClient, fields: dict[str, Any]
+) -> None:
+    for path, body in ((URL, wish(**fields)), (f"{URL}/preview", {"override": wish(**fields)})):
+        assert (await client.post(path, json=body, headers=ADMIN)).status_code == 422
+
+
+async def test_a_preview_of_what_replaces_nothing_is_refused(client: httpx.AsyncClient) -> None:
+    body = {"override": wish(sku="milk", value=5, replaces="0" * 16)}
+    assert (await client.post(f"{URL}/preview", json=body, headers=ADMIN)).status_code == 404
+
+
+async def test_a_reason_has_lines_and_tabs_but_nothing_that_a_database_or_a_terminal_stumbles_over(
+    client: httpx.AsyncClient,
+) -> None:
+    override_id = await added(client, sku="milk", value=5, reason="the fair:\r\n\ta week")
+    for path in (f"{URL}/{override_id}", f"/v1/admin/events/{override_id}"):
+        assert (await client.delete(f"{path}?reason=%00", headers=ADMIN)).status_code == 422
+    assert (await client.delete(f"{URL}/{override_id}?reason=over%0Anow", headers=ADMIN)).status_code == 204
 
 
 async def test_what_people_did_is_a_part_of_an_explanation_that_adds_up(client: httpx.AsyncClient) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import polars as pl
 import pytest
 
 from common.command_line import Failed
+from common.replay.commands import replayed
 from common.service.auth import TOKEN_FILE
 from supermegaretail.app import create_app
 from supermegaretail.monitoring.replay import in_words
@@ -51,6 +54,11 @@ def var_dir(tmp_path: Path, table: pl.DataFrame) -> Path:
 
 def files_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
+
+
+def rows_of(var_dir: Path) -> list[str]:
+    with closing(sqlite3.connect(var_dir / "state.sqlite3")) as state:
+        return list(state.iterdump())
 
 
 async def ask(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
@@ -171,6 +179,19 @@ async def test_the_command_line_makes_and_shows_no_token(var_dir: Path, capfd: p
     await replay_here("monday-order", settings_of(var_dir).model_copy(update={"admin_token": None}))
     assert "ADMIN_TOKEN" not in capfd.readouterr().err
     assert TOKEN_FILE not in files_in(var_dir)
+
+
+async def test_a_replay_at_the_command_line_writes_nothing_into_the_database(
+    var_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with service(settings_of(var_dir)) as client:
+        await ask(client)
+    monkeypatch.setenv("VAR_DIR", str(var_dir))
+    before = rows_of(var_dir)
+    await replay_here("monday-order", settings_of(var_dir))
+    asked = argparse.Namespace(request_id="monday-order", with_=[], without=[], as_="somebody")
+    assert (await replayed(asked))["same_bytes"] is True
+    assert rows_of(var_dir) == before
 
 
 async def test_where_nothing_was_ever_logged_the_command_line_says_so_and_makes_nothing(tmp_path: Path) -> None:

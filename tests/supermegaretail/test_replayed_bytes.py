@@ -10,6 +10,7 @@ import pytest
 
 from common.state.database import open_state
 from common.versions.registry import Registry
+from supermegaretail.app import create_app
 from supermegaretail.book import SalesBook, history_of
 from supermegaretail.contract import Plan, Sale
 from supermegaretail.folding import fold
@@ -108,6 +109,24 @@ def test_a_new_category_counts_the_same_whether_it_came_as_news_or_is_read_from_
     ours, theirs = (one.inputs(ITEMS, as_of=LAST_DAY, horizon_days=3) for one in (known.history, again))
     assert ours.stable.tobytes() == theirs.stable.tobytes()
     assert ours.extended.tobytes() == theirs.extended.tobytes()
+
+
+async def test_a_forecast_has_the_same_bytes_after_an_update_which_is_told_beside_it(
+    var_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr("supermegaretail.app.version", lambda _name: "0.0.1")
+        earlier.setattr("supermegaretail.app.FEATURES_VERSION", "0.1")
+        async with service(settings_of(var_dir)) as client:
+            told = await client.post("/v1/forecasts", json={"items": ALL, "horizon_days": 3}, headers=NAMED)
+    app = create_app(settings_of(var_dir))
+    async with app.router.lifespan_context(app):
+        again = await app.state.engine.replays.replayer.replay("monday-order", without=["correction"])
+    assert again["same_bytes"] is True
+    assert again["answer"] == told.json()
+    assert [again["versions"][name]["then"] for name in ("api", "features")] == ["0.0.1", "0.1"]
+    assert all(again["versions"][name]["now"] != again["versions"][name]["then"] for name in ("api", "features"))
+    assert not any(one["where"].startswith("versions") for one in again["changed"]["differences"])
 
 
 async def test_a_factor_that_shaped_an_answer_shapes_it_again(var_dir: Path) -> None:

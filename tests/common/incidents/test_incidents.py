@@ -184,6 +184,15 @@ async def test_an_open_incident_is_in_the_way_of_a_release_until_it_is_mitigated
     assert objection() is None
 
 
+@pytest.mark.parametrize("edge", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+async def test_a_time_at_the_edge_of_all_times_loses_no_alert(desk: Desk, edge: str) -> None:
+    odd = {**alert("ModelSlow", mark="b2"), "startsAt": edge}
+    ended = {**alert("ApiSlow", "resolved", mark="c3"), "endsAt": edge}
+    incident_id = (await desk.tell(odd, ended, alert()))["small"]
+    told = {one["what"].split()[0] for one in (await desk.one(incident_id))["time_line"] if one["kind"] == "alert"}
+    assert told == {"ModelSlow", "ApiDown"}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -32,10 +32,20 @@ class Shop:
     now: list[datetime] = field(default_factory=lambda: [BEGAN])
 
     def __post_init__(self) -> None:
-        self.store = IncidentStore(self.engine, clock=lambda: self.now[0])
+        self.steady_s = [0.0]
+        self.store = self.started()
+
+    def started(self) -> IncidentStore:
+        return IncidentStore(self.engine, clock=lambda: self.now[0], steady_s=lambda: self.steady_s[0])
 
     def later(self, seconds: float) -> None:
         self.now[0] += timedelta(seconds=seconds)
+        self.steady_s[0] += seconds
+
+    def watched(self, seconds: float) -> None:
+        for _ in range(0, int(seconds) + 1, 30):
+            self.store.expire()
+            self.later(30)
 
     def tell(self, name: str = "RequestsFail", *, ended: bool = False, severity: str = "page") -> bool:
         end = iso(self.now[0]) if ended else None
@@ -111,8 +121,7 @@ def test_an_alert_that_ended_while_another_one_hid_it_blocks_nothing_for_long(sh
     shop.later(60)
     shop.tell("ApiDown", ended=True)
     assert shop.live().state == State.OPEN
-    shop.later(NOT_REPEATED.total_seconds())
-    shop.store.expire()
+    shop.watched(NOT_REPEATED.total_seconds())
     assert shop.live().state == State.MITIGATED
     assert shop.tell("AnswersDegraded")  # it was hidden only
     assert shop.live().state == State.OPEN
@@ -121,10 +130,32 @@ def test_an_alert_that_ended_while_another_one_hid_it_blocks_nothing_for_long(sh
 def test_an_alert_that_is_repeated_goes_on(shop: Shop) -> None:
     shop.tell()
     for _ in range(10):
-        shop.later(REPEAT_S)
-        shop.store.expire()
+        shop.watched(REPEAT_S)
         assert not shop.tell()
     assert shop.live().state == State.OPEN
+
+
+def test_a_jump_of_the_clock_ends_no_alert(shop: Shop) -> None:
+    shop.tell()
+    shop.watched(60)
+    shop.now[0] += timedelta(hours=1)
+    shop.watched(60)
+    assert shop.live().state == State.OPEN
+    assert shop.store.objection("shop") is not None
+
+
+def test_what_nobody_was_there_to_be_told_goes_on(shop: Shop) -> None:
+    shop.tell()
+    shop.watched(60)
+    shop.later(2 * NOT_REPEATED.total_seconds())  # the process hangs, or the database is away
+    shop.watched(60)
+    assert shop.live().state == State.OPEN
+    shop.later(2 * NOT_REPEATED.total_seconds())
+    shop.store = shop.started()
+    shop.watched(60)
+    assert shop.live().state == State.OPEN
+    shop.watched(NOT_REPEATED.total_seconds())
+    assert shop.live().state == State.MITIGATED
 
 
 def test_what_is_not_told_of_any_more_joins_no_later_incident_and_is_forgotten(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -128,6 +129,22 @@ async def test_while_it_drains_it_is_not_ready_but_answers_and_finishes_what_is_
     assert (await slow)[:2] == (200, "close")  # it outlived the notice and the door
     assert await exit_code(fleet) == 0
     assert "the lifespan has ended" in fleet.log_of("small").read_text()
+
+
+async def test_a_request_that_outlasts_the_drain_is_told_that_the_process_stops(fleet: Fleet) -> None:
+    small = await started(fleet, drain_notice_ms=0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", small.port)
+    writer.write(b"GET /v1/wait?ms=25000 HTTP/1.1\r\nHost: small\r\nX-Timeout-Ms: 30000\r\nX-Request-ID: mine\r\n\r\n")
+    while b"http_requests_in_flight 2.0" not in (await asyncio.to_thread(get, small.port, "/metrics"))[2]:
+        pass
+    os.kill(fleet.pid("small"), signal.SIGTERM)
+    head, _, body = (await asyncio.wait_for(reader.read(), PATIENCE_S)).decode().partition("\r\n\r\n")
+    writer.close()
+    lines = head.lower().splitlines()
+    assert lines[0] == "http/1.1 503 service unavailable"
+    assert {"content-type: application/problem+json", "retry-after: 1", "x-request-id: mine"} <= set(lines)
+    assert "this process stops" in json.loads(body)["detail"]
+    assert await exit_code(fleet) == 0
 
 
 async def test_a_second_signal_ends_it_at_once(fleet: Fleet) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from structlog.testing import capture_logs
 
 from common.calls.breaker import Breaker
@@ -16,11 +18,14 @@ from common.chain.fallback import FallbackChain, OptionalStage
 from common.chain.standing import Standing
 from common.chain.switches import Position, Switch, Switchboard
 from common.deadline import Deadline
+from common.service.problems import Problem
 from common.settings import ServiceSettings
 from common.state.controls import Controls, UnknownTarget, WrongState
 from common.state.database import open_state
+from common.state.overrides import OverrideStore
 from tests.common.chain.test_fallback import constant, doubling, tier
 
+REFUSED = "CREATE TRIGGER refused BEFORE UPDATE ON overrides BEGIN SELECT RAISE(ABORT, 'no'); END"
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -106,6 +111,39 @@ def test_the_last_decision_counts_and_one_removal_undoes_all_of_them(engine: Eng
     assert controls.remove("best") is True
     assert controls.switches.position("best") == "auto"
     assert controls.remove("best") is False
+
+
+def test_a_switch_takes_the_place_of_others_at_once_or_not_at_all(engine: Engine, now: Now) -> None:
+    controls = controls_over(engine, now)
+    store = OverrideStore(engine, "shop.switches")
+    for state in ("off", "on"):  # as two replicas wrote them at one moment
+        store.add("best", {"state": state}, owner="A", reason="x", ends_at=START + timedelta(hours=1), now=START)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(REFUSED)
+    with pytest.raises(SQLAlchemyError):
+        controls.put(switch(state="on"))
+    assert len(store.in_force(now=START)) == 2
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER refused")
+    controls.put(switch(state="on"))
+    assert [one.owner for one in store.in_force(now=START)] == ["Ann"]
+    now.moment += timedelta(minutes=5)
+    controls.refresh()
+    assert controls.switches.position("best") == "auto"
+
+
+def test_whoever_switches_without_the_database_being_read_here_is_told_that_it_is_only_stored(
+    engine: Engine, now: Now, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controls = controls_over(engine, now)
+    gone = OperationalError("SELECT", {}, Exception("gone"))
+    with monkeypatch.context() as broken:
+        broken.setattr(OverrideStore, "active", mock.Mock(side_effect=gone))
+        with pytest.raises(Problem, match="the switch is stored, but not seen here yet") as told:
+            controls.put(switch())
+        assert told.value.status == 503
+    controls.refresh()
+    assert controls.switches.position("best") == "off"
 
 
 def test_a_switch_of_one_service_is_none_of_another(engine: Engine, now: Now) -> None:

@@ -6,11 +6,13 @@ import asyncio
 import threading
 
 import pytest
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.deadline import Deadline
 from common.service.problems import Problem
 from common.state.writes import Writes, time_to_store
+from tests.postgres_server import postgres_server
 
 LONG_MS = 60_000
 
@@ -59,3 +61,18 @@ async def test_who_would_wait_for_more_than_half_of_their_time_is_refused_at_onc
     assert await patient == "written"
     assert all(await asyncio.gather(*under_way))
     writes.close()
+
+
+async def test_what_no_try_would_store_is_the_callers_fault_and_not_the_databases() -> None:
+    with postgres_server() as url:
+        engine, writes = create_engine(url), Writes(queue=0)
+
+        def find() -> None:
+            with engine.connect() as connection:
+                connection.execute(text("SELECT 1 WHERE 'a' = :id"), {"id": "\0"})
+
+        with pytest.raises(Problem) as refused:
+            await writes.run(find, deadline=Deadline.after_ms(LONG_MS))
+        writes.close()
+        engine.dispose()
+    assert refused.value.status == 422

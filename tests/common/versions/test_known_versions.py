@@ -74,3 +74,15 @@ def test_the_new_version_can_be_asked_for_by_number_meanwhile(registry: Registry
 def test_a_champion_that_is_gone_is_not_waited_for(registry: Registry, known: KnownVersions) -> None:
     (registry.root / "core" / "1.0.0" / "manifest.json").unlink()
     assert moved(registry, known, "2.0.0") == "2.0.0"
+
+
+def test_what_was_published_after_the_last_look_is_published_and_an_alias_or_a_path_is_no_version(
+    registry: Registry, known: KnownVersions
+) -> None:
+    registry.publish("core", {"model.txt": b"3"}, version="3.0.0", alias=None)
+    asked = ("1.0.0", "3.0.0", "4.0.0", "champion", "..", "../core/1.0.0")
+    assert [name for name in asked if known.is_published("core", name)] == ["1.0.0", "3.0.0"]
+
+
+def test_where_no_version_is_known_any_may_be_published(tmp_path: Path) -> None:
+    assert KnownVersions(tmp_path, ["core"]).is_published("core", "1.0.0")
