@@ -24,7 +24,6 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(metavar="COMMAND")
     overrides.add_arguments(commands.add_parser("overrides", help="what people decided over the models' heads"))
     erase = command(commands, "erase", _erase, "forget a person: their id is read from standard input")
-    erase.add_argument("service", choices=erasing.SERVICES)
     erasing.add_arguments(erase)
     registry = commands.add_parser("registry", help="versions of models, and of everything else that shapes an answer")
     versions.add_arguments(registry)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from pydantic import ValidationError
 
@@ -22,6 +23,16 @@ def command(
     parser = commands.add_parser(name, help=text, description=text)
     parser.set_defaults(run=run)
     return parser
+
+
+@contextmanager
+def by_the_way(what: str, *, command: str) -> Iterator[None]:
+    """What follows the work of a command: if it fails, that is one plain line, and the work is done all the same."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  a database's, a model library's or our own: nothing here undoes the work
+        why = str(error).partition("\n")[0]
+        print(f"{what} was not found out: {type(error).__name__}: {why}; `{command}` asks again", file=sys.stderr)
 
 
 def main(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> int:

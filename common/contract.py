@@ -25,9 +25,16 @@ AnyDay = TypeVar("AnyDay", date, datetime)
 
 
 def _readable(text: str) -> str:
-    """PostgreSQL stores no NUL, and a terminal obeys the others."""
+    """For what operators say: it is told on terminals, which obey control characters."""
     if CONTROL.search(text):
         raise ValueError("there is a control character in it")
+    return text
+
+
+def _without_nul(text: str) -> str:
+    """For texts from elsewhere, with whatever is in them; PostgreSQL stores all but this."""
+    if "\0" in text:
+        raise ValueError("there is a NUL character in it")
     return text
 
 
@@ -39,7 +46,7 @@ def _storable(day: AnyDay) -> AnyDay:
 
 
 # Validators and no patterns: published schemas stay as they are. A length that is given beside them comes first.
-READABLE = AfterValidator(_readable)
+READABLE, WITHOUT_NUL = AfterValidator(_readable), AfterValidator(_without_nul)
 Reason = Annotated[str, StringConstraints(min_length=3, max_length=2_000), READABLE]
 Remark = Annotated[str, StringConstraints(max_length=2_000), READABLE]
 Day = Annotated[date, AfterValidator(_storable)]

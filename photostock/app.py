@@ -47,7 +47,7 @@ from common.service.shadowing import shadow_of
 from common.state.controls import Controls
 from common.state.database import open_state
 from common.state.overrides import OverrideStore
-from common.state.snapshot import Snapshot, kept_fresh
+from common.state.snapshot import REFRESH_EVERY_MS, Snapshot, all_kept_fresh
 from common.state.switches_page import add_switches_page
 from common.state.writes import Writes
 from common.versions.known_versions import KnownVersions
@@ -213,6 +213,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False, serves: boo
         pictures.forget_all()
 
     def forget_in_thread() -> None:
+        overrides.read_afresh()
         library.recheck()
         engine.replays.log.flush(FLUSHED_WITHIN_S)
 
@@ -333,8 +334,18 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False, serves: boo
         engine.replays.log.start()
         override_uses.start()
         with Upkeep(tidy):
-            async with kept_fresh(rollouts.refresh), kept_fresh(incidents.refresh), daily.counting():
+            async with daily.counting():
                 yield
+
+    kept = [
+        (encode, REFRESH_EVERY_MS),
+        (forgetting.refresh, REFRESH_EVERY_MS),  # what `encode` has begun, nobody else waits for
+        (follow_operators, LOOK_EVERY_MS),
+        (refresh, REFRESH_EVERY_MS),
+        (overrides.refresh, LOOK_EVERY_MS),
+    ]
+    if serves:
+        kept += [(rollouts.refresh, REFRESH_EVERY_MS), (incidents.refresh, REFRESH_EVERY_MS)]
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -347,11 +358,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False, serves: boo
         try:
             async with (
                 upkeep() if serves else nullcontext(),
-                kept_fresh(encode, first_within_ms=ENCODER_WITHIN_MS),
-                kept_fresh(forgetting.refresh),  # what `encode` has begun, nobody else waits for
-                kept_fresh(follow_operators, every_ms=LOOK_EVERY_MS),
-                kept_fresh(refresh),
-                kept_fresh(overrides.refresh, every_ms=LOOK_EVERY_MS),
+                all_kept_fresh(*kept, first_within_ms=ENCODER_WITHIN_MS),
             ):
                 yield
         finally:

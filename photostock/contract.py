@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from common.contract import READABLE, AnswerModel, Moment, Reason, RequestModel, Text
+from common.contract import WITHOUT_NUL, AnswerModel, Moment, Reason, RequestModel, Text
 from common.overrides.contract import NewDecision
 from common.panel.owner import Owner
 from photostock.filter.colours import NAMES
@@ -47,7 +47,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 PhotoId = Annotated[str, Field(pattern=f"^{SAFE_ID.pattern}$")]
 VersionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-LongText = Annotated[str, StringConstraints(max_length=5_000), READABLE]
+LongText = Annotated[str, StringConstraints(max_length=5_000), WITHOUT_NUL]
 
 
 def _one_line(text: str) -> str:
@@ -188,14 +188,14 @@ class NewPhoto(RequestModel):
     title: LongText = ""
     description: LongText = ""
     tags: Annotated[list[Text], Field(max_length=100)] = Field(default_factory=list)
-    photographer: Annotated[str, StringConstraints(max_length=200), READABLE] = ""
+    photographer: Annotated[str, StringConstraints(max_length=200), WITHOUT_NUL] = ""
     width: Annotated[int, Field(ge=1, le=MOST_PIXELS_PER_SIDE)] = DEFAULT_WIDTH
     height: Annotated[int, Field(ge=1, le=MOST_PIXELS_PER_SIDE)] = DEFAULT_HEIGHT
     color: Annotated[str, Field(pattern=f"^{HEX_COLOUR.pattern}$")] = DEFAULT_COLOR
-    licence: Annotated[str, StringConstraints(max_length=200), READABLE] = ""
-    created_at: Annotated[str, StringConstraints(max_length=LONGEST_DATE), READABLE] = ""
+    licence: Annotated[str, StringConstraints(max_length=200), WITHOUT_NUL] = ""
+    created_at: Annotated[str, StringConstraints(max_length=LONGEST_DATE), WITHOUT_NUL] = ""
     popularity: Annotated[float, Field(ge=0, le=1e12)] = 0.0
-    source_url: Annotated[str, StringConstraints(max_length=2_000), READABLE] | None = None
+    source_url: Annotated[str, StringConstraints(max_length=2_000), WITHOUT_NUL] | None = None
     safe: bool = True
 
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from itertools import starmap
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, and_, delete, select, update
+from sqlalchemy import Connection, Engine, Select, and_, delete, inspect, select, update
 
 from common.erasing.keeper import Belongings
 from common.erasing.person import Person
@@ -23,9 +23,12 @@ from common.erasing.work import Erasing
 from common.replay.store import STORE_FILE
 from common.state.database import open_state
 from common.state.erasures import ErasureStore
+from common.state.overrides import overrides
 from common.versions.registry import Registry, RegistryError
 from photostock.catalogue import Catalogue, Photo
 from photostock.feedback.store import FeedbackStore, events
+from photostock.hints.store import history as hint_history
+from photostock.hints.store import table as hints
 from photostock.own_pictures.store import PictureStore
 from photostock.reranker.training_ids import TRAINING_IDS
 from photostock.settings import PhotoSettings
@@ -52,6 +55,7 @@ class PhotoKeeper:
     scope, events_table = SCOPE, events.name
     counted = (PHOTOS.name, VECTORS.name, events.name)
     kept_apart = (PHOTOS.name, VECTORS.name)  # only as photos, for everything in memory follows their revision
+    left_alone, decisions_found_by = (), frozenset({"id", "scope"})
 
     def __init__(
         self,
@@ -79,7 +83,8 @@ class PhotoKeeper:
         pictures = [row.picture["digest"] for row in owned if row.picture]
         jpegs = [jpeg for digest in pictures if (jpeg := self._jpeg(digest))]
         pieces = [piece for jpeg in jpegs if (piece := piece_of(jpeg))]
-        return Belongings([row.id for row in owned], pictures, pieces, [sha256(jpeg).hexdigest() for jpeg in jpegs])
+        wholes = [sha256(jpeg).hexdigest() for jpeg in jpegs]
+        return Belongings([row.id for row in owned], pictures, pieces, wholes, _decisions(connection, person))
 
     def remove(self, connection: Connection, person: Person, belongings: Belongings) -> dict[str, int]:
         gone = connection.execute(delete(events).where(events.c.user_id == person.id)).rowcount
@@ -130,9 +135,18 @@ class PhotoKeeper:
             ids = set(json.loads(path.read_bytes()))
         except (OSError, ValueError):
             ids = set()
-        if used := len(ids & set(belongings.things)):
-            return f"trained with {used} of the photos"
+        taught = ids & set(belongings.things), self._taught(component, version) & set(belongings.decisions)
+        counts = dict(zip(("the photos", "their decisions"), map(len, taught), strict=True))
+        if used := " and ".join(f"{count} of {what}" for what, count in counts.items() if count):
+            return f"trained with {used}"
         return "may have learnt from the clicks" if events else ""
+
+    def _taught(self, component: str, version: str) -> set[str]:
+        try:
+            training = self._registry.manifest(component, version).training
+        except RegistryError:
+            return set()
+        return set((training.get("labels") or {}).get("functions", ()))
 
     def _versions(self, component: str) -> list[str]:
         try:
@@ -211,6 +225,21 @@ def _without_photos(connection: Connection, ids: Sequence[str]) -> dict[str, int
     if ids:
         connection.execute(update(REVISION).values(value=REVISION.c.value + 1))
     return gone
+
+
+def _decisions(connection: Connection, person: Person) -> list[str]:
+    """Ids of overrides and hints of the person, also of those that are over; a copy may not have the tables."""
+    there = inspect(connection)
+    found = set[str]()
+    if there.has_table(overrides.name):
+        mine = overrides.c.owner == person.id, overrides.c.scope == SCOPE
+        found.update(connection.execute(select(overrides.c.id).where(*mine)).scalars())
+    if there.has_table(hints.name):
+        found.update(connection.execute(select(hints.c.id).where(hints.c.owner == person.id)).scalars())
+    if there.has_table(hint_history.name):
+        told = map(json.loads, connection.execute(select(hint_history.c.hint)).scalars())
+        found.update(hint["id"] for hint in told if hint["owner"] == person.id)
+    return sorted(found)
 
 
 def _by_id(connection: Connection, query: Select[Any], ids: Sequence[str]) -> Iterator[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Engine
 
+from common.command_line import by_the_way
 from common.versions.registry import Registry
 from photostock.catalogue import Catalogue, Photo
 from photostock.erasing import feedback_store
@@ -62,7 +63,8 @@ def train(
         labels=labels,
     )
     _tell("reranker", reranker.version, reranker.metrics, first=first)
-    tell_what_may_go(settings, reranker.version)
+    with by_the_way("which overrides may go", command=f"python -m photostock label --version {reranker.version}"):
+        tell_what_may_go(settings, reranker.version)
 
 
 def train_filter(

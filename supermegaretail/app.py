@@ -54,7 +54,7 @@ from common.service.shadowing import shadow_of
 from common.state.controls import Controls
 from common.state.database import open_state
 from common.state.overrides import OverrideStore
-from common.state.snapshot import kept_fresh
+from common.state.snapshot import REFRESH_EVERY_MS, all_kept_fresh
 from common.state.switches_page import add_switches_page
 from common.state.writes import Writes
 from common.versions.known_versions import KnownVersions
@@ -224,11 +224,11 @@ def create_app(
     answers = RecentAnswers()
 
     def forget_in_thread() -> None:
+        overrides.read_afresh()  # first: what is answered from here on tells the other names
+        events.live.read_afresh()
         lifecycle.usage.flush()
         predictions.flush(FLUSHED_WITHIN_S)
         replays.log.flush(FLUSHED_WITHIN_S)
-        overrides.read_afresh()
-        events.live.read_afresh()
 
     erasing = erasing_of(settings, state, lambda: forgetting.forget())
     forgetting = Following(
@@ -321,13 +321,20 @@ def create_app(
         lifecycle.usage.start()
         override_uses.start()
         outcomes.start()
-        async with (
-            kept_fresh(follow_releases),
-            kept_fresh(incidents.refresh),
-            daily.counting(),
-            effects.watching(lambda: book.history),
-        ):
+        async with daily.counting(), effects.watching(lambda: book.history):
             yield
+
+    kept = [
+        (refresh, REFRESH_EVERY_MS),
+        (follow_erasures, REFRESH_EVERY_MS),
+        (follow_operators, LOOK_EVERY_MS),
+        (follow_sales, REFRESH_EVERY_MS),  # a new table takes long
+        (overrides.refresh, LOOK_EVERY_MS),
+        (events.live.refresh, LOOK_EVERY_MS),
+        (drift.refresh, REFRESH_EVERY_MS),
+    ]
+    if serves:
+        kept += [(follow_releases, REFRESH_EVERY_MS), (incidents.refresh, REFRESH_EVERY_MS)]
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -342,16 +349,7 @@ def create_app(
         engine.forecaster.warm_up(book.history)
         await upstream.warm_up()
         try:
-            async with (
-                kept_fresh(refresh),
-                kept_fresh(follow_erasures),
-                kept_fresh(follow_operators, every_ms=LOOK_EVERY_MS),
-                kept_fresh(follow_sales),  # a new table takes long
-                kept_fresh(overrides.refresh, every_ms=LOOK_EVERY_MS),
-                kept_fresh(events.live.refresh, every_ms=LOOK_EVERY_MS),
-                kept_fresh(drift.refresh),
-                upkeep() if serves else nullcontext(),
-            ):
+            async with upkeep() if serves else nullcontext(), all_kept_fresh(*kept):
                 yield
         finally:
             await erasures.aclose()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
 
@@ -17,7 +16,7 @@ from common.erasing.keeper import Belongings
 from common.erasing.person import Person
 from common.erasing.replays import forgotten
 from common.erasing.second_copy import SecondCopy
-from common.erasing.texts import naming
+from common.erasing.whose import decided_in
 from common.erasing.work import Erasing
 from common.replay.store import STORE_FILE
 from common.state.database import open_state
@@ -32,7 +31,6 @@ from supermegaretail.settings import RetailSettings
 
 SCOPE = "supermegaretail"
 LEARNING = ("core", "correction")  # components that may be trained with labels from what people decided
-FOUND_BY = {"id", "scope", "target"}  # columns of decisions that name things, not people
 
 
 def nothing_in_memory() -> None:
@@ -47,15 +45,13 @@ class RetailKeeper:
     """
 
     scope, events_table = SCOPE, ""  # what people did is not kept
-    counted = (overrides.name,)
-    kept_apart = (overrides.name, *(table.name for table in (arrivals, past_arrivals, outcomes, told)))
+    counted, kept_apart = (overrides.name,), ()
+    left_alone = tuple(table.name for table in (arrivals, past_arrivals, outcomes, told))
+    decisions_found_by = frozenset({"id", "scope", "target"})
 
-    def __init__(
-        self, settings: RetailSettings, state: Engine, forget_in_memory: Callable[[], None] = nothing_in_memory
-    ) -> None:
-        self._state, self.forget_in_memory = state, forget_in_memory
+    def __init__(self, settings: RetailSettings, forget_in_memory: Callable[[], None] = nothing_in_memory) -> None:
+        self.forget_in_memory = forget_in_memory
         self._replays = settings.replays_dir / STORE_FILE
-        self._erasures = ErasureStore(state, SCOPE)
         self._registry = Registry(settings.registry_dir)
         self._retrain_days = settings.erasure_retrain_days
 
@@ -71,20 +67,7 @@ class RetailKeeper:
         return {}
 
     def rename_in_texts(self, people: Sequence[Person]) -> dict[str, Counter[str]]:
-        """Decisions lose the names, also in the memory of every process: explanations tell them."""
-        changed = {person.hash: Counter[str]() for person in people}
-        with self._state.begin() as connection:
-            self._erasures.lock(connection)
-            for row in list(naming(connection, overrides, people)):
-                texts = _texts(row)
-                for person in people:
-                    named = [name for name, text in texts.items() if person.named_in(text, name)]
-                    texts |= {name: person.without(texts[name], name) for name in named}
-                    changed[person.hash][overrides.name] += bool(named)
-                connection.execute(update(overrides).where(overrides.c.id == row["id"]).values(texts))
-            self._erasures.count_change(connection)
-        self.forget_in_memory()
-        return {person: +counts for person, counts in changed.items()}
+        return {person.hash: Counter() for person in people}
 
     def remove_answers(self, people: Sequence[Person]) -> int:
         """Answers kept for replays that name one of the people."""
@@ -120,7 +103,7 @@ def erasing_of(
 ) -> Erasing:
     """Supermegaretail's erasures; versions in the registry and tables of sales are never changed."""
     OverrideStore(state, SCOPE)  # its table
-    keeper = RetailKeeper(settings, state, forget_in_memory)
+    keeper = RetailKeeper(settings, forget_in_memory)
     untouched = (settings.registry_dir, settings.table_path, settings.replays_dir / "tables")
     return Erasing(state, keeper, settings.var_dir, untouched=untouched)
 
@@ -140,18 +123,12 @@ def again(store: ErasureStore) -> Callable[[Connection, Mapping[str, str]], int]
 
     def erase(connection: Connection, until: Mapping[str, str]) -> int:
         renamed = 0
-        for owner in connection.execute(select(overrides.c.owner).distinct()).scalars().all():
+        ours = connection.execute(select(overrides.c.owner, overrides.c.scope).distinct()).all()
+        for owner, scope in ours:
             person = Person(owner, store.person(owner))
-            if person.hash in until:
-                mine = update(overrides).where(overrides.c.owner == owner)
+            if person.hash in until and decided_in(SCOPE, scope):
+                mine = update(overrides).where(overrides.c.owner == owner, overrides.c.scope == scope)
                 renamed += connection.execute(mine.values(owner=person.pseudonym)).rowcount
         return renamed
 
     return erase
-
-
-def _texts(row: Mapping[str, Any]) -> dict[str, str]:
-    """Of what was decided here those that tell, not those that it is found by; of other services all but its key."""
-    mine = row["scope"] == SCOPE or row["scope"].startswith(f"{SCOPE}.")
-    kept = FOUND_BY if mine else {"id"}
-    return {name: text for name, text in row.items() if name not in kept and isinstance(text, str)}

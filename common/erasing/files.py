@@ -9,7 +9,7 @@ import gzip
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -19,16 +19,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from common.erasing.looking import look_for_files
 from common.erasing.packed import UNREADABLE
 from common.erasing.person import Person, naming_any
+from common.erasing.pictures import is_picture, told_by
 from common.erasing.scan import Wanted
 from common.state.sqlite_file import SqliteFile
 
 if TYPE_CHECKING:
-    from polars import Series
+    from polars import DataType, Enum, Series
+    from polars.datatypes import DataTypeClass
+
+    Kind = DataType | DataTypeClass
 
 BY_LINE = frozenset({".csv", ".jsonl", ".log", ".ndjson", ".tsv", ".txt"})
 LONGEST_TEXT_BYTES = 64 * 2**20  # of a text that is no list of lines
-PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")
-JPEG_DATA = b"\xff\xda"  # what it begins with: a JPEG tells of itself before it
 GZIP = b"\x1f\x8b"
 InDatabase = Callable[[Engine, Sequence[Person]], None]
 
@@ -55,7 +57,7 @@ def _clean(path: Path, wanted: Wanted) -> bool:
     people = wanted.people
     with path.open("rb") as file:
         beginning = file.read(16)
-    if beginning.startswith(PICTURES):
+    if is_picture(beginning):
         if not _is_theirs(path, wanted):
             return False
         path.unlink(missing_ok=True)
@@ -73,9 +75,11 @@ def _clean(path: Path, wanted: Wanted) -> bool:
 
 def _is_theirs(path: Path, wanted: Wanted) -> bool:
     """Whether a picture is one of theirs, whole, or its metadata names them: any few bytes occur in others, too."""
-    content = path.read_bytes()
-    told = content.partition(JPEG_DATA)[0].decode(errors="replace")
-    return sha256(content).hexdigest() in wanted.wholes or any(person.named_in(told) for person in wanted.people)
+    with path.open("rb") as file:
+        if file_digest(file, "sha256").hexdigest() in wanted.wholes:
+            return True
+    names = naming_any(wanted.people)
+    return any(names(part.decode(errors="replace")) for part in told_by(path))
 
 
 def _texts(file: IO[bytes] | gzip.GzipFile, suffix: str, people: Sequence[Person]) -> Iterable[bytes]:
@@ -126,15 +130,20 @@ def _in_parquet(path: Path, people: Sequence[Person]) -> bool:
     import polars  # of the retail extra: a service without it writes no parquet
 
     names = naming_any(people)
+
+    def without(words: Enum, field: str) -> Kind:  # they stand in the file, whether a row has them or not
+        return polars.Enum([word for word in words.categories if not names(word, field)])
+
     try:
         table = polars.read_parquet(path)
         kept = table
         for name, kind in table.schema.items():
             if not (kind.is_numeric() or kind.is_temporal()):
                 kept = kept.filter(~_rows_naming(kept[name], names))
-            if isinstance(kind, polars.Enum):  # its words stand in the file, whether a row has them or not
-                left = polars.Enum([word for word in kind.categories if not names(word, name)])
-                kept = kept.with_columns(kept[name].cast(polars.String).cast(left))
+            left = _with_words(kind, name, without)
+            if left != kind:  # in an array polars casts no Enum to another
+                texts = _with_words(kind, name, lambda *_: polars.String())
+                kept = kept.with_columns(kept[name].cast(texts).cast(left))
         if (kept.height, kept.schema) == (table.height, table.schema):
             return False
         with _replacing(path) as draft:
@@ -144,6 +153,21 @@ def _in_parquet(path: Path, people: Sequence[Person]) -> bool:
     return True
 
 
+def _with_words(kind: Kind, field: str, made: Callable[[Enum, str], Kind]) -> Kind:
+    """A kind of column with what is made of each Enum in it, however deep that lies."""
+    import polars
+
+    if isinstance(kind, polars.Enum):
+        return made(kind, field)
+    if isinstance(kind, polars.List):
+        return polars.List(_with_words(kind.inner, field, made))
+    if isinstance(kind, polars.Array):
+        return polars.Array(_with_words(kind.inner, field, made), kind.size)
+    if isinstance(kind, polars.Struct):
+        return polars.Struct({one.name: _with_words(one.dtype, one.name, made) for one in kind.fields})
+    return kind
+
+
 def _rows_naming(column: Series, names: Callable[..., bool]) -> Series:
     import polars
 
@@ -151,7 +175,7 @@ def _rows_naming(column: Series, names: Callable[..., bool]) -> Series:
         return polars.Series([_names(value, column.name, names) for value in column.to_list()], dtype=polars.Boolean)
     texts = column if column.dtype == polars.Binary else column.cast(polars.String)
     theirs = [text for text in texts.unique().to_list() if _names(text, column.name, names)]
-    return texts.is_in(polars.Series(theirs, dtype=texts.dtype)).fill_null(value=False)
+    return texts.is_in(polars.Series(theirs, dtype=texts.dtype).implode()).fill_null(value=False)
 
 
 def _names(value: object, field: str, names: Callable[..., bool]) -> bool:

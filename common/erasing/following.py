@@ -16,7 +16,8 @@ class Following:
     """Looks whether anybody was erased; `refresh` is for worker threads, once a second.
 
     Args:
-        at_start: forgets again whom an older copy of the database brought back; until it has worked once.
+        at_start: forgets again whom an older copy of the database brought back, and tells whether there was anything;
+            until it has worked once.
         in_thread: compares with the database what is in memory; may take long.
         on_loop: empties what belongs to the event loop.
     """
@@ -25,7 +26,7 @@ class Following:
         self,
         store: ErasureStore,
         *,
-        at_start: Callable[[], object],
+        at_start: Callable[[], int],
         in_thread: Callable[[], None],
         on_loop: Callable[[], None],
     ) -> None:
@@ -41,8 +42,8 @@ class Following:
     def refresh(self) -> None:
         """Forgets if there was an erasure since; while the database is away it is put off."""
         with self._refreshing, suppress(SQLAlchemyError):
-            if self._seen is None:
-                self._at_start()
+            if self._seen is None and self._at_start():
+                self.forget()  # the database may have been away: others have read from it since
             changes = self._store.changes()
             if self._seen is not None and changes != self._seen:
                 self.forget()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,6 +20,7 @@ class Belongings:
     pictures: list[str] = field(default_factory=list)
     pieces: list[bytes] = field(default_factory=list)  # bytes that no other picture has; fewer, if there are none
     wholes: list[str] = field(default_factory=list)  # SHA-256 of all its bytes
+    decisions: list[str] = field(default_factory=list)  # ids; they stay, without the name, but models learnt from them
 
     @property
     def even(self) -> int:
@@ -40,7 +41,15 @@ class Keeper(Protocol):
 
     @property
     def kept_apart(self) -> Sequence[str]:
-        """Of these, tables whose texts only the service itself may change."""
+        """Tables whose texts only the service itself may change; in a copy of the database anybody may."""
+
+    @property
+    def left_alone(self) -> Sequence[str]:
+        """Tables whose texts stay, also in copies: they name things."""
+
+    @property
+    def decisions_found_by(self) -> Collection[str]:
+        """Columns of overrides whose texts stay: they name things."""
 
     def belongings(self, connection: Connection, person: Person) -> Belongings:
         """Ids of things and their pictures; from here on nobody else adds any in this transaction's time."""

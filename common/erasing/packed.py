@@ -1,4 +1,4 @@
-"""What lies packed in files: gzip, bzip2, xz, the members of zip, and in SQLite each value that zlib unpacks.
+"""What lies packed in files: gzip, bzip2, xz, the members of zip, what pictures tell, and SQLite's values of zlib.
 
 Everything is handed out in pieces, so that a file of any size takes little memory.
 """
@@ -16,6 +16,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
+
+from common.erasing.pictures import told_by
 
 PIECE_BYTES = 4 * 2**20
 MOST_UNPACKED_BYTES = 64 * 2**30  # of one packed file; more is a bomb and is told as unreadable
@@ -51,6 +53,8 @@ def contents(path: Path, beginning: bytes) -> Iterator[Iterator[bytes]]:
             for name in packed.namelist():
                 with packed.open(name) as member:
                     yield pieces(member)
+    for part in told_by(path):
+        yield iter([part])
     for magic, unpack in OPENED.items():
         if beginning.startswith(magic):
             with unpack(path, "rb") as file:

@@ -25,7 +25,14 @@ ESCAPES = (  # as JSON, logs and addresses write them: these end in a letter or 
     rf"%[Cc]2%{LATIN_BETWEEN}",
     "%[Ee]2%8[01]%[89ABab][0-9A-Fa-f]",  # the same as U+20..
 )
-BEFORE = rf"(?:(?<![^\W_])|{'|'.join(f'(?<={escape})' for escape in ESCAPES)})"  # a word may begin here
+TWICE = tuple(escape.replace("%", "%25") for escape in ESCAPES if "%" in escape)  # of an address within an address
+BEFORE = rf"(?:(?<![^\W_])|{'|'.join(f'(?<={escape})' for escape in (*ESCAPES, *TWICE))})"  # a word may begin here
+# A name in place of such an id would damage what it is found in: numbers like 1e-05, times, and what JSON is made of.
+NO_WORD = re.compile(
+    r"""[\d:.+-]*\d(?:[eET][+-]?\d[\d:.+-]*)?Z?|[\s,:{}\[\]]*(?:true|false|null)[\s,:{}\[\]]*"""
+    r"""|\s*".*|.*"\s*|.*"\s*[,:}\]].*|.*[,:{\[]\s*".*""",
+    re.DOTALL,
+)
 SHORTEST_IN_TEXTS = 4  # characters; a shorter id is a syllable of other words
 # Columns, and fields of JSON, that hold people and nothing else: only there an ordinary word is somebody.
 OF_PEOPLE = ("actor", "added_by", "caller", "operator", "owner", "photographer", "user", "user_id", "who")
@@ -46,11 +53,12 @@ class Person:
     def pseudonym(self) -> str:
         return f"erased-{self.hash[:16]}"
 
-    @property
+    @cached_property
     def in_texts(self) -> bool:
         """Whether the id is looked for inside of longer texts: "dog" or "2026" would be found in everybody's."""
         letters = sum(character.isalpha() for character in self.id)
-        return len(self.id) >= SHORTEST_IN_TEXTS and 0 < letters < len(self.id)
+        is_word = len(self.id) >= SHORTEST_IN_TEXTS and 0 < letters < len(self.id)
+        return is_word and NO_WORD.fullmatch(self.id) is None
 
     @cached_property
     def spellings(self) -> tuple[str, ...]:
@@ -124,8 +132,9 @@ def _spellings(text: str) -> Iterator[str]:
         yield JSON_CODE.sub(lambda found: rf"\u{found[1].upper()}", quoted)
     yield json.dumps(text, ensure_ascii=False)[1:-1]
     for quoted in (quote(text, safe=""), quote(text), quote_plus(text)):
-        yield quoted
-        yield URL_CODE.sub(lambda found: found[0].lower(), quoted)
+        for once in (quoted, URL_CODE.sub(lambda found: found[0].lower(), quoted)):
+            yield once
+            yield quote(once)
     in_html = html.escape(text)
     yield html.escape(text, quote=False)
     yield in_html

@@ -254,5 +254,7 @@ def _texts_in(values: Series) -> Iterator[tuple[str, Iterable[str]]]:
             yield from _texts_in(values.struct.field(name))
     elif isinstance(kind, polars.Binary):
         yield values.name, (value.decode(errors="replace") for value in values.drop_nulls().unique())
-    elif isinstance(kind, polars.String | polars.Categorical | polars.Enum):
+    elif isinstance(kind, polars.Enum):  # its words stand in the file, whether a row has them or not
+        yield values.name, kind.categories
+    elif isinstance(kind, polars.String | polars.Categorical):
         yield values.name, values.drop_nulls().unique().cast(polars.String)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import reduce
+from functools import partial, reduce
 from types import MappingProxyType
 from typing import Any
 
@@ -53,6 +53,7 @@ def pseudonymised(
     people: Sequence[Person],
     *,
     except_in: Collection[str] = (),
+    kept: Callable[[str, Mapping[str, Any]], Collection[str]] = lambda _table, _row: (),
     before: Mapping[str, Callable[[], object]] = NOTHING,
     then: Mapping[str, Callable[[Connection], object]] = NOTHING,
 ) -> dict[str, Counter[str]]:
@@ -61,6 +62,7 @@ def pseudonymised(
     Every table is read once for all people; only rows that name somebody are locked.
 
     Args:
+        kept: columns of a row of a table that stay as they are.
         before: by table, what to do before it is changed.
         then: what to do in the same transaction.
     """
@@ -78,7 +80,7 @@ def pseudonymised(
             before[table.name]()
         with engine.begin() as connection:
             for row in found:
-                for person in _renamed(connection, table, row, people):
+                for person in _renamed(connection, table, row, people, partial(kept, table.name)):
                     changed[person.hash][table.name] += 1
             if table.name in then:
                 then[table.name](connection)
@@ -135,13 +137,20 @@ def _query(table: Table) -> Select[Any]:
     return select(*columns, *(column for column in table.primary_key.columns if column not in texts))
 
 
-def _renamed(connection: Connection, table: Table, found: dict[str, Any], people: Sequence[Person]) -> list[Person]:
+def _renamed(
+    connection: Connection,
+    table: Table,
+    found: dict[str, Any],
+    people: Sequence[Person],
+    kept: Callable[[Mapping[str, Any]], Collection[str]],
+) -> list[Person]:
     """Who was named in a row, as it is by now."""
     key = [column == found[column.name] for column in table.primary_key.columns]
     row = connection.execute(_query(table).where(*key).with_for_update()).mappings().one_or_none()
     if row is None:
         return []
-    old = {column: row[column.name] or "" for column in _texts(table)}
+    stays = set(kept(dict(row)))
+    old = {column: row[column.name] or "" for column in _texts(table) if column.name not in stays}
     new = dict(old)
     named = [person for person in people if any(person.named_in(text, column.name) for column, text in old.items())]
     for person in named:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import fcntl
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, Table, delete, func, inspect, select, table
+from sqlalchemy import Connection, Engine, delete, func, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.erasing.compaction import compact_tables, emptied_log, empty_log, rewrite_file
@@ -26,11 +27,13 @@ from common.erasing.looking import look
 from common.erasing.person import Person
 from common.erasing.scan import Found, Wanted, scan_tables
 from common.erasing.second_copy import SecondCopy
-from common.erasing.texts import pseudonymised, tables_of
+from common.erasing.texts import pseudonymised
+from common.erasing.whose import decided_in, folders_of_others, of_others, others_here
 from common.panel.audit import AuditLog, entries, sealed_anew
 from common.panel.operators import operators
 from common.state.database import create_tables
 from common.state.erasures import ERASED_BEFORE, ErasureStore, keys
+from common.state.overrides import overrides
 
 ONE_MACHINE = "files and kept answers of this machine only were searched: others need the id, too"
 log = structlog.get_logger(__name__)
@@ -66,7 +69,7 @@ class Erasing:
         self.journal = Journal(engine, keeper.scope)
         self._copy = SecondCopy(var_dir, keeper.scope)
         create_tables(engine, operators.metadata)  # on the command line nobody else made it yet
-        self._untouched = untouched
+        self._untouched = [*untouched, *folders_of_others(keeper.scope, var_dir)]
         # Of wishes under way, by person and time: what finds their pictures elsewhere.
         self._pictures: dict[tuple[str, str], Belongings] = {}
 
@@ -113,12 +116,14 @@ class Erasing:
             wanted = Wanted(people, pieces, [whole for found in pictures.values() for whole in found.wholes])
             certificates, changed = self._cleaned(people)
             files = cleaned(self._var_dir, wanted, self._in_copy, except_in=[*self._untouched, *self._state_files()])
-            left = compact_tables(self.engine, changed & {table.name for table in self._tables(self.engine)})
+            tables = self._tables(self.engine)
+            left = compact_tables(self.engine, changed & tables)
             found = self._proof(wanted)
+            notes = self._notes(found, left, tables)
             for person, certificate in zip(people, certificates, strict=True):
                 certificate.add({"other files": files} if files else {})
                 even = sum(one.even for wish, one in pictures.items() if wish[0] == person.hash)
-                if not self._certify(person, certificate, found, left, even):
+                if not self._certify(person, certificate, found, notes, even):
                     hashes.discard(person.hash)
             for wish in pictures:
                 if wish[0] in hashes:
@@ -177,8 +182,11 @@ class Erasing:
             certificate.add(self.keeper.remove_files(left, removed=certificate.removed))
             certificates.append(certificate)
         apart = self.keeper.rename_in_texts(people)
-        answers = self.keeper.remove_answers(people)
         others = self._renamed(self.engine, people, except_in=self.keeper.kept_apart)
+        with self.engine.begin() as connection:
+            self.store.count_change(connection)  # owners have other names now
+        self.keeper.forget_in_memory()
+        answers = self.keeper.remove_answers(people)
         for person, certificate in zip(people, certificates, strict=True):
             renamed = apart[person.hash] + others[person.hash]
             changed |= set(renamed)
@@ -194,11 +202,17 @@ class Erasing:
             AuditLog(engine, self.keeper.scope).record(actor="erasure", action="audit.sealed_anew", reason=reason)
 
         before, then = {entries.name: announced}, {entries.name: sealed_anew}
-        return pseudonymised(engine, people, except_in=except_in, before=before, then=then)
+        apart = {*except_in, *self.keeper.left_alone, *of_others(self.keeper.scope, self._tables(engine))}
+        return pseudonymised(engine, people, except_in=apart, kept=self._kept, before=before, then=then)
+
+    def _kept(self, table: str, row: Mapping[str, Any]) -> Collection[str]:
+        if table != overrides.name or "scope" not in row:
+            return ()
+        return self.keeper.decisions_found_by if decided_in(self.keeper.scope, row["scope"]) else row.keys()
 
     def _in_copy(self, copy: Engine, people: Sequence[Person]) -> None:
         """The same in another database: a copy that somebody left under VAR_DIR."""
-        known = {table.name for table in self._tables(copy)} >= set(self.keeper.counted)
+        known = self._tables(copy) >= set(self.keeper.counted)
         for person in people if known else ():
             with copy.begin() as connection:
                 self.keeper.remove(connection, person, self.keeper.belongings(connection, person))
@@ -223,20 +237,30 @@ class Erasing:
         scan_tables(self.engine, wanted, found)
         return found
 
-    def _certify(self, person: Person, certificate: Certificate, found: Found, left: Sequence[str], even: int) -> bool:
-        """False if the person was wished for once more meanwhile, and so is under way again."""
-        certificate.proof = found.as_json()
-        certificate.finished_at = self._now().astimezone(UTC).isoformat(timespec="milliseconds")
-        notes = [] if person.in_texts else ["the id is an ordinary word: only fields of people were searched for it"]
+    def _notes(self, found: Found, left: Sequence[str], tables: Collection[str]) -> list[str]:
+        """What certificates of all who were erased together say."""
+        notes = []
         if found.longer:
             notes.append("ids of others contain this one: their databases were written anew, and searched by value")
         if left:
             notes.append(f"deleted bytes stay in free space of {', '.join(left)} until it is used again")
-        if even:
-            notes.append(f"pictures too even to be told from others, or without a file, so not searched for: {even}")
+        others = [] if found.clean else others_here(self.keeper.scope, self._var_dir, tables)
+        left_to = "what {} has was left to it: give it the id, too, and then this service once more"
+        notes += map(left_to.format, others)
         if self.engine.dialect.name != "sqlite":
             notes.append(ONE_MACHINE)
-        certificate.notes = notes
+        return notes
+
+    def _certify(
+        self, person: Person, certificate: Certificate, found: Found, shared: Sequence[str], even: int
+    ) -> bool:
+        """False if the person was wished for once more meanwhile, and so is under way again."""
+        certificate.proof = found.as_json()
+        certificate.finished_at = self._now().astimezone(UTC).isoformat(timespec="milliseconds")
+        notes = [] if person.in_texts else ["the id is an ordinary word: only fields of people were searched for it"]
+        if even:
+            notes.append(f"pictures too even to be told from others, or without a file, so not searched for: {even}")
+        certificate.notes = [*notes, *shared]
         if not self.journal.finish(certificate):
             certificate.finished_at = None
             return False
@@ -247,9 +271,9 @@ class Erasing:
     def _person(self, user_id: str) -> Person:
         return Person(user_id, self.store.person(user_id))
 
-    def _tables(self, engine: Engine) -> Sequence[Table]:
+    def _tables(self, engine: Engine) -> set[str]:
         with engine.connect() as connection:
-            return tables_of(connection)
+            return set(inspect(connection).get_table_names())
 
     def _counted(self, connection: Connection) -> dict[str, int]:
         seen = inspect(connection)

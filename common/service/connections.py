@@ -26,6 +26,7 @@ SLOW_S = 2.0  # who takes longer to send a head or a body has to go where others
 ANSWERED, SLOW, IDLE, STARTING = range(4)
 MAX_HEAD_BYTES = 64 * 1024  # also of what comes between two pieces of a body, and after the last
 MAX_HEADERS = 200
+MOST = 2_048  # connections; 128 MiB of unfinished heads at the most, and to look at all of them takes 10 ms
 MAX_UNREAD_BYTES = 64 * 1024 * 1024  # thrown away, so that a caller who sends first gets to see our answer
 
 # What the caller is sending: a head, a body, nothing that we wait for, nothing any more that we read.
@@ -185,7 +186,7 @@ class Connections:
     """
 
     def __init__(self, most: int | None = None) -> None:
-        self.most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 if most is None else most
+        self.most = min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2) if most is None else most
 
     def sweep(self, connections: Iterable[Any]) -> None:
         """Ends those whose callers are too slow."""

@@ -128,7 +128,7 @@ class Gateway:
                 if reply.status or task is None or not self._drain.begun:
                     raise
                 task.uncancel()  # whoever cancelled it waits for no answer, but the caller does
-                await reply.problem(not_now(TimeoutError(), "this process stops; sending it again is safe"))
+                await reply.problem(not_now(TimeoutError(), f"this process stops; {_whether_done(scope['method'])}"))
             except (TimeoutError, PoolFull) as error:
                 log.warning("http.out_of_time", path=scope["path"], error=type(error).__name__)
                 await reply.problem(not_now(error, "it could not be done in time"))
@@ -233,6 +233,10 @@ def _tell(traced: Span, scope: Scope, status: int, request_id: str) -> None:
             "request.id": request_id,
         }
     )
+
+
+def _whether_done(method: str) -> str:
+    return "sending it again is safe" if method in READING else "whether it was done is not known"
 
 
 def _callers(call: Call, headers: Headers) -> dict[str, str]:

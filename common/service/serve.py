@@ -6,6 +6,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import uvicorn
@@ -20,7 +21,7 @@ MODEL_NICENESS = 10  # about a tenth of the processor time of a process that wan
 # After each of its callbacks the event loop has to get the interpreter back from the threads that work. 50 small
 # messages beside two busy threads took 0.03 to 1.2 s with Python's 5 ms, and 0.02 to 0.08 s with this.
 SWITCH_S = 0.0002
-MOST_FILES = 65_536  # of which half may be connections; a usual soft limit is 1,024
+MOST_FILES = 8_192  # a usual soft limit is 1,024
 DRAIN_S = 5  # how long requests at work may take to finish once nothing new is accepted
 
 
@@ -58,4 +59,5 @@ def _allow_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        with suppress(ValueError, OSError):  # some systems have a bound of their own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

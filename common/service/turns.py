@@ -20,10 +20,14 @@ class Turns:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._taken = False  # in this turn of the loop
         self._began_s = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def take(self) -> None:
         """Returns in a turn in which no other request begins; at once if this is one."""
         loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # those who waited on one that has ended are gone with it
+            self._loop, self._taken = loop, False
+            self._waiting.clear()
         if not self._taken:
             self._taken, self._began_s = True, loop.time()
             loop.call_soon(self._next)

@@ -102,10 +102,12 @@ class Controls:
     def remove(self, target: str) -> bool:
         """Back to automatic; False if it was so already, and `Problem` 503 where that is only stored."""
         removed = self._store.remove(self._target(target).name)
-        if removed is not None:
-            log.warning("switch.removed", target=target, **removed.as_json())
+        if removed is None:
+            self.refresh()
+            return False
+        log.warning("switch.removed", target=target, **removed.as_json())
         seen_here(self, "the switch is removed", "switches")
-        return removed is not None
+        return True
 
     def as_json(self) -> list[dict[str, Any]]:
         """Everything that can be switched, with its switch and how it stands by itself."""

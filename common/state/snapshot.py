@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import structlog
 
 REFRESH_EVERY_MS = 1_000
-LAST_S = 2.0  # how long the end waits for a call that is under way
+LAST_S = 2.0  # how long the end waits for calls that are under way, for all of them together
 Value = TypeVar("Value")
 log = structlog.get_logger(__name__)
 
@@ -47,23 +47,35 @@ class Snapshot(Generic[Value]):
 async def kept_fresh(
     refresh: Callable[[], None], *, every_ms: float = REFRESH_EVERY_MS, first_within_ms: float = 0
 ) -> AsyncIterator[None]:
-    """Calls `refresh` again and again, in a thread, for as long as the `async with` block lasts.
+    """Calls `refresh` again and again, in a thread, for as long as the `async with` block lasts."""
+    async with all_kept_fresh((refresh, every_ms), first_within_ms=first_within_ms):
+        yield
 
-    The block begins when the first call is over, or after `first_within_ms` if that is sooner. `refresh` should not
-    raise for lasting reasons such as a lost database, which `Snapshot` takes care of. A call that is under way at the
-    end is waited for: it uses what its owner closes next.
+
+@asynccontextmanager
+async def all_kept_fresh(*kept: tuple[Callable[[], None], float], first_within_ms: float = 0) -> AsyncIterator[None]:
+    """Calls each, and again so many milliseconds after it returned; none of them waits for another.
+
+    The block begins when all first calls are over, or after `first_within_ms` if that is sooner. They should not raise
+    for lasting reasons such as a lost database, which `Snapshot` takes care of. Calls that are under way at the end are
+    waited for: they use what their owner closes next.
     """
-    first, over = asyncio.Event(), asyncio.Event()
-    keeper = asyncio.create_task(_refresh_until(over, refresh, every_ms, first))
+    over, firsts = asyncio.Event(), [asyncio.Event() for _ in kept]
+    keepers = [
+        asyncio.create_task(_refresh_until(over, refresh, every_ms, first))
+        for (refresh, every_ms), first in zip(kept, firsts, strict=True)
+    ]
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(first_within_ms / 1000):
-                await first.wait()
+                for first in firsts:
+                    await first.wait()
         yield
     finally:
         over.set()
-        await asyncio.wait([keeper], timeout=LAST_S)
-        keeper.cancel()
+        await asyncio.wait(keepers, timeout=LAST_S)
+        for keeper in keepers:
+            keeper.cancel()
 
 
 async def _refresh_until(

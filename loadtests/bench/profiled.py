@@ -1,6 +1,6 @@
 """Runs a service with a watch over its processor time: `python -m loadtests.bench.profiled FILE MODULE ARGUMENTS`.
 
-A thread looks at every other thread each 2 ms, and books what that one's own clock has gained since (pthreads tell it)
+A thread looks at every other thread each 2 ms, and books what that one's own clock has gained since (the kernel tells)
 under the part of the code in which it stands: no idle time, and no cost for each call, as a tracing profiler has. FILE
 is written anew four times a second: milliseconds so far by part, since the process began. What the process has worked
 and no thread of Python's was seen to do is the libraries' own. Linux only.
@@ -38,15 +38,23 @@ class Watch:
     def look(self) -> None:
         """Book what each thread but this one has worked since the last look."""
         frames = sys._current_frames()  # the documented way to see other threads
+        kernel_ids = {thread.ident: thread.native_id for thread in threading.enumerate()}
         for thread in frames.keys() - {threading.get_ident()}:
+            if (kernel_id := kernel_ids.get(thread)) is None:  # it is beginning or ending
+                continue
             try:
-                now_ns = time.clock_gettime_ns(time.pthread_getcpuclockid(thread))
+                now_ns = time.clock_gettime_ns(clock_of(kernel_id))
             except OSError:  # it has just ended
                 continue
             gained_ns = now_ns - self._clocks.get(thread, now_ns)
             self._clocks[thread] = now_ns
             if gained_ns > 0:
                 self.ms_by_part[part_of(stack(frames[thread]))] += gained_ns / 1e6
+
+
+def clock_of(kernel_id: int) -> int:
+    """The processor time of a thread, which the kernel refuses when it is gone; pthreads would read freed memory."""
+    return (~kernel_id << 3) | 6
 
 
 def stack(frame: FrameType | None) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from photostock.feedback.store import events
 
 Ints = npt.NDArray[np.int64]
 MOST_PAIRS = 1_000_000  # rows of the per-position counts that are read
-BLOCK_ROWS = 100_000  # events that are in memory at a time, and those of one person more
+BLOCK_ROWS = 5_000  # events in memory at a time, and those of one person more: a block holds the interpreter up
 
 COLUMNS = ("user_id", "at", "kind", "photo_id", "query", "position", "served_by")
 SCHEMA = {name: pl.Int64 if name == "position" else pl.String for name in COLUMNS}

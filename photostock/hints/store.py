@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +33,7 @@ from photostock.moments import moment
 
 MAX_HINTS = 10_000
 MAX_HISTORY = 1_000  # changes that are remembered; the oldest are forgotten
+TEXTS = ("id", "when", "then", "owner", "reason")
 
 metadata = MetaData()
 table = Table(
@@ -107,9 +109,9 @@ class HintStore:
     def all(self, known: Hints | None = None) -> Hints:
         """Those that are in force now, in the order in which they were added; `known` itself if it is just these."""
         with self._engine.connect() as connection:
-            if known is not None:  # read in a fraction of the time; of a hint only the names of people are ever changed
-                stored = connection.execute(_chosen(table.c.id, table.c.owner, table.c.reason))
-                if [tuple(row) for row in stored] == [(hint.id, hint.owner, hint.reason) for hint in known.hints]:
+            if known is not None:  # read in a fraction of the time; of a hint only texts change, where a name goes
+                stored = connection.execute(_chosen(*(table.c[name] for name in TEXTS)))
+                if [tuple(row) for row in stored] == list(map(attrgetter(*TEXTS), known.hints)):
                     return known
             return Hints(_in_force(connection))
 

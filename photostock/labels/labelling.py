@@ -55,7 +55,7 @@ def label(votes: Sequence[Vote], seen: Clicks) -> Labelled:
     names = sorted(set(functions.values()))
     place = {name: column for column, name in enumerate(names)}
     said, teaching = np.full((2, len(rows), len(names)), SILENT)
-    for vote in votes:
+    for vote in reversed(votes):  # of two in one cell the newer one counts
         cell = rows[_pair(vote)], place[functions[_function(vote)]]
         said[cell] = int(vote.relevant)
         if vote.taught:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from photostock.catalogue import Photo
 from photostock.index.encoder import Encoder, encode_all
 from photostock.labels.pairs import LabelledPair
+from photostock.overriding import same_query
 
 MOST_TOLD_WRONG = 2  # of the wrong answers, if people said of so many that they are wrong
 POOL = 30  # nearest photos among which the wrong answers of a query are drawn
@@ -54,10 +55,10 @@ class ListMaker:
         self._told_wrong: dict[str, list[int]] = {}
         for pair, row in labelled:
             if not pair.right:
-                self._told_wrong.setdefault(pair.query.lower(), []).append(row)
+                self._told_wrong.setdefault(same_query(pair.query), []).append(row)
         self._right: dict[str, set[str]] = {}  # texts that answer a query: people may have chosen two photos for it
         for query, row, _ in self._answers:
-            self._right.setdefault(query.lower(), set()).add(self._texts[row])
+            self._right.setdefault(same_query(query), set()).add(self._texts[row])
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -66,8 +67,8 @@ class ListMaker:
         """The queries with these numbers: the right answer first, then wrong ones, drawn anew each time."""
         made = []
         for (query, row, cosines), number in zip(self._searched(numbers), numbers, strict=True):
-            right = self._right[query.lower()]
-            told = [other for other in self._told_wrong.get(query.lower(), ()) if self._texts[other] not in right]
+            right = self._right[same_query(query)]
+            told = [other for other in self._told_wrong.get(same_query(query), ()) if self._texts[other] not in right]
             near = np.argsort(-cosines, kind="stable")[: POOL + len(right) + len(told)]
             wrong = [int(other) for other in near if self._texts[other] not in right and int(other) not in told]
             some = rng.permutation(told)[:MOST_TOLD_WRONG].tolist() if told else []

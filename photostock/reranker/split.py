@@ -31,19 +31,22 @@ class Split:
         """The same photos and seed give the same split, in whatever order they come.
 
         Args:
-            labelled: ids of photos that are learnt from wherever chance would have put them, also without a query.
+            labelled: ids of photos that are learnt from wherever chance would have put them, also without a query;
+                but where too few others are left to tune with, some tune.
         """
         whole = sorted(photos, key=lambda photo: photo.id)
         asked = [photo for photo in whole if photo.queries]
         order = np.random.default_rng(seed).permutation(len(asked))
         drawn = [asked[index] for index in order[: min(MOST_PHOTOS, round((1 - EVALUATION_SHARE) * len(asked)))]]
         tuning = round(TUNING_SHARE * len(drawn))
-        used = [photo for photo in drawn if photo.id not in labelled]
-        if tuning == 0 or len(used) - tuning < 2:
+        if tuning == 0:
             raise NothingToLearnFrom(
                 f"{len(asked)} photos have queries; a reranker needs some dozens, better thousands"
             )
-        return cls([*used[tuning:], *(photo for photo in whole if photo.id in labelled)], used[:tuning])
+        drawn.sort(key=lambda photo: photo.id in labelled)  # they tune only where nothing else is left
+        tuned = {photo.id for photo in drawn[:tuning]}
+        rest = [photo for photo in drawn[tuning:] if photo.id not in labelled]
+        return cls([*rest, *(one for one in whole if one.id in labelled and one.id not in tuned)], drawn[:tuning])
 
     @property
     def photos(self) -> list[Photo]:

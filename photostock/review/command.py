@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from common.command_line import Failed
+from common.command_line import Failed, by_the_way
 from common.releases.proposing import Proposal, candidate_of
 from common.releases.review import report_of
 from common.versions.registry import CHAMPION, Registry
@@ -89,7 +89,8 @@ async def _ask_both(settings: PhotoSettings, questions: Sequence[Question], *, c
             )
             for version in (champion, candidate)
         ]
-        await propose(engine, candidate)
+        with by_the_way("which overrides may go", command=f"python -m photostock label --version {candidate}"):
+            await propose(engine, candidate)
     return Both(questions, *asked)
 
 

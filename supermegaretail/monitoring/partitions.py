@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 
 import polars as pl
@@ -52,6 +53,7 @@ class Partitions:
         self.folder = folder
         self._most_bytes = most_bytes
         self._most_days = most_days
+        self._rows: dict[Path, int] = {}  # of files with few bytes; no name is used again
         self.damaged = Counter("prediction_log_damaged_files_total", "Files that were set aside.", registry=None)
 
     def write(self, rows: pl.DataFrame, day: date) -> None:
@@ -102,19 +104,25 @@ class Partitions:
                 if path.suffix not in (".parquet", DAMAGED) and time.time() - status.st_mtime > FORGOTTEN_AFTER_S:
                     path.unlink(missing_ok=True)
             if day < today:
-                _remove_if_empty(folder)
+                _remove_if_forgotten(folder)
 
     def join(self, *, today: date | None = None) -> None:
         """Joins small files of a day into larger ones, sorted by target day, so that little of them is looked at."""
         today = today or datetime.now(UTC).date()
-        for day, folder in self._days():
-            small = [stored for stored in self.files() if stored.day == day and stored.size < JOINED_BYTES // 2]
+        few_bytes = [stored for stored in self.files() if stored.size < JOINED_BYTES // 2]
+        known = self._rows
+        rows = self._rows = {
+            stored.path: known[stored.path] if stored.path in known else _rows_in(stored.path) for stored in few_bytes
+        }
+        few_rows = (stored for stored in few_bytes if rows[stored.path] < JOINED_ROWS // 2)
+        for day, group in groupby(few_rows, key=lambda stored: stored.day):
+            small = list(group)
             if len(small) < (2 if day < today else JOIN_TODAY_FROM):
                 continue
-            with _claimed(folder / ".joining") as mine:
+            with _claimed(small[0].path.with_name(".joining")) as mine:
                 if mine:
-                    for group in _groups(small):
-                        self._join(group, day)
+                    for together in _groups(small, rows):
+                        self._join(together, day)
 
     def _join(self, group: list[Stored], day: date) -> None:
         paths = [stored.path for stored in group]
@@ -194,11 +202,11 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-def _groups(files: list[Stored]) -> Iterator[list[Stored]]:
+def _groups(files: list[Stored], rows_of: Mapping[Path, int]) -> Iterator[list[Stored]]:
     """Two files or more at a time, up to `JOINED_BYTES` and `JOINED_ROWS` together."""
     group, size, rows = list[Stored](), 0, 0
     for stored in files:
-        more = _rows_in(stored.path)
+        more = rows_of[stored.path]
         if group and (size + stored.size > JOINED_BYTES or rows + more > JOINED_ROWS):
             if len(group) > 1:
                 yield group
@@ -231,11 +239,11 @@ def _listed(folder: Path) -> list[tuple[Path, os.stat_result]]:
     return found
 
 
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:  # not empty, or gone
-        return
+def _remove_if_forgotten(folder: Path) -> None:
+    """One that is empty, but not one that was just made for a file."""
+    with suppress(OSError):  # not empty, or gone
+        if time.time() - folder.stat().st_mtime > FORGOTTEN_AFTER_S:
+            folder.rmdir()
 
 
 @contextmanager

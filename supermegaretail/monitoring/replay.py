@@ -101,7 +101,10 @@ def compared(then: LoggedRequest, now: ForecastAnswer, history: SalesHistory) ->
         "version": then.version,
         "seed": then.seed,
         "same": all(item["same"] for item in items),
-        "versions": {"then": then.versions, "now": now.versions},
+        "versions": {
+            part: {"then": then.versions.get(part), "now": now.versions.get(part)}
+            for part in sorted({*then.versions, *now.versions})
+        },
         "sales_known_until": {"then": _iso(then.known_until), "now": _iso(history.last_day)},
         "items": items,
     }

@@ -35,7 +35,7 @@ def add_monitoring(routes: APIRouter, engine: Engine) -> None:
                 raise
             told = {"same_bytes": None, "why_not": problem.detail}
         try:
-            return told | await replay(engine, request_id, call)
+            return await replay(engine, request_id, call) | told
         except Problem as problem:
             if problem.status not in (404, 503) or told["same_bytes"] is None:
                 raise

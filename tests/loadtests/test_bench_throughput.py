@@ -13,7 +13,7 @@ import common.deadline
 import supermegaretail.forecast
 from loadtests.bench.parts import SERVER, part_of
 from loadtests.bench.profile import REST, percents, profile_of, profile_table, watched
-from loadtests.bench.profiled import Watch, stack
+from loadtests.bench.profiled import Watch, clock_of, stack
 from loadtests.bench.throughput import CACHED, CASES, FORECASTS, Pace, Played, below_share, results_table
 from loadtests.bench.validating_server import Route, create_app
 from loadtests.processes import Program
@@ -90,6 +90,21 @@ def test_a_thread_is_booked_for_what_it_works_and_not_for_what_it_waits() -> Non
     over.set()
     assert 20.0 <= booked_ms <= 1e3 * (time.monotonic() - started_s)
     assert sum(watch.told().values()) == pytest.approx(1e3 * (time.process_time() - time.thread_time()), rel=0.2)
+
+
+def test_the_clock_of_a_thread_that_has_ended_is_refused() -> None:
+    over = threading.Event()
+    waiting = threading.Thread(target=over.wait)
+    waiting.start()
+    kernel_id = waiting.native_id or 0
+    clock = clock_of(kernel_id)
+    assert time.clock_gettime_ns(clock) > 0
+    over.set()
+    waiting.join()
+    while Path(f"/proc/self/task/{kernel_id}").exists():  # the kernel's thread ends a little later
+        time.sleep(0.01)
+    with pytest.raises(OSError, match="Invalid argument"):
+        time.clock_gettime_ns(clock)
 
 
 def test_a_watched_program_is_the_same_module_with_the_same_arguments() -> None:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from sqlalchemy import text
 
+from common.state.overrides import OverrideStore
+from common.versions.registry import Registry
 from photostock.catalogue import Photo
 from photostock.erasing import PIECE_BYTES, piece_of
+from photostock.hints import HintStore
+from photostock.hints.rules import Hint
 from photostock.own_pictures.reading import as_jpeg
 from photostock.own_pictures.store import PictureStore
+from photostock.reranker.training_ids import TRAINING_IDS
 from photostock.settings import PhotoSettings
+from tests.photostock.test_erasing import ADMIN, filled, serving
+from tests.photostock.test_erasing import erased as begun
 from tests.photostock.test_erasing_again import WISH, opened
+from tests.waiting import eventually
 
 PERSON = "person_4711"
 
@@ -105,3 +115,47 @@ def test_a_reason_that_names_the_person_as_an_erasure_would_find_them_is_refused
     erasing, _ = opened(var_dir)
     with pytest.raises(ValueError, match="must not name"):
         erasing.begin("u-30", owner="Eve", reason=reason)
+
+
+async def test_every_replica_tells_the_other_name_of_an_owner_although_the_override_goes_on(var_dir: Path) -> None:
+    ends_at = (datetime.now(UTC) + timedelta(days=20)).isoformat()
+    ban = {"photo_id": "others-2", "query": "harbour", "effect": "ban", "ends_at": ends_at}
+    async with serving(var_dir) as (client, _), serving(var_dir) as (other, _):
+        await filled(client)
+        decided = {**ban, "owner": PERSON, "reason": "it is blurred"}
+        assert (await client.post("/v1/admin/overrides", json=decided, headers=ADMIN)).status_code == 201
+
+        async def owners() -> set[str]:
+            listed = [await one.get("/v1/admin/overrides", headers=ADMIN) for one in (client, other)]
+            return {one["owner"] for answer in listed for one in answer.json()["overrides"]}
+
+        async def known() -> bool:
+            return await owners() == {PERSON}
+
+        async def renamed() -> bool:
+            [owner] = await owners() or {""}
+            return owner.startswith("erased-")
+
+        await eventually(known)
+        await begun(client, PERSON)
+        await eventually(renamed)
+
+
+def test_models_that_learnt_from_their_decisions_are_listed_also_from_those_that_are_over(var_dir: Path) -> None:
+    erasing, catalogue = opened(var_dir)
+    catalogue.add([Photo("theirs", title="harbour", photographer=PERSON)])
+    store, hints, now = OverrideStore(erasing.engine, "photostock"), HintStore(erasing.engine), datetime.now(UTC)
+    usual: dict[str, Any] = {"reason": "because", "ends_at": now + timedelta(days=9), "now": now}
+    mine, bobs = (store.add(f"{one}\ndog", {}, owner=one, **usual).id for one in (PERSON, "Bob"))
+    over = hints.add(Hint("", "pooch", "dog", PERSON, "they are", ""))
+    assert hints.remove(over.id)
+    registry = Registry(PhotoSettings(var_dir=var_dir).registry_dir)
+    for functions, photos in (([bobs], "[]"), ([bobs, mine, over.id], "[]"), ([mine], '["theirs"]')):
+        labels = {"fingerprint": "f", "rows": 3, "functions": functions}
+        files = {"model": repr(functions).encode(), TRAINING_IDS: photos.encode()}
+        registry.publish("reranker", files, alias=None, training={"labels": labels})
+    told = erasing.begin(PERSON, **WISH).certificate.retrain
+    assert [(one["version"], one["why"]) for one in told] == [
+        ("1.1.0", "trained with 2 of their decisions"),
+        ("1.2.0", "trained with 1 of the photos and 1 of their decisions"),
+    ]

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, select, text
 
 from common.state.database import open_state
 from photostock.contract import Event
+from photostock.feedback import showings
 from photostock.feedback.learning import clicked_queries, with_clicked
 from photostock.feedback.report import feedback_report, wilson
 from photostock.feedback.store import FeedbackStore, events
@@ -130,6 +131,18 @@ def test_a_report_holds_the_days_that_were_asked_for(store: FeedbackStore) -> No
     report = feedback_report(store.engine, first=date(2026, 6, 7), last=date(2026, 6, 8))
     assert report.whole.shown == 2
     assert report.as_json()["first_day"] == "2026-06-07"
+
+
+def test_blocks_are_small_and_a_person_who_lies_on_the_border_of_two_counts_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FeedbackStore(engine, now=lambda: NOW)
+    seen = [event(kind="impression", user_id=f"u{n // 3}", position=n % 3 + 1) for n in range(300)]
+    store.record([*seen, *(event(user_id=f"u{n}") for n in range(100))])
+    whole = feedback_report(engine)
+    monkeypatch.setattr(showings, "BLOCK_ROWS", 7)
+    assert feedback_report(engine) == whole
+    assert max(map(len, showings._blocks(engine, None, None))) <= 7 + 4
 
 
 def test_the_interval_of_a_share_holds_it_and_narrows_with_counts() -> None:

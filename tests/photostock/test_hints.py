@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, text, update
 
 from photostock.hints import Hint, Hints, HintStore
 from photostock.hints import store as hint_store
@@ -127,6 +127,18 @@ def test_hints_that_have_ended_leave_room_for_others(tmp_path: Path, monkeypatch
     with pytest.raises(ValueError, match="already"):
         store.add(hint("one", "more"))
     assert len(store.history()) == 6
+
+
+@pytest.mark.parametrize("column", ["when", "then", "owner", "reason"])
+def test_a_hint_that_lost_a_name_is_read_again_and_else_what_is_known_stays(tmp_path: Path, column: str) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'state.sqlite3'}")
+    store = HintStore(engine)
+    store.add(hint("zoë", "photographer"))
+    known = store.all()
+    assert store.all(known) is known
+    with engine.begin() as connection:
+        connection.execute(update(hint_store.table).values({column: "erased-1"}))
+    assert [getattr(one, column) for one in store.all(known).hints] == ["erased-1"]
 
 
 def test_an_end_without_a_zone_is_utc_wherever_the_server_stands(monkeypatch: pytest.MonkeyPatch) -> None:

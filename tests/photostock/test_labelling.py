@@ -20,6 +20,7 @@ from photostock.feedback.override_truths import LEAST_LOOKS, truths
 from photostock.feedback.store import FeedbackStore
 from photostock.hints import HintStore
 from photostock.hints.rules import Hint
+from photostock.labels import labelling
 from photostock.labels.labelling import Labelled, labels_in_force
 from photostock.labels.pairs import LabelledPair, bounded, provenance
 from photostock.labels.retiring import FAR_DOWN, agreement_of, keep
@@ -174,6 +175,15 @@ def test_a_hint_speaks_of_searches_for_its_words_alone_and_of_photos_that_somebo
     assert [one.name for one in made.standings] == ["synonym by Eve"]
 
 
+def test_of_those_who_are_counted_together_the_newest_vote_about_a_pair_is_heard(
+    state: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling, "MOST_FUNCTIONS", 0)
+    decided(state, "ban", "a", "dog", made=MADE - timedelta(days=1))
+    decided(state, "pin", "a", "dog", owner="Ben")
+    assert pairs_of(labels_in_force(state, FOUR, now=NOW)) == {("dog", "a"): True}
+
+
 def pair(query: str, photo_id: str, *, right: bool = True, weight: float = 1.0) -> LabelledPair:
     return LabelledPair(query, photo_id, right, weight, ("0" * 16,), ("Ann",))
 
@@ -203,10 +213,21 @@ def test_a_labelled_photo_is_learnt_from_wherever_chance_put_it_and_tunes_nothin
     assert len(made.tuning) == len(split.tuning)
 
 
+@pytest.mark.parametrize("left", [0, 1, 3])
+def test_where_nearly_every_photo_is_labelled_there_is_still_something_to_tune_with(left: int) -> None:
+    drawn = Split.of(photos(), seed=1)
+    kept = {photo.id for photo in drawn.photos[:left]}
+    made = Split.of(photos(), seed=1, labelled={photo.id for photo in photos()} - kept)
+    tuned = {photo.id for photo in made.tuning}
+    assert kept <= tuned
+    assert len(tuned) == len(drawn.tuning)
+    assert {photo.id for photo in made.learning} == {photo.id for photo in photos()} - tuned
+
+
 def test_a_training_list_has_the_labels_weight_and_the_photos_that_people_said_are_wrong() -> None:
     some = [replace(photo, queries=()) for photo in photos()[:40]]
     some[0] = replace(some[0], queries=("red dog",))
-    labels = [pair("Red dog", some[7].id, weight=0.7), pair("red dog", some[39].id, right=False), pair("x", "gone")]
+    labels = [pair("Red, dog.", some[7].id, weight=0.7), pair("réd dog!", some[39].id, right=False), pair("x", "gone")]
     maker = ListMaker(some, WordEncoder(), labels=labels)
     assert len(maker) == 2
     for seed in range(5):

@@ -262,7 +262,7 @@ def test_a_damaged_file_goes_with_its_day(tmp_path: Path) -> None:
     partitions_in(tmp_path, most_days=3).tidy(today=date(2026, 6, 29))
     assert damaged.exists()
     partitions_in(tmp_path, most_days=2).tidy(today=date(2026, 6, 29))
-    assert not damaged.parent.exists()
+    assert not damaged.exists()
 
 
 def test_a_wrong_question_is_an_error_and_sets_no_file_aside(tmp_path: Path) -> None:

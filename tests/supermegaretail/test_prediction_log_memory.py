@@ -1,4 +1,4 @@
-"""Joining a day's files of the prediction log takes little memory beside a service that answers meanwhile."""
+"""Joining a day's files of the prediction log costs little beside a service that answers meanwhile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from supermegaretail.monitoring.partitions import Partitions
+from supermegaretail.monitoring.partitions import JOINED_BYTES, JOINED_ROWS, Partitions
 from supermegaretail.monitoring.records import table_of
 from tests.supermegaretail.test_prediction_log import answered, one
 
@@ -42,3 +42,19 @@ def test_joining_a_quarter_of_a_million_rows_takes_little_memory(tmp_path: Path)
     assert float(took.stdout) < MOST_MIB
     assert len(partitions.files()) < FILES
     assert partitions.read(lambda rows: rows.select(pl.len())).item() == rows
+
+
+def test_a_file_with_many_rows_is_not_written_again_and_looked_at_once_however_few_bytes_they_take(
+    tmp_path: Path,
+) -> None:
+    partitions = Partitions(tmp_path, most_bytes=2**30, most_days=36_500)
+    partitions.write(table_of(answered()).sample(JOINED_ROWS - 1_000, with_replacement=True), DAY)
+    (full,) = partitions.files()
+    assert full.size < JOINED_BYTES // 2
+    partitions.write(table_of(answered("r-2")), DAY)
+    before = partitions.files()
+    partitions.join(today=date(2026, 6, 30))
+    assert partitions.files() == before
+    full.path.write_bytes(b"")  # who looks at it again finds no rows
+    partitions.join(today=date(2026, 6, 30))
+    assert {stored.path for stored in partitions.files()} == {stored.path for stored in before}

@@ -203,7 +203,9 @@ async def test_where_nothing_was_ever_logged_the_command_line_says_so_and_makes_
 async def test_the_command_line_replays_without_a_running_api(var_dir: Path) -> None:
     async with service(settings_of(var_dir)) as client:
         await ask(client)
-    told = in_words(await replay_here("monday-order", settings_of(var_dir)))
+    replayed_here = await replay_here("monday-order", settings_of(var_dir))
+    assert all(both["then"] == both["now"] for both in replayed_here["versions"].values())
+    told = in_words(replayed_here)
     assert told.splitlines()[0].endswith("3 of 3 items come out the same")
     with pytest.raises(Failed, match="no forecast was logged"):
         await replay_here("never-asked", settings_of(var_dir))

@@ -86,6 +86,7 @@ async def test_a_forecast_has_the_same_bytes_though_the_event_that_it_was_made_w
         without = {"without": f"event={made['id']}"}
         changed = (await client.get("/v1/admin/replays/monday-order", params=without)).json()["changed"]
     assert "events" in told.json()["versions"]
+    assert again["versions"].keys() == told.json()["versions"].keys()
     assert again["same_bytes"] is True
     assert again["answer"] == told.json()
     assert any(one["where"].endswith("demand.0") for one in changed["differences"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from common.command_line import main
 from common.overrides.agreements import Agreement, Agreements
@@ -66,6 +67,30 @@ def state(var_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     return state
 
 
+@pytest.fixture
+def full(state: Engine) -> Iterator[None]:
+    """The database takes nothing that a model says of overrides, and everything else."""
+    with state.begin() as connection:
+        refused = "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        connection.execute(text(f"CREATE TRIGGER full BEFORE DELETE ON override_agreements {refused}"))
+    yield
+    with state.begin() as connection:
+        connection.execute(text("DROP TRIGGER full"))
+
+
+def promoted(state: Engine) -> tuple[int, str]:
+    """The exit code of `release promote`, and the version that is champion by it."""
+    settings = RetailSettings()
+    desk, other = desk_over(state, settings), {"1.0.0": "1.1.0", "1.1.0": "1.0.0"}
+    version = other[Registry(settings.registry_dir).champion("core") or ""]
+    release = desk.propose("core", version, who="ann", why="better by far", report={})
+    desk.start(release.id, who="ann", why="better by far", insist="whatever day it is")
+    why = ["--who", "ann", "--why", "better by far", "--insist", "whatever day it is"]
+    code = main(parser(), ["release", "promote", release.id, *why])
+    assert Registry(settings.registry_dir).champion("core") == version
+    return code, version
+
+
 def asked(state: Engine) -> set[str]:
     """The versions whose word is kept."""
     return {one["version"] for one in Agreements(state, "supermegaretail").all().values()}
@@ -88,11 +113,18 @@ def test_sales_that_froze_the_releases_prove_nothing_about_overrides(
 
 
 def test_promoting_a_version_asks_it_which_overrides_may_go(state: Engine) -> None:
-    settings = RetailSettings()
-    desk = desk_over(state, settings)
-    release = desk.propose("core", "1.1.0", who="ann", why="better by far", report={})
-    desk.start(release.id, who="ann", why="better by far", insist="whatever day it is")
-    why = ["--who", "ann", "--why", "better by far", "--insist", "whatever day it is"]
-    assert main(parser(), ["release", "promote", release.id, *why]) == 0
-    assert Registry(settings.registry_dir).champion("core") == "1.1.0"
-    assert asked(state) == {"1.1.0"}
+    code, version = promoted(state)
+    assert code == 0
+    assert asked(state) == {version}
+
+
+@pytest.mark.usefixtures("full")
+def test_a_release_that_worked_has_worked_also_where_it_is_not_known_which_overrides_may_go(
+    state: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(AutomaticRelease, "run", lambda *_: Ended("nothing to do", "no new day"))
+    codes = promoted(state)[0], main(parser(), ["release", "auto", "--dry-run"])
+    told = [line for line in capsys.readouterr().err.splitlines() if "disk full" in line]
+    assert codes == (0, 0)
+    assert ["`python -m supermegaretail label` asks again" in line for line in told] == [True, True]
+    assert asked(state) == {"0.1.0"}

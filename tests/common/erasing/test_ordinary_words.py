@@ -62,6 +62,37 @@ def test_what_fields_of_people_hold_goes(engine: Engine, value: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "2026-11-22T19",
+        "22T19",
+        "2026-11-22T19:31:00.5+00:00",
+        "000Z",
+        "1e-05",
+        "12e4",
+        '": "bob',
+        '"bob"',
+        "null}",
+        ', "',
+    ],
+)
+def test_an_id_like_a_time_a_number_or_json_itself_damages_no_time_and_no_json(engine: Engine, odd: str) -> None:
+    value = '{"at": "2026-11-22T19:31:00.000Z", "owner": "bob", "n": [1e-05, 12e4], "of": {"x": null}}'
+    rows = [("a", "2026-11-22T19:31:00.000Z", "alice", value), ("b", "ban", odd, "[]")]
+    written(engine, *rows)
+    person = Person(odd, "a" * 64)
+    pseudonymised(engine, [person])
+    assert read(engine) == [rows[0], ("b", "ban", person.pseudonym, "[]")]
+
+
+@pytest.mark.parametrize(
+    "plain", ["T-1000", "e-17", "12e4-x", "Ann, of 7", "Ann [Studio 7]", "ann@x.org", "a1b2c3d4", "u-17"]
+)
+def test_other_ids_are_looked_for_in_all_texts(plain: str) -> None:
+    assert Person(plain, "a" * 64).named_in(f"so said {plain}.")
+
+
 def test_lines_of_files_go_for_what_they_say_of_people_and_the_proof_sees_it_alike(tmp_path: Path) -> None:
     stays = [{"level": "info", "event": "ban"}, {"photo_id": "1042", "user_id": "bob"}, {"said": '{"user": "info"}'}]
     goes = [{"user_id": "1042"}, {"level": "x", "operator": "info"}, {"owner": "Zoë"}]

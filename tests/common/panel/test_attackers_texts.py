@@ -92,7 +92,7 @@ async def test_nobody_forges_a_line_of_the_log_or_of_the_audit_log(
     await client.get("/v1/admin/a%0d%0aforged=2%0aforged=3", headers=ADMIN)
     await client.post("/admin/login", data={"token": FORGED, "to": FORGED}, headers=HERE)
     lines = "".join(capsys.readouterr()).splitlines()
-    assert len(lines) > 10
+    assert len(lines) >= 10
     assert not [line for line in lines if line.startswith("forged") or "\x1b[2J" in line]
     for entry in (await client.get("/v1/admin/audit", headers=ADMIN)).json()["entries"]:
         told = [entry[name] for name in ("actor", "action", "target", "reason", "service")]

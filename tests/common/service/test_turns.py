@@ -74,3 +74,11 @@ async def test_after_a_rush_a_request_begins_at_once() -> None:
     alone = asyncio.create_task(turns.take())
     await asyncio.sleep(0)
     assert alone.done()
+
+
+def test_a_loop_that_ended_in_the_middle_of_a_turn_holds_up_nobody_on_the_next() -> None:
+    turns = Turns()
+    ended = asyncio.new_event_loop()
+    ended.run_until_complete(turns.take())
+    ended.close()
+    asyncio.run(asyncio.wait_for(turns.take(), timeout=60))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
-from common.state.snapshot import Snapshot, kept_fresh
+from common.state.snapshot import LAST_S, Snapshot, all_kept_fresh, kept_fresh
 
 LONG_MS = 60_000
 
@@ -72,3 +73,20 @@ async def test_a_call_that_is_under_way_at_the_end_is_waited_for() -> None:
         await asyncio.to_thread(begun.wait)
         asyncio.get_running_loop().call_later(0.05, goes_on.set)
     assert over.is_set()
+
+
+async def test_many_calls_that_hang_at_the_end_are_waited_for_together() -> None:
+    goes_on, hang = threading.Event(), 3
+    begun = threading.Barrier(hang + 1)
+
+    def read() -> None:
+        begun.wait(LONG_MS / 1000)
+        goes_on.wait(LONG_MS / 1000)
+
+    try:
+        async with all_kept_fresh(*[(read, LONG_MS)] * hang):
+            await asyncio.to_thread(begun.wait)
+            ended_s = time.monotonic()
+        assert time.monotonic() - ended_s < 2 * LAST_S
+    finally:
+        goes_on.set()

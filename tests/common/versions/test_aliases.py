@@ -33,6 +33,7 @@ for _ in sys.stdin:
                 registry.point("core", "champion", version, who="promoter", why="to and fro")
     print(child, flush=True)
     os.waitpid(child, 0)
+    print("dead", flush=True)
 """
 
 
@@ -158,6 +159,7 @@ def test_whoever_is_killed_while_promoting_there_is_one_champion_and_it_serves(r
             child = int(promoter.stdout.readline())
             time.sleep(0.001 + kill * 0.000_37)  # sooner or later within some moves
             os.kill(child, signal.SIGKILL)
+            assert promoter.stdout.readline() == "dead\n"
             champion = registry.load("core").manifest.version
             assert champion in {"1.0.0", "1.1.0"}
             assert registry.aliases("core") == {"champion": champion}
