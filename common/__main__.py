@@ -8,6 +8,7 @@ import sys
 from common.command_line import command, main
 from common.daily import commands as daily
 from common.erasing import commands as erasing
+from common.erasing.whose import SERVICES
 from common.incidents import commands as incidents
 from common.lifecycle import blue_green_commands as blue_green
 from common.lifecycle import commands as lifecycle
@@ -24,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(metavar="COMMAND")
     overrides.add_arguments(commands.add_parser("overrides", help="what people decided over the models' heads"))
     erase = command(commands, "erase", _erase, "forget a person: their id is read from standard input")
+    erase.add_argument("service", choices=SERVICES)
     erasing.add_arguments(erase)
     registry = commands.add_parser("registry", help="versions of models, and of everything else that shapes an answer")
     versions.add_arguments(registry)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from common.command_line import Failed
-from common.erasing.whose import SERVICES
 from common.state.erasures import names
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ MOST_PEOPLE = 1_000  # at a time
 
 def add_arguments(erase: argparse.ArgumentParser) -> None:
     """Who decided it, and why: both are kept."""
-    erase.add_argument("service", choices=SERVICES)
     erase.add_argument("--owner", help="who decided it")
     erase.add_argument("--reason")
     erase.add_argument("--pending", action="store_true", help="list erasures that were interrupted, and erase nobody")
