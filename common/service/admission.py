@@ -74,7 +74,9 @@ class Admission:
         if caller != self._last:
             self._shared_until_s = time.monotonic() + ALONE_AFTER_S if self._last else 0.0
             self._last = caller
-        if self._at_work >= int(self.limit) or (passed and self._at_work >= max(1.0, self.limit * (1 - passed))):
+        # Where no line stands it was a pause of the machine that made them late: some are answered all the same.
+        least = FEWEST if self.limit >= self._most else 1
+        if self._at_work >= int(self.limit) or (passed and self._at_work >= max(least, self.limit * (1 - passed))):
             return True
         of_one = self._of[caller]
         return of_one >= max(1.0, self.limit * GREEDY_SHARE) and time.monotonic() < self._shared_until_s

@@ -104,13 +104,20 @@ def test_operators_have_places_of_their_own() -> None:
     assert let_in == [True] * OPERATORS + [False]
 
 
-def test_who_has_little_time_left_is_let_in_only_where_there_is_much_room() -> None:
+def test_behind_a_line_who_has_little_time_left_is_let_in_only_where_there_is_much_room() -> None:
     admission = Admission(most=10)
+    admission.limit = 9.9  # it was lowered
     assert admission.enter("a", passed=1.0)
     entered(admission, "a", 4)
     assert not admission.enter("a", passed=0.5)
     assert admission.enter("a", passed=0.4)
     assert admission.enter("a")
+
+
+def test_after_a_pause_of_the_machine_the_few_who_came_meanwhile_are_let_in() -> None:
+    admission = Admission(most=4 * FEWEST)
+    late = [admission.enter("a", passed=1.0) is not None for _ in range(FEWEST + 5)]
+    assert late == [True] * FEWEST + [False] * 5
 
 
 def test_a_place_that_is_left_twice_is_given_back_once() -> None:
