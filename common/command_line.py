@@ -53,4 +53,31 @@ def main(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None
         return 2
     except KeyboardInterrupt:
         return 130
+    except OSError as error:  # a path that was named, a full disk, a port that is taken
+        print(f"{parser.prog}: {str(error) or type(error).__name__}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if (why := _of_database(error)) is None:
+            raise
+        print(f"{parser.prog}: the state database can't be used: {why}", file=sys.stderr)
+        return 1
     return code
+
+
+def positive_int(text: str) -> int:
+    """An argument's type: a whole number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def _of_database(error: Exception) -> str | None:
+    """What a database that is locked, gone or no database said; None for any other error, and one of our own SQL."""
+    from sqlalchemy.exc import DatabaseError, OperationalError  # here: most commands need no database
+
+    # SQLite tells a wrong statement as it tells a locked file, but by another code.
+    ours = getattr(getattr(error, "orig", None), "sqlite_errorname", None) == "SQLITE_ERROR"
+    if (isinstance(error, OperationalError) and not ours) or type(error) is DatabaseError:
+        return str(error.orig).partition("\n")[0]
+    return None

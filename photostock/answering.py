@@ -18,7 +18,6 @@ from common.service.problems import Problem, not_now
 from photostock.answer_story import remember
 from photostock.contract import SearchAnswer, SearchesAnswer, SearchFields, Tier, ZeroResults
 from photostock.engine import Engine
-from photostock.filter.diversity import spread
 from photostock.finding import Found, Wanted
 from photostock.library import Library
 from photostock.overriding import PhotoOverrides
@@ -173,7 +172,7 @@ async def _made(
     if not answer.places:
         answer.rest = answer.rest.model_copy(update={"zero_results": await _why_empty(engine, wanted, found, call)})
     if counted:
-        _note(engine, applied, _window(wanted.fields))
+        _note(engine, applied, window(wanted.fields))
     return answer
 
 
@@ -188,12 +187,12 @@ def answer_of(
 ) -> tuple[Answer, list[Applied], int]:
     """An answer, but why there is nothing in it; what editors did to it; and how many photos there are in all."""
     assert served.value is not None
-    fields, window = wanted.fields, _window(wanted.fields)
+    fields, page = wanted.fields, window(wanted.fields)
     found, applied = ordered(library, served.value, wanted, overrides)
-    rows, scores = found.rows[window].tolist(), found.scores[window].tolist()
+    rows, scores = found.rows[page].tolist(), found.scores[page].tolist()
     rest = SearchAnswer.model_construct(
         results=[],
-        total=_total(wanted, found),
+        total=total_of(wanted, found),
         page=fields.page,
         per_page=fields.per_page,
         served_by=cast(Tier, served.served_by),
@@ -207,13 +206,14 @@ def answer_of(
         searched_for=wanted.text if fields.explain else None,
         hints=wanted.rewritten.shown() if fields.explain else None,
         stages_ms=stages_ms,
-        overrides=_told(applied, window),
+        overrides=_told(applied, page),
     )
     stages = found.stages if fields.explain else None
     return Answer(rest, _places(stages, rows, scores)), applied, len(found.rows)
 
 
-def _window(fields: SearchFields) -> slice:
+def window(fields: SearchFields) -> slice:
+    """The places on the page that is asked for."""
     return slice((fields.page - 1) * fields.per_page, fields.page * fields.per_page)
 
 
@@ -258,27 +258,21 @@ def _corrected(wanted: Wanted) -> dict[str, str] | None:
 
 def ordered(library: Library, found: Found, wanted: Wanted, overrides: PhotoOverrides) -> tuple[Found, list[Applied]]:
     """The order in which results are shown, and what editors did to it."""
-    found = _in_order(library, found, wanted)
+    found = in_order(library, found, wanted)
     return shaped(found, wanted, overrides, id_of=lambda row: library.photo(row).id, row_of=library.row_of)
 
 
-def _in_order(library: Library, found: Found, wanted: Wanted) -> Found:
-    """What was found, by date or fame if the caller asked for that; equal ones stay in the order of relevance.
-
-    In the order of relevance no photographer fills a page; a photo that steps back has the score of its new place.
-    """
+def in_order(library: Library, found: Found, wanted: Wanted) -> Found:
+    """What was found, by date or fame if the caller asked for that; equal ones stay in the order of relevance."""
     if wanted.fields.order_by == "relevance":
-        places = None if wanted.fields.diversity == "off" else spread(library.photographers(found.rows))
-        if places is None:
-            return found
-        return replace(found, rows=found.rows[places], scores=np.minimum.accumulate(found.scores[places]))
+        return found
     photos = [library.photo(row) for row in found.rows.tolist()]
     keys = [photo.created if wanted.fields.order_by == "latest" else photo.popularity for photo in photos]
     order = sorted(range(len(keys)), key=keys.__getitem__, reverse=True)
     return replace(found, rows=found.rows[order], scores=found.scores[order])
 
 
-def _total(wanted: Wanted, found: Found) -> int:
+def total_of(wanted: Wanted, found: Found) -> int:
     """How many photos there are to page through; a minimum score and another order than by relevance look at
     `MAX_WINDOW` of them and no more."""
     if wanted.fields.min_score is not None or wanted.fields.order_by != "relevance":

@@ -148,6 +148,9 @@ def router(engine: Engine) -> Routes:
     @routes.post("/v1/feedback", response_model=Accepted, status_code=201, openapi_extra=documented(Feedback))
     async def feedback(call: CurrentCall, request: Annotated[Feedback, body_of(Feedback)]) -> Response:
         """Impressions, clicks and downloads; the same event twice is one event."""
+        if (place := engine.feedback.too_far_ahead(request.events)) is not None:
+            where, what = f"events.{place}.at", "lies more than a day ahead"
+            raise Problem(422, f"{where}: {what}", errors=[{"where": where, "what": what}])
         await engine.writes.run(partial(engine.feedback.record, request.events), deadline=call.deadline)
         engine.rollout.chosen(request.events)
         return json_response(Accepted(accepted=len(request.events), request_id=call.request_id), 201)

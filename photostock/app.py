@@ -183,7 +183,7 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False, serves: boo
     )
     release_metrics = ReleaseMetrics(service.registry)
     desk = releases.desk_over(state, settings, incident=lambda: service.unwell("catalogue", "tiers", "reranker"))
-    incidents = incidents_of(service, state, "photostock", tuple(desk.policies))
+    incidents = incidents_of(service, state, "photostock")
     comparing, loading = (
         Upstream(
             name,
@@ -316,7 +316,6 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False, serves: boo
 
     def encode() -> None:
         """After an import this takes long, and meanwhile words are searched."""
-        follow_catalogue()
         encoders.refresh()
         filters.refresh()
         if (serving := encoders.get(CHAMPION)) is not None:
@@ -339,7 +338,8 @@ def create_app(settings: PhotoSettings, *, raise_bugs: bool = False, serves: boo
 
     kept = [
         (encode, REFRESH_EVERY_MS),
-        (forgetting.refresh, REFRESH_EVERY_MS),  # what `encode` has begun, nobody else waits for
+        (follow_catalogue, REFRESH_EVERY_MS),
+        (forgetting.refresh, REFRESH_EVERY_MS),  # what another process imported takes long, too
         (follow_operators, LOOK_EVERY_MS),
         (refresh, REFRESH_EVERY_MS),
         (overrides.refresh, LOOK_EVERY_MS),

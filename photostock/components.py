@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.versions.components import Component, fingerprint_of
 
-WORDS_VERSION = "1"
+WORDS_VERSION = "2"
 HINTS_CODE_VERSION = "1"
 ORDER_VERSION = "1"
 CATALOGUE_VERSION = "1"
@@ -110,7 +110,7 @@ COMPONENTS = (
     Component(
         name="reranker-process",
         version=RERANKER_PROCESS_VERSION,
-        entries=("photostock.reranker.server", "photostock.reranker.partial"),
+        entries=("photostock.reranker.server", "photostock.reranker.partial", "photostock.reranker.turns"),
         follow=False,
     ),
     Component(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -14,8 +14,8 @@ from common.chain.fallback import NotNeeded, Refused
 from common.deadline import Deadline
 from common.outcome import Reason
 from photostock.contract import MAX_WINDOW, SearchFields
-from photostock.filter.diversity import WINDOW
-from photostock.filter.relevance import Candidates, Relevance, by_meaning, by_words
+from photostock.filter.diversity import WINDOW, Places, spread
+from photostock.filter.relevance import Candidates, Relevance, about_the_query, by_meaning, by_words
 from photostock.hints.rewriting import Rewritten
 from photostock.index.semantic import Semantic
 from photostock.library import Library
@@ -51,7 +51,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Rows in the order of relevance, with the scores by which they are in it; `stages` keeps what each stage said."""
+    """Rows in the order of relevance, with the scores by which they are in it; `stages` keeps what each stage said.
+
+    Where the search wants it so, no photographer fills a page: one order for every page, in which the reranker then
+    moves nobody out of the first `RERANK_DEPTH` places.
+    """
 
     rows: Rows
     scores: Floats
@@ -59,6 +63,14 @@ class Found:
     cosines: Floats | None = None  # of the rows, where the encoder found them
     retrieval: Floats | None = None  # the same, plus what the words are worth on that scale: for the reranker
     total: int | None = None  # with those beyond the limit; None: all that are allowed
+
+    def spread(self, places: Places | None) -> Found:
+        """In the order of these places. A photo that steps back has the score of its new place."""
+        if places is None:
+            return self
+        cosines, retrieval = (None if column is None else column[places] for column in (self.cosines, self.retrieval))
+        scores = np.minimum.accumulate(self.scores[places])
+        return replace(self, rows=self.rows[places], scores=scores, cosines=cosines, retrieval=retrieval)
 
 
 Answers: TypeAlias = list[Found | Refused | NotNeeded]
@@ -89,7 +101,9 @@ def _by_meaning(library: Library, semantic: Semantic, relevance: Relevance | Non
         limit=_limit(one.fields) + one.reach,
         relevance=relevance if one.like is None else None,  # it is learnt from queries
     )
-    return _found(one.fields, found, semantic=found.cosines, words=found.bm25)
+    if one.fields.order_by != "relevance" and one.fields.min_score is None:
+        found = about_the_query(found, library.lexical.weigh(one.text, found.rows).bm25)
+    return _found(library, one.fields, found, semantic=found.cosines, words=found.bm25)
 
 
 def lexical_tier(
@@ -103,7 +117,7 @@ def lexical_tier(
         limit = _limit(one.fields) + one.reach
         found = by_words(library.lexical, text=one.text, allowed=one.allowed, limit=limit, relevance=relevance)
         answers.append(
-            _found(one.fields, found, lexical=found.bm25) if len(found.rows) else Refused(PhotoReason.NO_MATCH)
+            _found(library, one.fields, found, lexical=found.bm25) if len(found.rows) else Refused(PhotoReason.NO_MATCH)
         )
     return answers
 
@@ -111,10 +125,10 @@ def lexical_tier(
 def popular_tier(library: Library, one: Wanted) -> Found:
     rows = library.most_popular(one.allowed, limit=_limit(one.fields) + one.reach)
     nothing_known = np.zeros(len(rows))  # of what they have to do with the query
-    return _found(one.fields, Candidates(rows, nothing_known), popular=library.popularity(rows))
+    return _found(library, one.fields, Candidates(rows, nothing_known), popular=library.popularity(rows))
 
 
-def _found(fields: SearchFields, candidates: Candidates, **told: Floats | None) -> Found:
+def _found(library: Library, fields: SearchFields, candidates: Candidates, **told: Floats | None) -> Found:
     """What is good enough; with `explain`, beside what each stage told of it."""
     kept = candidates.at_least(fields.min_score)
     said = {**told, "filter": candidates.scores} if fields.explain and candidates.bm25 is not None else told
@@ -123,7 +137,10 @@ def _found(fields: SearchFields, candidates: Candidates, **told: Floats | None) 
         for stage, scores in said.items()
         if fields.explain and scores is not None
     }
-    return Found(kept.rows, kept.scores, stages, kept.cosines, kept.retrieval, candidates.total)
+    found = Found(kept.rows, kept.scores, stages, kept.cosines, kept.retrieval, candidates.total)
+    if fields.order_by != "relevance" or fields.diversity == "off":
+        return found
+    return found.spread(spread(library.photographers(found.rows)))
 
 
 def _limit(fields: SearchFields) -> int:

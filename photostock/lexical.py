@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from photostock.ranking import Mask, Rows, best
 from photostock.vocabulary import Vocabulary
-from photostock.words import STOP_WORDS, stems_of, words_of
+from photostock.words import STOP_WORDS, stems_of, terms_of, words_of
 
 K1 = 1.0  # how soon repetition of a word stops to count
 B = 0.6  # how much long texts are held back
@@ -93,8 +93,9 @@ class LexicalIndex:
     def add_all(self, texts: Mapping[int, str]) -> None:
         """Makes texts findable by row, each row larger than the one before; many at a time cost much less."""
         words = {row: words_of(text) for row, text in texts.items()}
-        postings = _postings_of(words)
-        lengths = [_length(one) for one in words.values()]
+        terms = {row: terms_of(own) for row, own in words.items()}
+        postings = _postings_of(terms)
+        lengths = [_length(one) for one in terms.values()]
         with self._writer:
             self._refuse_taken(list(texts))
             self._texts.update(texts)
@@ -116,14 +117,15 @@ class LexicalIndex:
             if text is None:
                 return
             words = words_of(text)
-            stems = stems_of(words)
+            terms = terms_of(words)
+            stems = stems_of(terms)
             self._lengths[row] = ABSENT
             for stem in set(stems):
                 self._postings[stem] = left = self._postings[stem].without_one(self._lengths)
                 if not left.size:
                     del self._postings[stem]
             self.vocabulary.remove(words)
-            self._total_length -= _length(words)
+            self._total_length -= _length(terms)
 
     def weigh(self, query: str, rows: Rows) -> WordEvidence:
         """The evidence of the query's words for these rows, in the order given; its time does not grow with the index.
@@ -177,7 +179,7 @@ class LexicalIndex:
         lengths = self._lengths
         mask = np.zeros(len(lengths), dtype=np.bool_)
         for entry in words:
-            found = [self._found(stem, lengths)[0] for stem in stems_of(words_of(entry))]
+            found = [self._found(stem, lengths)[0] for stem in stems_of(terms_of(words_of(entry)))]
             if found:
                 mask[reduce(partial(np.intersect1d, assume_unique=True), found)] = True
         return mask
@@ -203,10 +205,10 @@ class LexicalIndex:
             self._buffer, self._lengths = grown, grown[: len(self._lengths)]
 
 
-def _postings_of(words: Mapping[int, list[str]]) -> dict[str, tuple[list[int], list[int]]]:
+def _postings_of(terms: Mapping[int, list[str]]) -> dict[str, tuple[list[int], list[int]]]:
     """By stem: the rows that have it, in the order given, and how often each has it."""
     postings: dict[str, tuple[list[int], list[int]]] = {}
-    for row, own in words.items():
+    for row, own in terms.items():
         for stem, count in Counter(stems_of(own)).items():
             rows, counts = postings.setdefault(stem, ([], []))
             rows.append(row)
@@ -218,12 +220,12 @@ def _no_postings() -> _Postings:
     return _Postings(np.empty(4, dtype=np.int64), np.empty(4, dtype=np.float32), 0)
 
 
-def _length(words: list[str]) -> int:
+def _length(terms: list[str]) -> int:
     """Without stop words: a text that has many of them says no less."""
-    return sum(word not in STOP_WORDS for word in words)
+    return sum(term not in STOP_WORDS for term in terms)
 
 
 def _sought(query: str) -> list[str]:
     """Stems of a query without stop words, unless it has no other words."""
-    words = words_of(query)
+    words = terms_of(words_of(query))
     return stems_of([word for word in words if word not in STOP_WORDS] or words)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from photostock.filter.filter import Conditions, PhotoFilter
 from photostock.index.encoder import Encoder
 from photostock.index.graph_files import GraphFiles
 from photostock.index.segment import Stop
-from photostock.index.semantic import Filling, Semantic, as_bytes, encoded, keys_of
+from photostock.index.semantic import Filling, Semantic, as_bytes, batches, encoded, keys_of
 from photostock.index.vectors import GRAPH_FROM, VectorIndex
 from photostock.lexical import LexicalIndex
 from photostock.overriding import BannedRows
@@ -31,7 +31,6 @@ from photostock.precedence import Precedence
 
 Vector: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
-T = TypeVar("T")
 BATCH = 500  # photos that are added at a time
 LAST_FEW = 32  # photos whose encoding adds may wait for, when a new encoder takes over
 MOST_ROUNDS = 20  # of catching up with what is added while a new encoder encodes
@@ -75,6 +74,7 @@ class Library:
         self._past: deque[tuple[float, int]] = deque()  # rows of photos that are gone or changed, and since when
         self._revision = -1
         self._writer = threading.Lock()
+        self._following = threading.Lock()  # taken before `_writer`: all rows are as of `_revision` or newer under both
 
     @property
     def encoder(self) -> Encoder | None:
@@ -199,22 +199,22 @@ class Library:
                 self._drop(photo_id)
 
     def _follow(self) -> None:
-        revision = self._catalogue.revision()
-        if revision == self._revision:
-            return
+        with self._following:
+            revision = self._catalogue.revision()
+            if revision != self._revision:
+                self._take_over(revision)
+                self._revision = revision
+
+    def _take_over(self, revision: int) -> None:
         changes = self._catalogue.changes_since(self._revision)
         with self._writer:
             for photo_id in set(changes.deleted) - self._catalogue.present(changes.deleted):
                 self._drop(photo_id)
-        for batch in _batches(self._changed(changes.photos)):
-            semantic = self.semantic
-            vectors = self._vectors_of(batch, semantic, as_of=revision)  # without the lock: it may take long
+        for batch in batches(self._changed(changes.photos), BATCH):
+            vectors = self._vectors_of(batch, self.semantic, as_of=revision)  # adds go on: it may take long
             with self._writer:
                 present = self._catalogue.present([photo.id for photo in batch], as_of=revision)
-                fresh = self._changed([photo for photo in batch if photo.id in present])
-                known = vectors if self.semantic is semantic else {}
-                self._take(fresh, encoded(self.semantic, fresh, known, self.precedence))
-        self._revision = revision
+                self._take(self._changed([photo for photo in batch if photo.id in present]), vectors)
 
     def use_encoder(self, encoder: Encoder) -> None:
         """Gives every photo a vector of this encoder, then lets searches use it; takes long after an import.
@@ -226,16 +226,19 @@ class Library:
         filling = Filling(encoder, self._catalogue, self._files, graph_from=self._graph_from)
         self._filling = filling
         try:
-            filling.adopt(self._rows_beyond(filling.filled))
-            for _ in range(MOST_ROUNDS):
-                left = self._rows_beyond(filling.filled)
-                if len(left) <= LAST_FEW:
-                    break
-                filling.fill(left, as_of=self._revision)
             with self._writer:
-                filling.fill(self._missing_from(filling.filled), as_of=self._revision)
-                filling.ready.vectors.remove(sorted(filling.filled - set(self._row_of.values())))
-                self.semantic = filling.ready
+                everything = self._missing_from(set())
+            filling.adopt(everything)
+            for rounds_left in reversed(range(MOST_ROUNDS)):
+                with self._following, self._writer:  # what is being followed is newer than the revision
+                    as_of = self._revision
+                    left = self._missing_from(filling.filled)
+                    if len(left) <= LAST_FEW or not rounds_left:
+                        filling.fill(left, as_of=as_of)
+                        filling.ready.vectors.remove(sorted(filling.filled - set(self._row_of.values())))
+                        self.semantic = filling.ready
+                        return
+                filling.fill(left, as_of=as_of)
         finally:
             self._filling = None
 
@@ -248,10 +251,6 @@ class Library:
             return
         if self._files is not None and (graph := semantic.vectors.graph) is not None:
             self._files.save(semantic.encoder.version, graph, keys_of(graph, self._photos))
-
-    def _rows_beyond(self, rows: set[int]) -> dict[int, Photo]:
-        with self._writer:
-            return self._missing_from(rows)
 
     def _missing_from(self, rows: set[int]) -> dict[int, Photo]:
         return {row: self._photos[row] for row in self._row_of.values() if row not in rows}
@@ -315,8 +314,3 @@ class Library:
     def _held(self, photo_id: str) -> Photo | None:
         row = self._row_of.get(photo_id)
         return None if row is None else self._photos[row]
-
-
-def _batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

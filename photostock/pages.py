@@ -12,19 +12,21 @@ from common.errors import PoolFull
 from common.service.app import CurrentCall, provenance_headers
 from common.service.gateway import Call
 from common.service.pages import Pages
-from photostock.answering import answers, similar_to
+from photostock.answering import answers, in_order, similar_to, total_of, window
 from photostock.api import known_photo
-from photostock.contract import Result, SearchAnswer, SearchQuery
+from photostock.contract import Result, SearchAnswer, SearchFields
 from photostock.engine import Engine
 from photostock.filter.colours import NAMES
-from photostock.filter.filter import Conditions
-from photostock.page_query import PER_PAGE, PageQuery, page_query
+from photostock.finding import Wanted, popular_tier
+from photostock.hints.rewriting import Rewritten
+from photostock.page_query import NOTHING_YET, PageQuery, page_query
 from photostock.shown import result_of
 from photostock.told import who_answered
-from photostock.wanting import conditions_of
+from photostock.wanting import conditions_of, excluded_by
 
 FOLDER = Path(__file__).parent
 SIMILAR = 12
+ANYTHING = SearchFields(query=NOTHING_YET, per_page=SIMILAR)
 MOST_LICENCES = 30  # to choose from
 ROW_PX = 224  # height of a row of pictures in gallery.css: tells browsers how wide a picture they need
 
@@ -52,11 +54,11 @@ def router(engine: Engine, pages: Pages) -> APIRouter:
         if asked.fields is None:
             return pages.render("search.html", status=422, **told, answer=None, popular=[])
         if not asked.text:
-            popular = await _popular(engine, asked.fields, call, limit=PER_PAGE)
-            return pages.render("search.html", **told, answer=None, popular=popular)
+            popular, total = await _popular(engine, asked.fields, call)
+            return pages.render("search.html", **told, answer=None, popular=popular, last_page=asked.last_page(total))
         engine.recent_queries.note(asked.fields.query)
         [answer] = await answers(engine, [asked.fields], call)
-        popular = [] if answer.results else await _popular(engine, None, call, limit=SIMILAR)
+        popular = [] if answer.results else (await _popular(engine, ANYTHING, call))[0]
         return pages.render(
             "explain.html" if asked.fields.explain else "search.html",
             headers=provenance_headers([answer.served_by], degraded=answer.degraded),
@@ -100,19 +102,23 @@ def _form(engine: Engine, asked: PageQuery) -> dict[str, Any]:
     }
 
 
-async def _popular(engine: Engine, fields: SearchQuery | None, call: Call, *, limit: int) -> list[Result]:
-    """The best known photos, among those that fit the conditions of a search without words."""
-    library = engine.library
+async def _popular(engine: Engine, fields: SearchFields, call: Call) -> tuple[list[Result], int]:
+    """A page of what the last tier shows to a search without words, and how many photos there are to page through."""
+    library, fields = engine.library, fields.model_copy(update={"min_score": None})  # without words there are no scores
 
-    def rows() -> list[int]:
-        allowed = library.allowed(Conditions() if fields is None else conditions_of(fields))
-        return [int(row) for row in library.most_popular(allowed, limit=limit)]
+    def look() -> tuple[list[int], int]:
+        allowed = library.allowed(conditions_of(fields))
+        if (excluded := excluded_by(fields, library)) is not None:
+            allowed &= ~excluded[: len(allowed)]
+        wanted = Wanted(fields, "", Rewritten("", ""), allowed)
+        found = in_order(library, popular_tier(library, wanted), wanted)
+        return found.rows[window(fields)].tolist(), total_of(wanted, found)
 
     try:
-        best = rows() if fields is None else await engine.searcher.decided(fields, rows, deadline=call.deadline)
+        rows, total = await engine.searcher.decided(fields, look, deadline=call.deadline)
     except (PoolFull, TimeoutError):
-        best = []
-    return [result_of(library.photo(row), score=0.0) for row in best]
+        return [], 0
+    return [result_of(library.photo(row), score=0.0) for row in rows], total
 
 
 def _stages(answer: SearchAnswer) -> list[str]:

@@ -87,6 +87,7 @@ def _tape(library: Library, one: Answered, pinned: dict[str, int], telling: Tell
         "retrieval": None if first.retrieval is None else first.retrieval[:RERANK_DEPTH].tolist(),
         "stages": {stage: list(said.items()) for stage, said in first.stages.items()} if fields.explain else {},
         "photographers": library.photographers(first.rows).tolist(),
+        "spread": True,  # no photographer fills a page of these rows; older tapes were spread when they were shown
         "photos": {
             str(row): telling.put_once(row, partial(_facts, photo), subject=photo.id)
             if library.find(photo.id)

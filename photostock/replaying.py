@@ -1,7 +1,7 @@
 """Searches made again as they were: what was found is read from the tape, all that came after is done again.
 
-The reranker of then puts the photos of then in order; editors' decisions, pages and forms follow. Where the words are
-to be read otherwise (`without=hint=…`) the photos as they are now are searched, for those of then are not all kept.
+The reranker of then puts the photos of then in order; editors' decisions, pages and forms follow. Without a hint or a
+ban other photos may be found: the photos as they are now are searched, for those of then are not all kept.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
 from common.chain.fallback import Refused, Served, Step
 from common.deadline import Deadline
-from common.replay.again import Changes, Gone, Made
+from common.replay.again import Changes, Gone, Made, NoChange
 from common.replay.script import Script
 from common.replay.store import Record
 from common.service.gateway import Call
+from common.state.overrides import Override
 from common.versions.registry import Registry, RegistryError
 from photostock.answering import Answer, Answered, answer_of, bulk_of, in_form_of
 from photostock.contract import Search, SearchFields, SearchQuery, ZeroResults
 from photostock.engine import Engine
+from photostock.filter.diversity import spread
 from photostock.finding import Found, Wanted
-from photostock.hints import Hint, Hints
-from photostock.hints.rewriting import SPELLING, Change, Rewritten
+from photostock.hints.rewriting import SPELLING, Change, Rewritten, hints_behind
+from photostock.kept import KeptSearches
 from photostock.library import Library
 from photostock.overriding import PhotoOverrides
 from photostock.photo import Photo
@@ -48,14 +49,10 @@ class LibraryOfThen:
 
     def __init__(self, tape: Mapping[str, Any], photos: Mapping[int, Photo]) -> None:
         self._photos = photos
-        self._codes = dict(zip(tape["rows"], tape["photographers"], strict=True))
         self._pinned = tape["pinned"]
 
     def photo(self, row: int) -> Photo:
         return self._photos[row]
-
-    def photographers(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-        return np.array([self._codes[row] for row in rows.tolist()], dtype=np.int32)
 
     def row_of(self, photo_id: str) -> int | None:
         row = self._pinned.get(photo_id)
@@ -72,12 +69,18 @@ class PhotoReplays:
     async def again(self, record: Record, changes: Changes, deadline: Deadline) -> Made:
         """The answer of then, or what it would have been; `Gone` where what it was made of is not there any more."""
         changes.only(versions=("reranker",), kinds=("override", "hint"), tiers=("reranker",))
-        told = record.told
-        tapes = await self._pool.run(self._tapes, told["tapes"], deadline=deadline)
-        if "hint" in changes.without:
-            return await self._otherwise_read(record, tapes, set(changes.without["hint"]), deadline)
-        without = set(changes.without.get("override", ()))
-        return await self._pool.run(self._made, record, tapes, without, changes, deadline, deadline=deadline)
+        changes = await self._pool.run(changes.resolved, self._registry, deadline=deadline)
+        tapes = await self._pool.run(self._tapes, record.told["tapes"], deadline=deadline)
+        if changes.without:
+            then = await self._pool.run(self._overrides_of_then, record, tapes, deadline=deadline)
+            bans = {one.id: one for one in then if one.value.get("effect") == "ban"}
+            shaping = {one for tape in tapes for one in tape["overrides"]}
+            everywhere = {name for name, ban in bans.items() if not ban.value.get("query")}
+            hints = {change[0] for tape in tapes for change in tape["changes"]} - {SPELLING}
+            changes.of_this(override=shaping | everywhere, hint=hints)
+            if "hint" in changes.without or not bans.keys().isdisjoint(changes.without["override"]):
+                return await self._searched_again(record, tapes, then, changes, deadline)
+        return await self._pool.run(self._made, record, tapes, changes, deadline, deadline=deadline)
 
     async def now(self, record: Record, caller: str, deadline: Deadline) -> Made:
         """The same request as this caller would be answered now; neither remembered nor counted."""
@@ -89,21 +92,26 @@ class PhotoReplays:
         call = Call(record.request_id, deadline, caller)
         return await self._found_now(searches, record, version, call)
 
-    async def _otherwise_read(
-        self, record: Record, tapes: Sequence[dict[str, Any]], without: set[str], deadline: Deadline
+    async def _searched_again(
+        self,
+        record: Record,
+        tapes: Sequence[dict[str, Any]],
+        then: Sequence[Override],
+        changes: Changes,
+        deadline: Deadline,
     ) -> Made:
-        engine = self._engine
-        hints = {
-            change[0]: Hint(
-                id=change[0], kind=change[1], when=change[2], then=change[3], owner="", reason="", created_at=""
-            )
-            for tape in tapes
-            for change in tape["changes"]
-            if change[0] != SPELLING and change[0] not in without
-        }
-        searcher = replace(engine.searcher, hints=lambda: Hints(tuple(hints.values())))
+        """By what hints and editors said then, but for what is left out."""
+        if changes.tiers:
+            raise NoChange("no tier can be left out together with a hint or a ban: the photos of today are searched")
+        engine, left_out = self._engine, set(changes.without.get("override", ()))
+        read = [Change(*one) for tape in tapes for one in tape["changes"]]
+        queries = [tape["query"] for tape in tapes]
+        hints = hints_behind(read, queries, left_out=changes.without.get("hint", ()))
+        kept = [one for one in then if one.id not in left_out]
+        overrides = await self._pool.run(_for_ever, kept, deadline=deadline)
+        searcher = replace(engine.searcher, hints=lambda: hints, overrides=lambda: overrides, kept=KeptSearches())
         searches = [_fields(tape, record.endpoint) for tape in tapes]
-        version = record.told["versions"].get("reranker") or "champion"
+        version = changes.versions.get("reranker") or record.told["versions"].get("reranker") or "champion"
         call = Call(record.request_id, deadline, record.caller)
         return await self._found_now(searches, record, version, call, engine=replace(engine, searcher=searcher))
 
@@ -126,11 +134,11 @@ class PhotoReplays:
         self,
         record: Record,
         tapes: Sequence[dict[str, Any]],
-        without: set[str],
         changes: Changes,
         deadline: Deadline,
     ) -> Made:
         told, answered, shown = record.told, list[Answered](), list[ShownPhotos]()
+        without = changes.without.get("override", ())
         script = Script.of(told, tapes, left_out=changes.tiers)
         for place, tape in enumerate(tapes):
             photos = {int(row): Photo(**_photo(facts)) for row, facts in tape["facts"].items()}
@@ -141,6 +149,7 @@ class PhotoReplays:
                 "reranker"
             )  # none where it did not serve
             served = self._served(script, tape, wanted, first, library, version, told["scored"][place], deadline)
+            served = replace(served, value=_spread_late(tape, wanted, served.value or first))
             answer = _answer(told, place, tape, wanted, served, library, overrides, version)
             answered.append(Answered(answer, record.request_id, wanted, first, served, overrides))
             shown.append(ShownPhotos(library.photo))
@@ -205,11 +214,22 @@ class PhotoReplays:
         return tapes
 
     def _overrides(self, ids: Sequence[str]) -> PhotoOverrides:
-        """Those of then, as if they had no end: they were in force."""
+        """These, as they were; `Gone` where one is not on record any more."""
         found = self._engine.overrides.live.store.named(ids) if ids else []
         if len(found) < len(ids):
             raise Gone("an override that shaped it is not on record any more")
-        return PhotoOverrides.of([replace(one, ends_at=datetime.max.replace(tzinfo=UTC).isoformat()) for one in found])
+        return _for_ever(found)
+
+    def _overrides_of_then(self, record: Record, tapes: Sequence[dict[str, Any]]) -> list[Override]:
+        """All in force, also those that nothing of this answer was about, and bans that hid a photo from it."""
+        store = self._engine.overrides.live.store
+        shaping = store.named([one for tape in tapes for one in tape["overrides"]])
+        return list({one.id: one for one in [*store.in_force_at(datetime.fromisoformat(record.at)), *shaping]}.values())
+
+
+def _for_ever(found: Sequence[Override]) -> PhotoOverrides:
+    """As if they had no end: they were in force."""
+    return PhotoOverrides.of([replace(one, ends_at=datetime.max.replace(tzinfo=UTC).isoformat()) for one in found])
 
 
 def _fields(tape: Mapping[str, Any], endpoint: str) -> SearchFields:
@@ -239,6 +259,14 @@ def _found(tape: Mapping[str, Any]) -> Found:
     stages = {stage: {int(row): score for row, score in said} for stage, said in tape["stages"].items()}
     rows, scores = np.array(tape["rows"], dtype=np.int64), np.array(tape["scores"], dtype=np.float64)
     return Found(rows, scores, stages, retrieval=None if tape["retrieval"] is None else np.array(tape["retrieval"]))
+
+
+def _spread_late(tape: Mapping[str, Any], wanted: Wanted, found: Found) -> Found:
+    """On older tapes diversity came after the reranker."""
+    if "spread" in tape or wanted.fields.order_by != "relevance" or wanted.fields.diversity == "off":
+        return found
+    codes = dict(zip(tape["rows"], tape["photographers"], strict=True))
+    return replace(found, retrieval=None).spread(spread(np.array([codes[row] for row in found.rows.tolist()])))
 
 
 def _answer(

@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 from common.daily.tables import Cell, Sources, Table
 from photostock.feedback.report import Rate, feedback_report
 from photostock.feedback.store import FeedbackStore
+from photostock.override_rules import for_commands
 from photostock.settings import PhotoSettings
 
-COMPONENTS = ("encoder", "filter", "reranker")
 FIGURES = ("shown", "clicked", "downloaded", "click-through %", "at least %", "at most %")
 
 
@@ -21,7 +21,7 @@ def settings() -> PhotoSettings:
 
 
 def sources() -> Sources:
-    return Sources("photostock", COMPONENTS, quality)
+    return Sources("photostock", quality, for_commands()[1].sentence)
 
 
 def quality(engine: Engine, day: date) -> Sequence[Table]:

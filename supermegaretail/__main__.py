@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from common.command_line import Failed, command, main
+from common.command_line import Failed, command, main, positive_int
 from common.progress import progress
 from supermegaretail.settings import RetailSettings
 
 if TYPE_CHECKING:
     from supermegaretail.quality.findings import Report
+
+REFUSED = "refused-rows.csv"  # beside the table: those of an import without one good row
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,12 +40,12 @@ def parser() -> argparse.ArgumentParser:
     labels.add_argument("--version", default="champion", help="of the core that is asked (default: champion)")
     evaluate = command(commands, "evaluate", _evaluate, "compare the tiers on held-out weeks")
     evaluate.add_argument("--horizon-days", type=int, default=28, choices=range(1, 29), metavar="1..28")
-    evaluate.add_argument("--origins", type=int, default=3, help="how many rolling origins (default: 3)")
+    evaluate.add_argument("--origins", type=positive_int, default=3, help="how many rolling origins (default: 3)")
     evaluate.add_argument("--seed", type=int, default=1)
     evaluate.add_argument(
         "--peers", action="store_true", help="ask statsforecast and mlforecast, too (`forecast-peers`)"
     )
-    evaluate.add_argument("--peer-series", type=int, default=500, help="of how many series (default: 500)")
+    evaluate.add_argument("--peer-series", type=positive_int, default=500, help="of how many series (default: 500)")
     evaluate.add_argument("--html", type=Path, help="the page (default: supermegaretail/evaluation.html in VAR_DIR)")
     evaluate.add_argument("--json", type=Path, help="where to write the figures, if anywhere")
     missing = command(commands, "missing-plans", _missing_plans, "what each way to forecast says when plans go missing")
@@ -132,6 +134,8 @@ def _demo(arguments: argparse.Namespace) -> int:
     with progress("making the demo chain's sales"):
         rows = demo_table(seed=arguments.seed)
     keep(RetailSettings(), rows)
+    _rejects_path().unlink(missing_ok=True)
+    _rejects_path(REFUSED).unlink(missing_ok=True)
     items = rows.filter(pl.col("sales").is_not_null()).select("store", "sku").unique().sort("store", "sku")
     remember(RetailSettings().var_dir, "items", items.to_dicts())
     return 0
@@ -141,22 +145,23 @@ def _import(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from supermegaretail.fold_command import keep
-    from supermegaretail.imports import ImportProblem, read_any, save_rejects, summary
+    from supermegaretail.imports import read_any, save_rejects, summary
     from supermegaretail.quality.show import show_briefly
 
-    try:
-        with progress(f"reading {arguments.path}"):
-            imported = read_any(arguments.path, stores=arguments.store)
-    except ImportProblem as problem:
-        raise Failed(str(problem)) from problem
+    with progress(f"reading {arguments.path}"):
+        imported = read_any(arguments.path, stores=arguments.store)
     print(summary(imported))
-    rejects = _rejects_path()
+    rejects = _rejects_path()  # of what is in the table: an import that is refused as a whole has a file of its own
+    if imported.rows.is_empty():
+        rejects = _rejects_path(REFUSED)
+    else:
+        table = keep(RetailSettings(), imported.rows, replace=arguments.replace)
+        _rejects_path(REFUSED).unlink(missing_ok=True)
     save_rejects(imported, rejects)
     if imported.rejects.height:
         print(f"all {imported.rejects.height} rejected rows with line and reason: {rejects}")
     if imported.rows.is_empty():
         raise Failed("there is not one good row")
-    table = keep(RetailSettings(), imported.rows, replace=arguments.replace)
     show_briefly(_report(table), Console())
     return 0
 
@@ -182,8 +187,8 @@ def _report(table: pl.DataFrame) -> Report:
         return check(table, rejects=load_rejects(_rejects_path()))
 
 
-def _rejects_path() -> Path:
-    return RetailSettings().table_path.with_name("rejected-rows.csv")
+def _rejects_path(name: str = "rejected-rows.csv") -> Path:
+    return RetailSettings().table_path.with_name(name)
 
 
 def _fold(_arguments: argparse.Namespace) -> int:

@@ -46,11 +46,11 @@ from supermegaretail.explanation import MAX_EXPLAINED, explained
 from supermegaretail.features import Floats
 from supermegaretail.forecast import Forecasts
 from supermegaretail.history import SalesHistory
-from supermegaretail.ledger import BadRows
 from supermegaretail.monitoring.looking_up import told_before
 from supermegaretail.monitoring.records import Answered
 from supermegaretail.monitoring.replay import LoggedItem
 from supermegaretail.replaying import note
+from supermegaretail.told_rows import BadRows
 
 Told = TypeVar("Told", Sale, Plan)
 DEMAND_DECIMALS = 4
@@ -197,10 +197,6 @@ async def forecasts_of(
         dates = [as_of + timedelta(days=ahead) for ahead in range(1, request.horizon_days + 1)]
     except OverflowError as error:
         raise Problem(422, f"as_of: {as_of} leaves no days to forecast") from error
-    if request.explain and (rows := len(request.items) * len(dates)) > MAX_EXPLAINED:
-        raise Problem(
-            422, f"explain: {rows} items × days are too many to be explained at once: {MAX_EXPLAINED} at most"
-        )
     if (numbers := len(request.items) * len(dates) * (1 + len(request.quantiles))) > MAX_NUMBERS:
         raise Problem(422, f"quantiles: {numbers} numbers are too many for one answer: {MAX_NUMBERS} at most")
     question = Question(as_of=as_of, horizon_days=request.horizon_days, version=version, quantiles=request.quantiles)
@@ -209,10 +205,11 @@ async def forecasts_of(
         watch(question, made)
     explanations: list[Explanation | None] = [None] * len(request.items)
     if request.explain:
-        explanations = await explained(
+        first = slice(MAX_EXPLAINED // len(dates))
+        explanations[first] = await explained(
             engine.forecaster,
-            request.items,
-            made.served,
+            request.items[first],
+            made.served[first],
             question,
             history=history,
             versions=made.versions,

@@ -177,7 +177,7 @@ def create_app(
     model = ModelProcess(low, high, contributions, has_correction)
     release_metrics = ReleaseMetrics(service.registry)
     desk = releases.desk_over(state, settings, incident=lambda: service.unwell("sales", "tiers", "drift", "model"))
-    incidents = incidents_of(service, state, "supermegaretail", tuple(desk.policies))
+    incidents = incidents_of(service, state, "supermegaretail")
     comparing, loading = (
         Upstream(
             name,

@@ -17,7 +17,7 @@ from statistics import NormalDist
 import numpy as np
 
 from supermegaretail.features import STABLE, Floats
-from supermegaretail.formulas import LOWEST_LEVEL, Flags
+from supermegaretail.formulas import LOWEST_LEVEL
 from supermegaretail.history import SalesHistory
 from supermegaretail.panel import Key
 from supermegaretail.series import AVERAGED, SALES, known_demand, windows
@@ -31,7 +31,6 @@ BELL_POINTS = 16
 BELL_DAYS = 5.0  # so many days of the past it weighs as much as
 BELL_WIDTH = 0.6  # of a past of no days; a Poisson distribution has 0.5
 HALF_UNIT = 0.375  # Anscombe's constant
-WHOLE_UNITS = 0.99  # share of days with whole numbers from which an item is sold by the piece
 LEVEL, FIRST_WEEKDAY = STABLE.index("level"), STABLE.index("weekday_1")
 
 
@@ -43,7 +42,8 @@ def average_quantiles(
     They rise with the level and are never below 0; those of an item that is sold by the piece are whole numbers.
     """
     made = np.full((len(items), len(levels), average.shape[1]), np.nan)
-    _, stable = history.stable(items, as_of=as_of)
+    states = history.states(items, as_of=as_of)
+    stable = states.values[:, : len(STABLE)]
     known = np.flatnonzero(np.isfinite(average).all(1))
     for start in range(0, len(known), CHUNK):
         rows = known[start : start + CHUNK]
@@ -54,7 +54,7 @@ def average_quantiles(
         apart = _quantiles(_errors(sold, past_levels, profile) - past_returning, np.asarray(levels, dtype=np.float64))
         roots = np.sqrt(average[rows, None] + HALF_UNIT) + (apart + returning[:, None])[:, :, None]
         units = np.maximum(np.maximum(roots, 0) ** 2 - HALF_UNIT, 0)
-        made[rows] = np.where(_by_the_piece(sold)[:, None, None], np.round(units), units)
+        made[rows] = np.where(states.by_the_piece[rows, None, None], np.round(units), units)
     return made
 
 
@@ -129,11 +129,3 @@ def _between(values: Floats, reached: Floats, level: float) -> Floats:
     start, end = (np.take_along_axis(reached, at, 1)[:, 0] for at in (below, above))
     part = np.clip((level - start) / np.maximum(end - start, 1e-12), 0, 1)
     return np.asarray(low + part * (high - low))
-
-
-def _by_the_piece(demand: Floats) -> Flags:
-    """Which items [n] are sold in whole units."""
-    known = ~np.isnan(demand)
-    whole = known & (demand == np.round(demand))
-    flags: Flags = whole.sum(1) >= WHOLE_UNITS * np.maximum(known.sum(1), 1)
-    return flags

@@ -9,8 +9,8 @@ override → core model → moving average → constant          substitutes, be
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,11 +20,12 @@ import polars as pl
 
 from common.chain.switches import Switchboard
 from common.outcome import Reason
+from common.overrides.uses import Count, OverrideUses
 from supermegaretail.baseline import average_of
 from supermegaretail.baseline_spread import average_quantiles
 from supermegaretail.batch_story import Story
 from supermegaretail.contract import Tier
-from supermegaretail.demand import WIDEST
+from supermegaretail.demand import WIDEST, in_pieces
 from supermegaretail.drift import Group
 from supermegaretail.drift_watch import DriftWatch
 from supermegaretail.events.planned import PlannedEvents
@@ -48,6 +49,7 @@ class Batch:
     Args:
         models: None while there are none: the moving average serves.
         overrides: what people decided.
+        uses: are told how often; to be flushed once the forecasts are where they are read.
         events: what planners know ahead.
         switches: tiers that operators switched off are not asked.
         drift: without it nothing is taken for drifted.
@@ -60,6 +62,7 @@ class Batch:
     as_of: date
     horizon_days: int
     overrides: Overrides = field(default_factory=Overrides)
+    uses: OverrideUses | None = None
     events: PlannedEvents = field(default_factory=PlannedEvents)
     switches: Switchboard = field(default_factory=Switchboard)
     drift: DriftWatch | None = None
@@ -113,11 +116,18 @@ class Batch:
         shapes = self.overrides.shapes(
             keys, self.history.panel, as_of=self.as_of, horizon_days=self.horizon_days, now_s=time.time()
         )
+        self._count(shapes.values())
         decided = {row: shape for row, shape in shapes.items() if shape.leaves_nothing}
         for row, shape in decided.items():
             demand = shape.of(np.zeros((1, self.horizon_days)))
             story.serve("override", np.array([row]), demand)
         return {row: shape for row, shape in shapes.items() if row not in decided}
+
+    def _count(self, shapes: Iterable[Shape]) -> None:
+        """As for requests: each decision about each item is one use."""
+        if self.uses is not None:
+            for override_id, used in Counter(one.id for shape in shapes for one in shape.decisions).items():
+                self.uses.note(override_id, Count(used))
 
     def _models(self, story: Story, prepared: Prepared) -> None:
         """The core's answers, and what the correction makes of them."""
@@ -197,7 +207,9 @@ class Batch:
             told[~np.isfinite(told).all((1, 2))] = np.nan
             level = prepared.inputs.stable[rows, STABLE.index("level")]
             rising, sure = _judged(told, level, sane, levels=self.levels)
-            sane, quantiles = sane & rising, told[:, :, len(MIDDLE_HALF) :] if self.levels else None
+            sane = sane & rising
+            if self.levels:
+                quantiles = in_pieces(told[:, :, len(MIDDLE_HALF) :], prepared.inputs.by_the_piece[rows])
         story.refuse(tier, rows[~sane], Reason.MEANING)
         story.refuse(tier, rows[sane & ~plausible], Reason.OUT_OF_RANGE)
         story.refuse(tier, rows[sane & plausible & ~sure], Reason.UNCERTAIN)

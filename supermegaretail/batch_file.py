@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from common.chain.switches import Switchboard
 from common.durable import put_in_place
+from common.overrides.uses import OverrideUses
 from common.progress import Reporter
 from common.state.overrides import OverrideStore
 from common.state.switch_store import SwitchStore
@@ -67,7 +68,7 @@ def batch_of(
     constant_demand: float = 0.0,
 ) -> Batch:
     """A batch that heeds what the API heeds: overrides and switches in force, and drift of the inputs."""
-    now, known_events = datetime.now(UTC), OverrideStore(state, EVENTS)
+    now, known, known_events = datetime.now(UTC), OverrideStore(state, SERVICE), OverrideStore(state, EVENTS)
     switched = SwitchStore(state, SERVICE).active()
     switches = Switchboard(lambda: switched)
     drift = DriftWatch(registry, lambda: history, switches, metrics=CollectorRegistry())
@@ -77,7 +78,8 @@ def batch_of(
         models=models,
         as_of=as_of,
         horizon_days=horizon_days,
-        overrides=Overrides.of(OverrideStore(state, SERVICE).in_force(now=now)),
+        overrides=Overrides.of(known.in_force(now=now)),
+        uses=OverrideUses(known),
         events=planned(known_events, known_events.in_force(now=now)),
         switches=switches,
         drift=drift,
@@ -87,7 +89,10 @@ def batch_of(
 
 
 def write(batch: Batch, keys: Sequence[Key], path: Path, *, threads: int, report: Reporter) -> Written:
-    """Writes the batch aside, a row group at a time, and puts it in its place when it is whole."""
+    """Writes the batch aside, a row group at a time, and puts it in its place when it is whole.
+
+    Then the uses of overrides are stored; if the database does not take them, the log says so.
+    """
     served_by, reasons = Counter[str](), Counter[str]()
 
     def counted() -> Iterator[pl.DataFrame]:
@@ -100,6 +105,8 @@ def write(batch: Batch, keys: Sequence[Key], path: Path, *, threads: int, report
 
     with put_in_place(path) as draft:
         _stream(counted(), schema(batch.levels), draft)
+    if batch.uses is not None:
+        batch.uses.flush()
     return Written(served_by, reasons)
 
 

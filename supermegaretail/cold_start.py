@@ -1,12 +1,13 @@
 """Cold starts: what an item without sales of its own, or with a few days of them, borrows from its group.
 
-The group is the same product in other stores, or else the same finest category in the chain. It is scaled by how much
-the item's store sells of what other stores sell, too. The item itself is always taken out of the group's means: so
-examples whose past was hidden borrow just what a new item would.
+The group is the same product in other stores, or else the finest of its categories in the chain that lends. It is
+scaled by how much the item's store sells of what other stores sell, too. The item itself is always taken out of the
+group's means: so examples whose past was hidden borrow just what a new item would.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from supermegaretail.formulas import WINDOW_DAYS, Flags, Floats
 from supermegaretail.panel import Panel
-from supermegaretail.series import AVERAGED, GROUP_CHANNELS, SALES, Floats32, Ints, known_demand, past, windows
+from supermegaretail.series import AVERAGED, GROUP_CHANNELS, SALES, Floats32, Ints, Series, known_demand, past, windows
 
 FEW_DAYS = 14  # an item with fewer known days borrows
 RECENT_DAYS = 28  # a group that nothing is known of for so long lends nothing, and stores are compared over them
@@ -27,7 +28,7 @@ class Origin(IntEnum):
 
     OWN = 0  # nobody else's
     PRODUCT = 1  # the same product's in other stores
-    CATEGORY = 2  # the same finest category's in the chain
+    CATEGORY = 2  # the same category's in the chain
 
 
 # How many days of an item's own sales the group counts as. The error of the next 7 days' level on starts simulated in
@@ -60,12 +61,23 @@ def borrow(panel: Panel, places: Ints, as_of: Ints, *, known_days: Ints) -> Loan
     mine = share(panel, places, as_of)
     origin = np.zeros(len(rows), np.int64)
     lent = np.full((len(rows), AVERAGED, WINDOW_DAYS), np.nan, np.float32)
-    for kind, group_of in ((Origin.PRODUCT, panel.product_of), (Origin.CATEGORY, panel.chain_category_of)):
-        asking = np.flatnonzero((origin == Origin.OWN) & (group_of[places] >= 0))
-        groups = groups_past(panel, group_of[places[asking]], as_of[asking], taken_out=mine[asking])
+
+    def ask(kind: Origin, asking: Ints, groups: Floats32) -> None:
         lending = ~np.isnan(groups[:, SALES, -RECENT_DAYS:]).all(1)
         origin[asking[lending]] = kind
         lent[asking[lending]] = groups[lending]
+
+    for kind, group_of in ((Origin.PRODUCT, panel.product_of), (Origin.CATEGORY, panel.chain_category_of)):
+        asking = np.flatnonzero((origin == Origin.OWN) & (group_of[places] >= 0))
+        if kind == Origin.CATEGORY:  # the group of a wider one holds only what was told no finer one
+            asking = asking[[panel.categories[place][0] == panel.deepest for place in places[asking].tolist()]]
+        ask(kind, asking, groups_past(panel, group_of[places[asking]], as_of[asking], taken_out=mine[asking]))
+    told = [panel.told[place] for place in places.tolist()]
+    for level in sorted({level for one in told for level in one}, reverse=True):
+        asking = np.flatnonzero((origin == Origin.OWN) & np.array([level in one for one in told]))
+        if len(asking):
+            wider = _wider_past(panel, places[asking], as_of[asking], level, taken_out=mine[asking])
+            ask(Origin.CATEGORY, asking, wider)
     found = np.flatnonzero(origin)
     sizes = _store_sizes(panel, places[found], as_of[found], mine[found])
     lent[found, SALES] *= sizes[:, None].astype(np.float32)
@@ -79,7 +91,19 @@ def groups_past(panel: Panel, numbers: Ints, as_of: Ints, *, taken_out: Floats32
 
     `taken_out` is the `share` of that member. NaN where nothing is known of the others.
     """
-    groups = [panel.groups[number] for number in numbers.tolist()]
+    return _past_others([panel.groups[number] for number in numbers.tolist()], as_of, taken_out)
+
+
+def _wider_past(panel: Panel, places: Ints, as_of: Ints, level: int, *, taken_out: Floats32) -> Floats32:
+    """The same of all that is in the category of that level of the series at `places`: all its finer ones together."""
+    categories = [(level, panel.told[place][level][1]) for place in places.tolist()]
+    distinct = sorted({*categories})
+    start, end = int(as_of.min()) - WINDOW_DAYS + 1, int(as_of.max()) + 1
+    means = dict(zip(distinct, panel.category_means(distinct, start, end), strict=True))
+    return _past_others([means[category] for category in categories], as_of, taken_out)
+
+
+def _past_others(groups: Sequence[Series], as_of: Ints, taken_out: Floats32) -> Floats32:
     means = past(groups, as_of, days=WINDOW_DAYS, channels=GROUP_CHANNELS)
     return _others(means[:, :AVERAGED], means[:, AVERAGED:], taken_out)
 

@@ -15,14 +15,17 @@ from typing import Literal
 
 import polars as pl
 
+from common.command_line import Failed
+
 Kind = Literal["text", "day", "number", "flag"]
 
 KEY = ("store", "sku", "date")
+TAKEN_BACK = "taken_back"  # beside the columns of rows that are to be merged: in which of them nothing holds any more
 LONGEST_TEXT = 200
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2100, 12, 31)  # outside lie typing errors, not sales
 
 
-class ImportProblem(ValueError):
+class ImportProblem(Failed, ValueError):
     """A file that cannot be taken in at all, with what is wrong and where."""
 
 

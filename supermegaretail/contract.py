@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from common.contract import AnswerModel, Day, RequestModel, Text
 from common.overrides.contract import NewDecision
@@ -16,6 +18,8 @@ MAX_ROWS = 10_000
 MAX_HORIZON_DAYS = 28
 MAX_FACTOR = 1_000.0
 MAX_PREVIEWED = 20
+MAX_X = 50  # further inputs of a row
+X_NAME = r"^x_\w{1,62}$"  # the ledger holds 64 characters
 
 Tier = Literal["override", "correction", "core", "moving_average", "constant"]
 TIERS: tuple[Tier, ...] = ("override", "correction", "core", "moving_average", "constant")  # best first
@@ -102,22 +106,27 @@ class Categorised(RequestModel):
     category_4: Text | None = None
 
 
-class Sale(Categorised):
-    """What was sold on one day."""
-
-    store: Text
-    sku: Text
-    date: date
-    sales: Units
-    stockout_hours: Annotated[float, Field(ge=0, le=24)] | None = None
+def _further(name: str) -> str:
+    """Any other name is refused like an unknown field everywhere."""
+    if not re.fullmatch(X_NAME, name):
+        raise PydanticCustomError("extra_forbidden", "Extra inputs are not permitted")
+    return name
 
 
-class SalesReport(RequestModel):
-    sales: Annotated[list[Sale], Field(min_length=1, max_length=MAX_ROWS)]
+FurtherName = Annotated[str, AfterValidator(_further)]
 
 
-class Plan(Categorised):
-    """What is known ahead of one day; of a new product, at least its category."""
+class Row(Categorised):
+    """One product in one store on one day. A null takes back what an earlier row told, but of a category."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "additionalProperties": False,
+            "patternProperties": {X_NAME: {"anyOf": [{"type": "number"}, {"type": "null"}]}},
+        },
+    )
+    __pydantic_extra__: dict[FurtherName, Annotated[float, Field(ge=-1e12, le=1e12)] | None] = Field(init=False)
 
     store: Text
     sku: Text
@@ -130,10 +139,32 @@ class Plan(Categorised):
     event_type: Text | None = None
 
     @model_validator(mode="after")
+    def _has_not_too_many_inputs(self) -> Row:
+        if len(self.model_extra or ()) > MAX_X:
+            raise ValueError(f"{len(self.model_extra or ())} inputs x_… are too many for one row: {MAX_X} at most")
+        return self
+
+
+class Sale(Row):
+    """What was sold on one day, and whatever else is known of it."""
+
+    sales: Units
+    stockout_hours: Annotated[float, Field(ge=0, le=24)] | None = None
+
+
+class SalesReport(RequestModel):
+    sales: Annotated[list[Sale], Field(min_length=1, max_length=MAX_ROWS)]
+
+
+class Plan(Row):
+    """What is known ahead of one day; of a new product, at least its category."""
+
+    @model_validator(mode="after")
     def _plans_something(self) -> Plan:
         if all(value is None for name, value in self if name not in ("store", "sku", "date")):
             raise ValueError(
-                "a plan needs at least one of price, discount, promotion, holiday, event, event_type, category_1 to _4"
+                "a plan needs at least one of price, discount, promotion, holiday, event, event_type, category_1 to _4 "
+                "and the inputs x_…"
             )
         return self
 

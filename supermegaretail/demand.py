@@ -13,7 +13,7 @@ from common.chain.tiers import Refused
 from common.outcome import Reason
 from supermegaretail.events.planned import Planning
 from supermegaretail.features import Floats
-from supermegaretail.model_contract import Prediction
+from supermegaretail.model_contract import QUANTILE_DECIMALS, Prediction
 from supermegaretail.overriding import Shape
 from supermegaretail.states import Flags
 
@@ -48,10 +48,12 @@ def demands_of(
     horizon_days: int,
     most: Floats,
     level: Floats,
+    by_the_piece: Flags,
 ) -> list[Demand | Refused]:
     """What one model says of n items, with quantiles at `levels`; refused where it is nothing, nonsense, or a guess.
 
-    `most` [n] is the units a day that no plausible answer exceeds, `level` [n] the units a day of late.
+    `most` [n] is the units a day that no plausible answer exceeds, `level` [n] the units a day of late; `by_the_piece`
+    [n] tells which quantiles are whole.
     """
     if model == "core":
         told = [(one.core, one.core_width, one.core_quantiles) for one in predictions]
@@ -64,7 +66,8 @@ def demands_of(
     within: Flags = (days >= 0) & (days <= most[:, None])  # no shop sells negative demand, either
     plausible = np.asarray(within.all(1)).tolist()
     unsure = (~np.isnan(width) & too_uncertain(width, level, limit=WIDEST)).tolist()
-    quantiles, sane = _quantiles([by_level for _, _, by_level in told] if levels else [None] * len(told), levels, days)
+    by_levels = [by_level for _, _, by_level in told] if levels else [None] * len(told)
+    quantiles, sane = _quantiles(by_levels, levels, days, by_the_piece)
     return [
         MEANINGLESS
         if per_day is None or not makes_sense or (width is not None and width < 0)
@@ -87,8 +90,18 @@ def too_uncertain(width: Floats, level: Floats, *, limit: float) -> Flags:
     return np.asarray(~(width <= limit * np.maximum(level, 1.0)))  # a width that is no number is not sure either
 
 
+def in_pieces(quantiles: Floats, by_the_piece: Flags) -> Floats:
+    """Quantiles [n, …], whole ones of the items that are sold `by_the_piece` [n]: what sells at all sells one.
+
+    As the models' spread has it: there, whole units have half a unit of noise.
+    """
+    units = np.round(quantiles, QUANTILE_DECIMALS)
+    whole = np.where(units > 0, np.maximum(np.ceil(units - 0.5), 1), units)
+    return np.where(by_the_piece.reshape(-1, *[1] * (quantiles.ndim - 1)), whole, quantiles)
+
+
 def _quantiles(
-    told: Sequence[list[list[float]] | None], levels: Sequence[float], days: Floats
+    told: Sequence[list[list[float]] | None], levels: Sequence[float], days: Floats, by_the_piece: Flags
 ) -> tuple[list[Floats | None], list[bool]]:
     """Quantiles [levels, horizon] of each item, and whether they make sense; those that nobody told do."""
     found: list[Floats | None] = [None] * len(told)
@@ -99,6 +112,6 @@ def _quantiles(
         values = np.array([told[row] for row in rows], np.float64)
         rising = values[:, np.argsort(levels, kind="stable")]
         fine = np.asarray((rising[:, 0] >= 0).all(1) & (rising[:, 1:] >= rising[:, :-1]).all((1, 2))).tolist()
-        for row, quantiles, makes_sense in zip(rows, values, fine, strict=True):
+        for row, quantiles, makes_sense in zip(rows, in_pieces(values, by_the_piece[rows]), fine, strict=True):
             found[row], sane[row] = quantiles, makes_sense
     return found, sane

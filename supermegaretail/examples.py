@@ -7,6 +7,7 @@ from datetime import date
 
 import numpy as np
 
+from common.command_line import Failed
 from supermegaretail.features import (
     CORE_DESIGN,
     MAX_HORIZON_DAYS,
@@ -17,7 +18,7 @@ from supermegaretail.features import (
 )
 from supermegaretail.panel import Panel
 from supermegaretail.series import AVERAGED, CHANNELS, SALES, STOCKOUT, Floats32, Ints, windows
-from supermegaretail.states import states_of
+from supermegaretail.states import Flags, states_of
 
 STEPS_PER_ORIGIN = 4  # target days drawn for each origin: the state of a series is the dear part of an example
 PLANS_DROPPED = 0.2  # share of examples that lose their plans: a feature never missed in training misleads when missing
@@ -35,6 +36,7 @@ class Examples:
     extended: Floats  # [n, EXTENDED]
     demand: Floats  # [n] units, what the target day really sold
     weight: Floats  # [n] the newer the heavier, at most 1
+    by_the_piece: Flags  # [n] whether the item is sold in whole units
 
 
 def draw(
@@ -75,7 +77,8 @@ def draw(
     core[:, [CORE_DESIGN.index(name) for name in names_of_dates(span_days)]] = np.nan
     outcome_days = origins[pair] + steps
     weight = 0.5 ** ((outcome_days.max(initial=0) - outcome_days) / max(HALF_LIFE * span_days, 1))
-    return Examples(core, extended_features(past, around, category), demand[kept], weight)
+    extended = extended_features(past, around, category)
+    return Examples(core, extended, demand[kept], weight, state.by_the_piece[pair])
 
 
 def names_of_dates(span_days: int) -> list[str]:
@@ -105,7 +108,7 @@ def _origins(
     days = last - first
     ends = np.cumsum(np.maximum(days, 0))
     if not len(ends) or not ends[-1]:
-        raise ValueError("there are no sales to learn from")
+        raise Failed("there are no sales to learn from")
     drawn = np.sort(rng.choice(ends[-1], min(count, int(ends[-1])), replace=False))
     places = np.searchsorted(ends, drawn, side="right")
     return places, first[places] + drawn - np.where(places > 0, ends[places - 1], 0)

@@ -29,7 +29,7 @@ from supermegaretail.features import Floats, core_design, moving_average_of, per
 from supermegaretail.forecast import Forecaster
 from supermegaretail.history import ModelInputs, SalesHistory
 
-MAX_EXPLAINED = 350  # items × days of one request: about a second of the model process
+MAX_EXPLAINED = 350  # items × days of one request, the first ones: about a second of the model process
 REPLY_MS = 20  # kept for the answer, and
 REPLY_MS_PER_ITEM = 3  # for the sentences of each item
 BY_MODELS = ("core", "correction")

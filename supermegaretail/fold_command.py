@@ -8,7 +8,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from common.command_line import Failed
 from common.progress import progress
 from common.state.database import open_state
-from supermegaretail.columns import ImportProblem
 from supermegaretail.folding import fold
 from supermegaretail.ledger import Ledger
 from supermegaretail.settings import RetailSettings
@@ -19,8 +18,6 @@ def keep(settings: RetailSettings, imported: pl.DataFrame | None = None, *, repl
     try:
         with progress("saving"):
             table = fold(settings.table_path, Ledger(open_state(settings)), imported, replace=replace)
-    except ImportProblem as problem:
-        raise Failed(str(problem)) from problem
     except SQLAlchemyError as error:
         raise Failed(f"the state database can't be used: {type(error).__name__}; doing it again is safe") from error
     if table.is_empty():

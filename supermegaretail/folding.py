@@ -1,7 +1,8 @@
 """Folding: what arrived over HTTP, and then what is imported, becomes the table file, and the ledger is short again.
 
-The order is read, save, forget, and a crash between any two of them loses nothing that was accepted. After one between
-save and forget the ledger still has rows that the file has, too: until the next fold they win over that import.
+The order is begin, read, save, forget, and a crash between any two of them loses nothing that was accepted. After one
+between save and forget the ledger still has rows that the file has, too: until the next fold they win over that import.
+What is told from the beginning on, also once more, stays in the ledger.
 """
 
 from __future__ import annotations
@@ -31,15 +32,16 @@ def fold(
     """
     table_path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(table_path):
+        begun = ledger.begin_fold()
         arrived = ledger.read()
-        before = [load_table(table_path)] if table_path.exists() and not replace else []
+        before = load_table(table_path) if table_path.exists() and not replace else pl.DataFrame()
         newer = [rows for rows in (arrived.rows, imported) if rows is not None and not rows.is_empty()]
         if not newer:
-            return before[0] if before else pl.DataFrame()
-        table = reduce(merge, [*before, *newer])
+            return before
+        table = reduce(merge, newer, before)
         save_table(table, table_path)
         if not arrived.rows.is_empty():
-            ledger.forget(until=arrived.number)
+            ledger.forget(until=begun)
         return table
 
 

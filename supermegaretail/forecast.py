@@ -30,20 +30,19 @@ from supermegaretail.asking import Asked, Heard, ModelProcess, Question
 from supermegaretail.baseline import average_of, moving_average, plausible_maximum
 from supermegaretail.baseline_spread import average_quantiles
 from supermegaretail.contract import Item
-from supermegaretail.demand import Demand, demands_of
+from supermegaretail.demand import Demand
 from supermegaretail.drift import Group
 from supermegaretail.drift_watch import DriftWatch
 from supermegaretail.events.feeding import ask, average_and_fed, foretold
 from supermegaretail.events.planned import PlannedEvents
-from supermegaretail.features import STABLE
 from supermegaretail.history import SalesHistory
+from supermegaretail.judging import faults, judged
 from supermegaretail.overriding import Overrides, Shape
 from supermegaretail.prepared import FEW_ITEMS, Prepared, RetailReason, prepare
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Key: TypeAlias = tuple[str, str]  # store and sku
 
-LEVEL = STABLE.index("level")
 NOT_NEEDED = NotNeeded()
 TO_COME = Refused(Reason.BUG)  # in place of an answer that never comes
 SPREAD_SHARE = 0.5  # of the moving average's time that its quantiles may take: without them it still answers
@@ -62,6 +61,7 @@ class Forecasts:
     versions: dict[str, str]
     asked: Asked | None = None  # None where no model was heard
     events: PlannedEvents = field(default_factory=PlannedEvents)  # that were known
+    overrides: Overrides = field(default_factory=Overrides)  # that were in force
 
 
 Answers: TypeAlias = list[Demand | Refused | NotNeeded]
@@ -125,7 +125,7 @@ class Forecaster:
         run.shape(served)
         version = run.events.version
         versions = {**run.versions, "events": version} if version else run.versions
-        return Forecasts(served, versions, run.asked, run.events)
+        return Forecasts(served, versions, run.asked, run.events, run.overrides)
 
 
 class Run:
@@ -135,7 +135,7 @@ class Run:
         self._forecaster = forecaster
         self._question = question
         self._history = history
-        self.events = forecaster.events()
+        self.events, self.overrides = forecaster.events(), forecaster.overrides()
         self._corrections: dict[Key, Demand | Refused] = {}
         self._prepared: Prepared | None = None
         self._rows: dict[Key, int] = {}  # of what is prepared
@@ -145,10 +145,9 @@ class Run:
 
     async def override(self, items: Sequence[Item], _deadline: Deadline) -> Answers:
         """Serves where people decided each day; what else they decided is for `shape`."""
-        overrides = self._forecaster.overrides()
-        if not overrides.levels:
+        if not self.overrides.levels:
             return [NOT_NEEDED] * len(items)
-        self._shapes = overrides.shapes(
+        self._shapes = self.overrides.shapes(
             [_key(item) for item in items],
             self._history.panel,
             as_of=self._question.as_of,
@@ -184,7 +183,8 @@ class Run:
         prepared = self._prepared
         answers: Answers = [_not_asked(reason) for reason in prepared.not_to_ask]
         known = [row for row, reason in enumerate(prepared.not_to_ask) if reason is None]
-        asked = Asked(self._question.version, keys, prepared.inputs, known, deadline.remaining_ms, self._faults)
+        why = partial(faults, prepared, self._question)
+        asked = Asked(self._question.version, keys, prepared.inputs, known, deadline.remaining_ms, why)
         self.asked, started_s = asked, time.monotonic()
         model, pool = self._forecaster.model, self._forecaster.pool
         outcomes, planned = await ask(model, self._question, prepared.inputs, known, prepared.fed, deadline, pool)
@@ -275,35 +275,8 @@ class Run:
     ) -> list[Demand | Refused]:
         """What a model says, of items that events touch with these as its input."""
         assert self._prepared is not None
-        return foretold(heard, planned, self._prepared.fed, partial(self._judged, model=model))
-
-    def _judged(self, heard: Sequence[tuple[int, Heard]], model: Group) -> list[Demand | Refused]:
-        """What a model says, where it is not negative, many times the most that was ever sold here, or a guess."""
-        assert self._prepared is not None
-        rows = [row for row, _ in heard]
-        return demands_of(
-            [said.prediction for _, said in heard],
-            model,
-            self._question.quantiles,
-            horizon_days=self._question.horizon_days,
-            most=self._prepared.maxima[rows],
-            level=self._prepared.inputs.stable[rows, LEVEL],
-        )
-
-    def _faults(self, heard: Sequence[tuple[int, Heard]]) -> set[str]:
-        """Why some of what a model says is not served: by the rules of both stages, but whatever its version."""
-        assert self._prepared is not None
-        found: set[str] = set()
-        both = zip(heard, self._judged(heard, "core"), self._judged(heard, "correction"), strict=True)
-        for (row, said), core, correction in both:
-            if isinstance(core, Refused):
-                found.add(core.reason)
-            elif self._prepared.not_to_correct[row] is None:
-                if said.correction_version is None:
-                    found.add(said.correction_reason or Reason.NOT_LOADED)
-                elif isinstance(correction, Refused):
-                    found.add(correction.reason)
-        return found
+        judge = partial(judged, self._prepared, self._question, model=model)
+        return foretold(heard, planned, self._prepared.fed, judge)
 
     def _is_of(self, model: Group, version: str) -> bool:
         """Whether it is the version that the other items were answered by: a champion may change between two pieces."""

@@ -33,6 +33,7 @@ class ModelInputs:
     cold: Flags  # [n] whether the item has no known sales of its own, and starts from its group's
     origin: Ints  # [n] that group, as a `cold_start.Origin`; also where few own days are filled up from it
     special: Floats  # [n, horizon] by how much holidays and events multiply what the store usually sells; 1 if unknown
+    by_the_piece: Flags  # [n] whether the item is sold in whole units
 
 
 class SalesHistory:
@@ -103,12 +104,18 @@ class SalesHistory:
             flags = plans[:, :, FLAGS, 1].transpose(0, 2, 1)
             special[rows] = self._special.of_plans(places[rows], flags, as_of.toordinal())
         stable = found.values[:, : len(STABLE)]
-        return ModelInputs(found.known, stable, extended, missing, found.cold, found.origin, special)
+        return ModelInputs(
+            found.known, stable, extended, missing, found.cold, found.origin, special, found.by_the_piece
+        )
 
     def stable(self, items: Sequence[Key], *, as_of: date) -> tuple[Flags, Floats]:
         """`known` and `stable` of `inputs` alone."""
-        _, found = self._look_up(items, as_of)
+        found = self.states(items, as_of=as_of)
         return found.known, found.values[:, : len(STABLE)]
+
+    def states(self, items: Sequence[Key], *, as_of: date) -> States:
+        """The state of each item, in the order asked."""
+        return self._look_up(items, as_of)[1]
 
     def special(self, items: Sequence[Key], *, as_of: date, horizon_days: int) -> Floats:
         """`special` of `inputs` alone."""

@@ -10,18 +10,26 @@ import polars as pl
 from supermegaretail.columns import ImportProblem
 from supermegaretail.freshretailnet import files_of, read_freshretailnet
 from supermegaretail.m5 import SALES_FILES, read_m5
+from supermegaretail.quality.facts import main_part
+from supermegaretail.quality.limits import LIMITS
 from supermegaretail.table import Import, read_table
 
 __all__ = ["ImportProblem", "load_rejects", "read_any", "read_m5", "save_rejects", "summary"]
 
 EXAMPLES = 5
+LATER = "weeks after all other sales: a wrong date?"
 
 
 def read_any(path: Path, *, stores: Sequence[str] = ()) -> Import:
     """Reads M5's or FreshRetailNet's own files, or a parquet or CSV file in the table's own columns.
 
     With `stores` only those: the whole of M5 takes 7 GB of memory. What cannot be taken in at all is an ImportProblem.
+    The few sales that lie weeks after all others are rejects, whatever the clock says.
     """
+    return _without_later(_read(path, stores))
+
+
+def _read(path: Path, stores: Sequence[str]) -> Import:
     if fresh := files_of(path):
         return read_freshretailnet(fresh, stores=stores)
     if path.is_dir() or path.name in SALES_FILES:
@@ -33,6 +41,22 @@ def read_any(path: Path, *, stores: Sequence[str] = ()) -> Import:
     if path.suffix.lower() not in (".parquet", ".csv"):
         raise ImportProblem(f"{path}: expected a .parquet or .csv file, or a folder with M5's or FreshRetailNet's")
     return read_table(path)
+
+
+def _without_later(imported: Import) -> Import:
+    """The last day of sales is what everything is forecast from: one wrong date would move the whole chain."""
+    sold = imported.rows.lazy().filter(pl.col("sales").is_not_null())
+    days = sold.group_by("date").agg(reports=pl.len()).sort("date").collect()
+    main, astray = main_part(days, LIMITS)
+    if not astray or astray[-1] < main["date"][-1]:
+        return imported
+    later = pl.col("sales").is_not_null() & (pl.col("date") > main["date"][-1])
+    rejects = imported.rows.filter(later).select(
+        line=pl.lit(None, pl.Int64),  # rows in the table's order have no line any more
+        reason=pl.lit(LATER),
+        row=pl.concat_str(pl.all().cast(pl.String).fill_null(""), separator=","),
+    )
+    return Import(imported.rows.filter(~later), pl.concat([imported.rejects, rejects]), imported.notes)
 
 
 def summary(imported: Import) -> str:
@@ -87,4 +111,4 @@ def _faults(rejects: pl.DataFrame) -> list[str]:
 
 def _examples(rejects: pl.DataFrame) -> list[str]:
     first = rejects.head(EXAMPLES).with_columns(pl.col("reason", "row").str.slice(0, 120))
-    return [f"  line {line}: {reason} ({row})" for line, reason, row in first.rows()]
+    return [f"  line {line or '?'}: {reason} ({row})" for line, reason, row in first.rows()]

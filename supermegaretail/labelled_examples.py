@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from supermegaretail.examples import Examples, names_of_dates, panel_days
+from supermegaretail.far_rows import UNIX_EPOCH
 from supermegaretail.features import CORE_DESIGN, MAX_HORIZON_DAYS, STABLE, core_design, extended_features
 from supermegaretail.history import SalesHistory
-from supermegaretail.panel import UNIX_EPOCH
 from supermegaretail.states import planned_ahead, states_of
 
 Labels: TypeAlias = Callable[[SalesHistory, date], pl.DataFrame]  # as of a day: what was known and decided then
@@ -50,7 +50,9 @@ def labelled(history: SalesHistory, labels: pl.DataFrame, *, as_of: date) -> Exa
     extended = extended_features(past, plans[which, step - 1], category[which, step - 1])
     demand, weight = (np.array([row[column] for row in rows], np.float64) for column in (3, 4))
     known = np.flatnonzero(state.known[which])
-    return Examples(core[known], extended[known], demand[known], weight[known]) if len(known) else None
+    if not len(known):
+        return None
+    return Examples(core[known], extended[known], demand[known], weight[known], state.by_the_piece[which][known])
 
 
 def together(sold: Examples, labels: Examples | None) -> Examples:
@@ -64,6 +66,7 @@ def together(sold: Examples, labels: Examples | None) -> Examples:
         np.concatenate([sold.extended, labels.extended]),
         np.concatenate([sold.demand, labels.demand]),
         np.concatenate([sold.weight, weight]),
+        np.concatenate([sold.by_the_piece, labels.by_the_piece]),
     )
 
 

@@ -8,27 +8,26 @@ table file and forgotten here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     Connection,
     Engine,
-    Insert,
     MetaData,
+    Select,
     String,
     Table,
     Text,
     bindparam,
     delete,
     func,
-    insert,
     inspect,
     select,
 )
@@ -38,11 +37,13 @@ from common.state.database import create_tables, upsert
 from common.state.preparing import prepare
 from supermegaretail.columns import KEY
 from supermegaretail.contract import Plan, Sale
-from supermegaretail.table import clean
+from supermegaretail.told_rows import canonical, documents_of
 
+KeyAndField: TypeAlias = tuple[str, str, str, str]
 KEY_AND_FIELD = (*KEY, "field")
 FIELDS = (*KEY_AND_FIELD, "value", "arrival")
 UNNUMBERED = ("supermegaretail_plans", "supermegaretail_sales")  # of databases from before the numbers; sales won
+AT_ONCE = 500  # keys in one query; every SQLite takes 999 values
 metadata = MetaData()
 
 
@@ -68,7 +69,7 @@ past_arrivals = _fields(
     Column("arrival", BigInteger, primary_key=True),
     Column("until", String(40), nullable=False, index=True),  # when it was corrected or folded; UTC, ISO 8601
 )  # so that what was known at any moment of late can be known again
-folds = Table(
+folds = Table(  # those that ended, and the next one from its beginning on
     "supermegaretail_folds",
     metadata,
     Column("fold", BigInteger, primary_key=True),
@@ -81,10 +82,6 @@ counts = Table(
     Column("arrivals", BigInteger, nullable=False),
     Column("folds", BigInteger, nullable=False),
 )
-
-
-class BadRows(ValueError):
-    """Rows that the canonical table does not take; nothing of the request was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +143,23 @@ class Ledger:
                 days.setdefault((row.store, row.sku, row.date), {})[row.field] = json.loads(row.value)
                 number = max(number, row.arrival)
         documents = [{"store": s, "sku": k, "date": d, **fields} for (s, k, d), fields in days.items()]
-        return Arrived(number, _canonical(documents))
+        return Arrived(number, canonical(documents))
+
+    def begin_fold(self) -> int:
+        """The number of the last write until now: what up to there told goes with `forget`, unless it is told again."""
+        with self._engine.begin() as connection:
+            counted = self._count(connection)
+            self._note_fold(connection, counted.folds + 1, counted.arrivals)
+        return counted.arrivals
 
     def forget(self, *, until: int) -> None:
-        """Drops what writes up to that number told and no later one corrected; the table file has to have it."""
+        """Drops what writes up to that number told and no later one told again; the table file has to have it."""
         with self._engine.begin() as connection:
-            number = self._count(connection, folds=1).folds
-            connection.execute(insert(folds), {"fold": number, "arrival": until})
+            self._note_fold(connection, self._count(connection, folds=1).folds, until)
             folded = arrivals.c.arrival <= until
-            connection.execute(_into_the_past(folded), {"now": _now()})
+            kept = select(*(arrivals.c[name] for name in FIELDS), bindparam("now", type_=String)).where(folded)
+            past = upsert(self._engine, past_arrivals).from_select([*FIELDS, "until"], kept)
+            connection.execute(past.on_conflict_do_nothing(), {"now": _now()})
             connection.execute(delete(arrivals).where(folded))
 
     def at(self, position: Position) -> pl.DataFrame:
@@ -169,7 +174,7 @@ class Ledger:
             then = select(*(past_arrivals.c[name] for name in FIELDS)).where(*past, past_arrivals.c.arrival > folded)
             for row in connection.execute(now.union_all(then).order_by("arrival")):
                 days.setdefault((row.store, row.sku, row.date), {})[row.field] = json.loads(row.value)
-        return _canonical([{"store": s, "sku": k, "date": d, **fields} for (s, k, d), fields in days.items()])
+        return canonical([{"store": s, "sku": k, "date": d, **fields} for (s, k, d), fields in days.items()])
 
     def forget_past(self, *, until: datetime) -> None:
         """Drops what was corrected or folded before then."""
@@ -177,19 +182,18 @@ class Ledger:
             connection.execute(delete(past_arrivals).where(past_arrivals.c.until < _iso(until)))
 
     def _record(self, rows: Sequence[Sale] | Sequence[Plan]) -> Arrived:
-        latest = {(row.store, row.sku, row.date): row for row in rows}
-        documents = [row.model_dump(mode="json", exclude_none=True) for row in latest.values()]
-        canonical = _canonical(documents)
-        values = [
-            {**{key: document[key] for key in KEY}, "field": name, "value": json.dumps(value)}
+        documents = documents_of(rows)
+        told = canonical(documents)
+        values = {
+            (document["store"], document["sku"], document["date"], name): json.dumps(value)
             for document in documents
             for name, value in document.items()
             if name not in KEY
-        ]
+        }
         with self._engine.begin() as connection:
             number = self._count(connection, arrivals=1).arrivals
             self._store(connection, number, values)
-        return Arrived(number, canonical)
+        return Arrived(number, told)
 
     def _count(self, connection: Connection, **more: int) -> Counts:
         """Adds to the counts, and lets nobody else do so until the transaction ends: writes are visible in order."""
@@ -202,33 +206,62 @@ class Ledger:
         row = connection.execute(added.returning(counts.c.arrivals, counts.c.folds)).one()
         return Counts(row.arrivals, row.folds)
 
-    def _store(self, connection: Connection, number: int, values: Iterable[dict[str, str]]) -> None:
-        rows = [{**value, "arrival": number} for value in values]
-        added = upsert(self._engine, arrivals)
-        corrected = added.on_conflict_do_update(
-            index_elements=KEY_AND_FIELD, set_={name: added.excluded[name] for name in ("value", "arrival")}
-        )
-        if rows:
-            same = [arrivals.c[name] == bindparam(f"the_{name}") for name in KEY_AND_FIELD]
-            keys = [{f"the_{name}": row[name] for name in KEY_AND_FIELD} | {"now": _now()} for row in rows]
-            connection.execute(_into_the_past(*same), keys)
-            connection.execute(corrected, rows)
+    def _note_fold(self, connection: Connection, number: int, arrival: int) -> None:
+        noted = upsert(self._engine, folds).values(fold=number, arrival=arrival)
+        newer = {"arrival": noted.excluded.arrival}
+        connection.execute(noted.on_conflict_do_update(index_elements=["fold"], set_=newer))
+
+    def _store(self, connection: Connection, number: int, values: Mapping[KeyAndField, str]) -> None:
+        """What differs from what is there or is about to go with a fold; what it corrects is kept as past."""
+        present = {
+            (row.store, row.sku, row.date, row.field): row
+            for query, asked in _lookups({key[:3] for key in values})
+            for row in connection.execute(query, asked)
+        }
+        going = connection.execute(select(func.max(folds.c.arrival))).scalar_one() or 0 if present else 0
+        stays = {key: row.value for key, row in present.items() if row.arrival > going}
+        changed = [key for key, value in values.items() if stays.get(key) != value]
+        now = _now()
+        if corrected := [(*present[key], now) for key in changed if key in present]:
+            names = (*FIELDS, "until")
+            past = upsert(self._engine, past_arrivals).on_conflict_do_nothing()  # two may have one number: taken over
+            connection.execute(past, [dict(zip(names, row, strict=True)) for row in corrected])
+        if changed:
+            rows = [dict(zip(FIELDS, (*key, values[key], number), strict=True)) for key in changed]
+            added = upsert(self._engine, arrivals)
+            newer = {name: added.excluded[name] for name in ("value", "arrival")}
+            connection.execute(added.on_conflict_do_update(index_elements=KEY_AND_FIELD, set_=newer), rows)
 
     def _take_over_unnumbered(self, connection: Connection) -> None:
         if not _unnumbered(connection):
             return
-        number = self._count(connection, arrivals=1).arrivals
-        for name in _unnumbered(connection):  # another replica may have been here first
+        self._count(connection)  # which waits: another replica may be here already
+        for name in _unnumbered(connection):
+            number = self._count(connection, arrivals=1).arrivals
             old = _fields(name, MetaData())
-            rows = connection.execute(select(old)).mappings().all()
-            self._store(connection, number, [dict(row) for row in rows])
+            rows = connection.execute(select(old)).all()
+            self._store(connection, number, {(row.store, row.sku, row.date, row.field): row.value for row in rows})
             connection.execute(DropTable(old))
 
 
-def _into_the_past(*which: ColumnElement[bool]) -> Insert:
-    """A statement that keeps these arrivals, which are about to go, under the moment `now`."""
-    kept = select(*(arrivals.c[name] for name in FIELDS), bindparam("now", type_=String)).where(*which)
-    return insert(past_arrivals).from_select([*FIELDS, "until"], kept)
+def _lookups(days: Iterable[tuple[str, str, str]]) -> Iterator[tuple[Select[Any], dict[str, Any]]]:
+    """The queries for these keys; lists of whole keys would be looked up in no index of SQLite's.
+
+    Each is for many products of a store and day, or for many days of a product in a store, whichever makes fewer.
+    """
+    by_day, by_sku = defaultdict[tuple[str, str], list[str]](list), defaultdict[tuple[str, str], list[str]](list)
+    for store, sku, day in days:
+        by_day[store, day].append(sku)
+        by_sku[store, sku].append(day)
+    fixed, varied, groups = ("date", "sku", by_day) if len(by_day) < len(by_sku) else ("sku", "date", by_sku)
+    query = select(*(arrivals.c[name] for name in FIELDS)).where(
+        arrivals.c.store == bindparam("in_store"),
+        arrivals.c[fixed] == bindparam("same"),
+        arrivals.c[varied].in_(bindparam("some", expanding=True)),
+    )
+    for (store, same), some in groups.items():
+        for start in range(0, len(some), AT_ONCE):
+            yield query, {"in_store": store, "same": same, "some": some[start : start + AT_ONCE]}
 
 
 def _now() -> str:
@@ -242,16 +275,3 @@ def _iso(moment: datetime) -> str:
 def _unnumbered(connection: Connection) -> list[str]:
     seen = inspect(connection)
     return [name for name in UNNUMBERED if seen.has_table(name)]
-
-
-def _canonical(documents: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    if not documents:
-        return pl.DataFrame()
-    rows = pl.DataFrame(documents, infer_schema_length=None)
-    if "sales" not in rows.columns:
-        rows = rows.with_columns(sales=pl.lit(None, dtype=pl.Float32))
-    cleaned = clean(rows.with_columns(pl.col("date").str.to_date()), first_line=0)
-    if cleaned.rejects.height:
-        line, reason, *_ = cleaned.rejects.row(0)
-        raise BadRows(f"row {line}: {reason}")
-    return cleaned.rows

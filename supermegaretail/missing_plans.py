@@ -9,7 +9,6 @@ would do no harm if somebody forgot to leave it out.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -21,7 +20,7 @@ from supermegaretail.boosting import Trees, grow
 from supermegaretail.core import train as core_training
 from supermegaretail.correction import train as correction_training
 from supermegaretail.evaluation.measures import wape
-from supermegaretail.evaluation.outcome import outcome
+from supermegaretail.evaluation.outcome import origins, outcome
 from supermegaretail.evaluation.tiers import AVERAGE, CORE, CORRECTION, MA7, UNPLANNED, Made, forecasts
 from supermegaretail.examples import draw
 from supermegaretail.features import (
@@ -49,11 +48,12 @@ class Outcome:
 
 
 def run(table: pl.DataFrame, *, horizon_days: int, seed: int, threads: int) -> list[Outcome]:
-    """All ways, trained on what lies before the last `horizon_days` days and asked about these."""
+    """All ways, trained on what lies before the last `horizon_days` days and asked about these.
+
+    Raises `Failed` where there is too little history.
+    """
     whole = SalesHistory.build(table)
-    if whole.last_day is None:
-        raise ValueError("there is not one day of sales")
-    as_of = whole.last_day - timedelta(days=horizon_days)
+    (as_of,) = origins(whole, horizon_days=horizon_days, count=1)
     earlier = SalesHistory.build(table.filter(pl.col("date") <= as_of))
     trained = fit(earlier, seed=seed, threads=threads)
     with progress(f"training {ONE_MODEL}", core_training.GROWTH.trees + correction_training.GROWTH.trees) as report:

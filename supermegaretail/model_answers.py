@@ -18,6 +18,7 @@ from supermegaretail.features import (
     per_target_day,
 )
 from supermegaretail.model_contract import (
+    QUANTILE_DECIMALS,
     Contributions,
     Features,
     ItemContributions,
@@ -29,7 +30,6 @@ from supermegaretail.model_contract import (
 from supermegaretail.models import Models
 from supermegaretail.spread import MIDDLE_HALF, Spread
 
-QUANTILE_DECIMALS = 4  # short numbers between the processes
 LOGARITHM_DECIMALS = 6
 
 

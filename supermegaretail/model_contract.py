@@ -22,6 +22,7 @@ from supermegaretail.contract import MAX_HORIZON_DAYS, MAX_ITEMS, Levels, Versio
 # Features in the order that the manifest names, NaN where one is not known: the bytes of little-endian doubles, which
 # JSON carries as URL-safe base64. Written out in digits they took ten times as long to write and to read.
 NUMBER = np.dtype("<f8")
+QUANTILE_DECIMALS = 4  # short numbers between the processes
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 FeatureName = Annotated[str, Field(pattern=r"^[a-z][a-z -]{0,63}$")]  # as planners call it
 

@@ -166,6 +166,13 @@ class Overrides:
                 found[place] = shape
         return found
 
+    def concerning(self, keys: Iterable[Key], panel: Panel, *, now_s: float) -> list[Decision]:
+        """Each one in force for one of these items, also where a more specific one leaves it nothing to decide."""
+        if not self.levels:
+            return []
+        levels = (level for key in keys for level in self._about(key, panel))
+        return list({one.id: one for level in levels for one in level.decisions if now_s < one.ends_s}.values())
+
     def _about(self, key: Key, panel: Panel) -> list[Level]:
         """The levels that an item belongs to, the most specific first."""
         store, sku = key

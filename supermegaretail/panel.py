@@ -10,12 +10,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import TypeAlias
 
 import numpy as np
 import polars as pl
 
+from supermegaretail.categories import NO_CATEGORY, Category, Told, finest, latest, told_categories
+from supermegaretail.columns import TAKEN_BACK
+from supermegaretail.far_rows import middle_of, near, ordinals
 from supermegaretail.formulas import Floats
 from supermegaretail.series import (
     AVERAGED,
@@ -32,11 +34,8 @@ from supermegaretail.series import (
 )
 
 Key: TypeAlias = tuple[str, str]  # store, sku
-Category: TypeAlias = tuple[int, str]  # level (1 is the coarsest) and name
 
-NO_CATEGORY: Category = (0, "")
 EVENT_CODES = 4_091  # thirty names collide with a chance of a tenth; more codes make trees on them large and slow
-UNIX_EPOCH = date(1970, 1, 1).toordinal()
 MEMBERS = 256  # series averaged at once
 RUNS = 1_024  # series whose rows are taken out of a table at once
 
@@ -48,11 +47,13 @@ class Panel:
     places: Mapping[Key, int] = field(default_factory=dict)
     series: Sequence[Series] = ()
     categories: Sequence[Category] = ()  # of the series, the finest that was ever told, for the latest day
-    told_for: Sequence[int] = ()  # that day, an ordinal; so what came in which order does not matter
+    told: Sequence[Told] = ()  # all of them: for the latest day, so what came in which order does not matter
     groups: Sequence[Series] = ()  # by day the means of their series (averaged channels), and of how many each
     group_numbers: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     group_of: Ints = field(default_factory=lambda: np.empty((4, 0), np.int64))  # number by GROUPS and place, -1: none
     x_names: tuple[str, ...] = ()  # the columns behind the channels x_1, x_2, …
+    deepest: int = 0  # the finest level of category that any series was told
+    middle: int = 0  # the day around which MOST_DAYS to either side are known, an ordinal; 0: nothing is known yet
 
     @property
     def store_of(self) -> Ints:
@@ -75,26 +76,36 @@ class Panel:
         return np.asarray(self.group_of[3])
 
     def updated(self, rows: pl.DataFrame) -> tuple[Panel, Ints]:
-        """This panel with `rows` merged in, and the places of the series that they touched."""
+        """This panel with `rows` merged in, and the places of the series that they touched.
+
+        Rows years away from all others are left out: all days between would be held in memory, too.
+        """
+        if rows.is_empty():
+            return self, np.empty(0, np.int64)
+        middle = middle_of(rows, self.middle)
+        rows = near(rows, middle)
         if rows.is_empty():
             return self, np.empty(0, np.int64)
         new_names = [name for name in rows.columns if name.startswith("x_") and name not in self.x_names]
         x_names = (*self.x_names, *new_names)[:X_SLOTS]
         places, series = dict(self.places), list(self.series)
-        categories, told_for = list(self.categories), list(self.told_for)
+        categories, told = list(self.categories), list(self.told)
         touched: dict[int, Key] = {}
-        for key, (category, day), days, values in _runs(rows, x_names):
+        for key, newly_told, days, values in _runs(rows, x_names):
             place = places.setdefault(key, len(series))
             if place == len(series):
                 series.append(Series(int(days[0]), np.empty((len(CHANNELS), 0), np.float32)))
                 categories.append(NO_CATEGORY)
-                told_for.append(0)
+                told.append({})
             series[place] = _merged(series[place], days, values)
-            if (category[0], day) >= (categories[place][0], told_for[place]):  # a coarser one tells less
-                categories[place], told_for[place] = category, day
+            if newly_told:
+                told[place] = latest(told[place], newly_told)
+                categories[place] = finest(told[place])
             touched[place] = key
-        merged = replace(self, places=places, series=series, categories=categories, told_for=told_for, x_names=x_names)
-        return merged._regrouped(touched, _ordinals(rows)), np.array([*touched], np.int64)
+        merged = replace(self, places=places, series=series, categories=categories, told=told)
+        deepest = max(self.deepest, *(categories[place][0] for place in touched))
+        merged = replace(merged, x_names=x_names, middle=middle, deepest=deepest)
+        return merged._regrouped(touched, ordinals(rows)), np.array([*touched], np.int64)
 
     def _regrouped(self, touched: Mapping[int, Key], days: Ints) -> Panel:
         """The touched series sorted into groups, and those averaged anew: on the days that the rows were about.
@@ -140,6 +151,20 @@ class Panel:
             groups[group] = nothing
         return replace(self, groups=groups)
 
+    def category_means(self, categories: Sequence[Category], start_day: int, end_day: int) -> list[Series]:
+        """Like `groups`, of all series that were told to be in these categories, finer ones told or not.
+
+        Worked out when it is asked for: a wide category changes with nearly every sale, and is hardly ever needed.
+        """
+        number = {category: place for place, category in enumerate(categories)}
+        told = (
+            (place, (level, name)) for place, all_told in enumerate(self.told) for level, (_, name) in all_told.items()
+        )
+        pairs = sorted((number[category], place) for place, category in told if category in number)
+        group_of, members = np.array(pairs, np.int64).reshape(-1, 2).T
+        means = dict(self._means(members, group_of, start_day, end_day))
+        return [Series(start_day, means[place]) for place in range(len(categories))]
+
     def _means(self, members: Ints, group_of: Ints, start_day: int, end_day: int) -> Iterator[tuple[int, Floats32]]:
         """Each group's mean of the averaged channels over the series that know them: [GROUP_CHANNELS, days].
 
@@ -168,43 +193,21 @@ class Panel:
         yield group, _mean(total, count)
 
 
-def _runs(rows: pl.DataFrame, x_names: Sequence[str]) -> Iterator[tuple[Key, tuple[Category, int], Ints, Floats32]]:
-    """Key, finest category and its day, days [n] and values [channels, n] of each stretch of rows of one series."""
+def _runs(rows: pl.DataFrame, x_names: Sequence[str]) -> Iterator[tuple[Key, Told, Ints, Floats32]]:
+    """Key, categories, days [n] and values [channels, n] of each stretch of rows of one series."""
     columns = (*CHANNELS[:-X_SLOTS], *x_names, *[""] * (X_SLOTS - len(x_names)))
     new_run = (pl.col("store") != pl.col("store").shift()) | (pl.col("sku") != pl.col("sku").shift())
     starts = np.append(0, np.flatnonzero(rows.select(new_run.fill_null(False)).to_series().to_numpy()))
     ends = np.append(starts[1:], rows.height)
-    names, categories = rows.select("store", "sku"), _finest_categories(rows, starts, ends)
+    names, categories = rows.select("store", "sku"), told_categories(rows, ordinals(rows), starts, ends)
     for first in range(0, len(starts), RUNS):
         some = slice(first, first + RUNS)
         low, high = int(starts[some][0]), int(ends[some][-1])
         part = rows[low:high]
-        days, values = _ordinals(part), np.stack([_channel(part, name) for name in columns])
+        days, values = ordinals(part), np.stack([_channel(part, name) for name in columns])
         keys, bounds = names[starts[some]].iter_rows(), (np.stack([starts[some], ends[some]], axis=1) - low).tolist()
         for (store, sku), category, (start, end) in zip(keys, categories[some], bounds, strict=True):
             yield (store, sku), category, days[start:end], values[:, start:end]
-
-
-def _finest_categories(rows: pl.DataFrame, starts: Ints, ends: Ints) -> list[tuple[Category, int]]:
-    """Of each stretch of rows the finest category that one of them tells, and for which day; of several the last."""
-    found, lacking, days = [(NO_CATEGORY, 0)] * len(starts), np.arange(len(starts)), _ordinals(rows)
-    names = (name for name in rows.columns if name.startswith("category_"))
-    for level, name in sorted(((int(name.removeprefix("category_")), name) for name in names), reverse=True):
-        if not len(lacking):
-            break
-        told = np.where(rows[name].is_not_null().to_numpy(), np.arange(rows.height), -1)
-        last = np.maximum.accumulate(told)[ends[lacking] - 1]
-        tells = last >= starts[lacking]
-        values = rows[name][last[tells]].cast(pl.String).to_list()
-        told_for = days[last[tells]].tolist()
-        for place, value, day in zip(lacking[tells].tolist(), values, told_for, strict=True):
-            found[place] = (level, value), day
-        lacking = lacking[~tells]
-    return found
-
-
-def _ordinals(rows: pl.DataFrame) -> Ints:
-    return rows["date"].to_physical().to_numpy().astype(np.int64) + UNIX_EPOCH
 
 
 def _channel(rows: pl.DataFrame, name: str) -> Floats32:
@@ -214,13 +217,17 @@ def _channel(rows: pl.DataFrame, name: str) -> Floats32:
     if name == "event":
         codes = {event: 1 + zlib.crc32(event.encode()) % EVENT_CODES for event in column.drop_nulls().unique()}
         column = column.replace_strict(codes, default=None, return_dtype=pl.Float32)
-    return column.cast(pl.Float32).to_numpy()
+    column = column.cast(pl.Float32)
+    if TAKEN_BACK in rows.columns:
+        taken_back = rows.select(pl.col(TAKEN_BACK).list.contains(name).fill_null(False)).to_series()
+        return np.where(taken_back, np.float32(np.inf), column)  # no number in the table is infinite
+    return column.to_numpy()
 
 
 def _merged(old: Series, days: Ints, values: Floats32) -> Series:
-    """What is known replaces what was; a row that names no event says that there is none: code 0."""
+    """What is known replaces what was, infinity makes it unknown; where no event is known there is none: code 0."""
     if not old.values.shape[1] and (days[1:] - days[:-1] == 1).all():  # new, and without a gap
-        newest = values.copy()
+        newest = np.where(np.isinf(values), np.float32(np.nan), values)
         newest[EVENT, np.isnan(newest[EVENT])] = 0
         return Series.of(int(days[0]), newest)
     first = min(old.first_day, int(days.min()))
@@ -228,6 +235,7 @@ def _merged(old: Series, days: Ints, values: Floats32) -> Series:
     old.copy_into(merged, first)
     at = days - first
     newest = np.where(np.isnan(values), merged[:, at], values)
+    newest[np.isinf(newest)] = np.nan
     newest[EVENT] = np.where(np.isnan(newest[EVENT]), 0, newest[EVENT])
     merged[:, at] = newest
     return Series.of(first, merged)
@@ -241,11 +249,13 @@ def _mean(total: Floats, count: Ints) -> Floats32:
 
 
 def _overwritten(old: Series, start_day: int, values: Floats32) -> Series:
-    if not old.values.shape[1]:
-        return Series(start_day, values)
-    end_day = start_day + values.shape[1]
-    first = min(old.first_day, start_day)
-    merged = np.full((len(values), max(old.end_day, end_day) - first), np.nan, np.float32)
+    """A group with these means; days before the first and after the last on which anything is known take no room."""
+    known = np.flatnonzero(values[AVERAGED:].any(0))
+    first, end = old.first_day, old.end_day
+    if known.size:
+        days = start_day + int(known[0]), start_day + int(known[-1]) + 1
+        first, end = (min(first, days[0]), max(end, days[1])) if old.values.shape[1] else days
+    merged = np.full((len(values), end - first), np.nan, np.float32)
     old.copy_into(merged, first)
-    merged[:, start_day - first : end_day - first] = values
+    Series(start_day, values).copy_into(merged, first)
     return Series(first, merged)

@@ -1,7 +1,8 @@
 """Forecasts made again as they were: by the models, the sales, the plans and the overrides of then.
 
 What is kept of an answer is its request, the place in the ledger up to which sales were known, the versions that were
-heard, the ids of the overrides that shaped it and of the events at its stores, and what came of each tier.
+heard, the ids of the overrides that shaped it or would have without these and of the events at its stores, and what
+came of each tier.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def note(
     version: str,
 ) -> None:
     """Keeps an answer for replays; takes microseconds. `version` of the core was to be asked, though it may not be."""
+    now = datetime.now(UTC)
 
     def tell(_telling: Telling) -> dict[str, Any]:
         stores = dict.fromkeys(item.store for item in request.items)
@@ -75,6 +77,8 @@ def note(
         decided = {
             one.id: None for it in forecasts.served if it.value and it.value.shape for one in it.value.shape.decisions
         }
+        keys = dict.fromkeys((item.store, item.sku) for item in request.items)
+        in_force = forecasts.overrides.concerning(keys, known.history.panel, now_s=now.timestamp())
         return {
             "request": request.model_dump(mode="json"),
             "as_of": made.as_of.isoformat(),
@@ -83,6 +87,7 @@ def note(
             "table": known.table,
             "position": [known.position.folds, known.position.applied, *known.position.beyond],
             "overrides": list(decided),
+            "hidden": [one.id for one in in_force if one.id not in decided],
             "events": [one.id for one in planned],
             "earlier_events": [one.id for event in planned for one in forecasts.events.occasions.get(event.id, ())],
             "no_quantiles": [place for place, one in enumerate(made.forecasts) if one.quantiles is None],
@@ -92,7 +97,7 @@ def note(
             **told_of(forecasts.served),
         }
 
-    log.put(Noted(call.request_id, datetime.now(UTC), call.caller, endpoint, bytes(response.body), tell))
+    log.put(Noted(call.request_id, now, call.caller, endpoint, bytes(response.body), tell))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,9 +179,13 @@ class RetailReplays:
         told, engine = record.told, self._engine
         tiers = ("override", "core", "correction")
         changes.only(versions=MODELS, kinds=("override", "event"), tiers=tiers)
+        overriding = [*told["overrides"], *told.get("hidden", ())]
+        changes.of_this(override=overriding, event=[*told.get("events", ()), *told.get("earlier_events", ())])
+        changes = await self._pool.run(changes.resolved, self._registry, deadline=deadline)
         request = _request({**told["request"], "as_of": told["as_of"]})
         history = await self._pool.run(self._history, told["table"], tuple(told["position"]), deadline=deadline)
-        ids = [one for one in told["overrides"] if one not in changes.without.get("override", ())]
+        left_out = changes.without.get("override", ())
+        ids = [one for one in (overriding if left_out else told["overrides"]) if one not in left_out]
         overrides = await self._pool.run(self._overrides, ids, deadline=deadline)
         known, earlier = (
             {one for one in told.get(name, ()) if one not in changes.without.get("event", ())}

@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 from common.daily.tables import Cell, Sources, Table
 from supermegaretail.monitoring.alarms import added_up, figures
 from supermegaretail.monitoring.outcome_store import WINDOW_DAYS, OutcomeStore
+from supermegaretail.override_rules import for_commands
 from supermegaretail.settings import RetailSettings
 
-COMPONENTS = ("core", "correction")
 HEADS = ("tier and version", "forecasts", "WAPE", "bias", "error ÷ moving average's", "coverage by quantile")
 
 
@@ -21,7 +21,7 @@ def settings() -> RetailSettings:
 
 
 def sources() -> Sources:
-    return Sources("supermegaretail", COMPONENTS, quality)
+    return Sources("supermegaretail", quality, for_commands()[1].sentence)
 
 
 def quality(engine: Engine, day: date) -> Sequence[Table]:

@@ -27,6 +27,7 @@ GROUP_CHANNELS = 2 * AVERAGED  # and for each of them in how many series it was 
 CENSORED_FROM_HOURS = 12  # out of stock for so much of a day, its sales say nothing about demand
 LOWERED_FROM_HOURS = 9  # from here on they say "at least so much": not counted when it is far from the usual,
 LOWERED_BELOW = 0.6  # that is below this share of it
+MOST_DAYS = 4_000  # to either side of the middle of what is known: eleven years; each day takes memory, known or not
 NEVER = date.max.toordinal()
 
 

@@ -7,8 +7,9 @@ A hurdle model in two parts, because most products of a shop sell nothing at all
                                                           scale = exp(features · scale), the usual distance from it
 
 The quantiles of z come from a table by scale ÷ mean, the shape of the distribution: a product that sells in hundreds
-errs to both sides, one that sells in ones and twos only upwards. Where units are whole, half a unit of noise makes the
-numbers continuous before their quantiles are taken, which are whole again in the end (Machado and Santos Silva 2005).
+errs to both sides, one that sells in ones and twos only upwards. Of what is sold by the piece half a unit of noise
+makes the numbers continuous before their quantiles are taken, which `demand.in_pieces` makes whole again in the end
+(Machado and Santos Silva 2005): item by item, for one shop sells by the piece and by weight.
 
 Quantiles cannot cross: for one row all of them are values of one function that never falls.
 """
@@ -24,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from common.versions.registry import Release
 from supermegaretail.features import CORE_DESIGN, Floats
+from supermegaretail.formulas import Flags
 
 SPREAD_FILE = "spread.json"
 LEVELS = (0.002, 0.01, 0.03, 0.07, *(step / 20 for step in range(3, 19, 2)), 0.94, 0.965, 0.98, 0.99, 0.995, 0.998)
@@ -32,7 +34,6 @@ SHAPES = 10  # rows of the table
 ROUNDS = 20  # of iteratively reweighted least squares; far fewer suffice
 LEAST_ROWS = 1_000  # of either kind: fewer tell nothing about the tails
 MIDDLE_HALF = (0.25, 0.75)  # levels whose distance tells how sure a model is
-WHOLE_UNITS = 0.99  # share of whole numbers from which a shop sells by the piece
 LEAST_UNITS = 1e-6
 VARIATION, IDLE, HORIZON = (CORE_DESIGN.index(name) for name in ("variation_28", "zero_share_56", "horizon"))
 
@@ -47,7 +48,7 @@ class Spread(BaseModel):
     shapes: tuple[float, ...]  # [SHAPES] log(scale ÷ mean) at the rows of the table, rising
     levels: tuple[float, ...]  # of its columns, rising
     table: tuple[tuple[float, ...], ...]  # [SHAPES][levels] quantiles of z
-    whole_units: bool  # whether the shop sells by the piece
+    whole_units: bool = False  # whether all are whole: of releases that took a shop to sell all of it by the piece
 
     @classmethod
     def load(cls, release: Release) -> Spread | None:
@@ -98,10 +99,10 @@ class Spread(BaseModel):
         return self
 
 
-def learn(demand: Floats, design: Floats, sold: Floats, *, seed: int) -> Spread | None:
+def learn(demand: Floats, design: Floats, sold: Floats, by_the_piece: Flags, *, seed: int) -> Spread | None:
     """From forecasts [n] of days not seen in training, their rows of CORE_DESIGN and what was sold; None from too few.
 
-    The same input and seed give the same spread.
+    `by_the_piece` [n] tells of which items that is whole units. The same input and seed give the same spread.
     """
     features, positive = _features(demand, design), sold > 0
     if min(positive.sum(), len(sold)) < LEAST_ROWS:
@@ -109,9 +110,8 @@ def learn(demand: Floats, design: Floats, sold: Floats, *, seed: int) -> Spread 
     zero = _logistic(features, (~positive).astype(np.float64))
     features, units = features[positive], sold[positive]
     mean = np.maximum(demand[positive], LEAST_UNITS) / (1 - _chance(features, zero))
-    whole_units = bool(np.mean(units == np.round(units)) > WHOLE_UNITS)
-    if whole_units:
-        units = units + np.random.default_rng(seed).uniform(-0.5, 0.5, len(units))
+    noise = np.random.default_rng(seed).uniform(-0.5, 0.5, len(units))
+    units = units + np.where(by_the_piece[positive], noise, 0)
     coefficients = _log_scale(features, np.abs(units - mean))
     scale = np.exp(features @ coefficients)
     order = np.array_split(np.argsort(scale / mean, kind="stable"), SHAPES)
@@ -122,7 +122,6 @@ def learn(demand: Floats, design: Floats, sold: Floats, *, seed: int) -> Spread 
         shapes=tuple(float(np.median(np.log(scale / mean)[rows])) for rows in order),
         levels=LEVELS,
         table=tuple(tuple(np.quantile(z[rows], LEVELS).tolist()) for rows in order),
-        whole_units=whole_units,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from supermegaretail.cold_start import Origin, borrow, groups_past, share
+from supermegaretail.cold_start import FEW_DAYS, Origin, borrow, groups_past, share
 from supermegaretail.features import STATE, Floats, state_features
 from supermegaretail.formulas import WINDOW_DAYS, Lent
 from supermegaretail.panel import Panel
@@ -23,6 +23,8 @@ PLANNED = ("price", "discount", "promotion", "holiday", "event")  # known ahead;
 PLANNED_CHANNELS = tuple(CHANNELS.index(name) for name in PLANNED)
 ENDED_AFTER_DAYS = 28
 NORMALLY = 0.5  # an input that is known on fewer of the days is not missed
+WHOLE_UNITS = 0.99  # share of the last WHOLE_DAYS with whole numbers from which an item is sold by the piece
+WHOLE_DAYS = 56
 CHUNK = 4_096  # series whose windows are in memory at once: about 60 MB
 DAYS_BEYOND_ALL = 1 << 22  # more than any ordinal of a day
 
@@ -36,11 +38,13 @@ class States:
     cold: Flags  # [n] whether it is known by a group alone
     origin: Ints  # [n] the group, as an `Origin`: also of items with few days of sales, whose level it draws
     has_planned: Flags  # [n, PLANNED] which planned inputs the series normally has
+    by_the_piece: Flags  # [n] whether it is sold in whole units; not where no sales of its own are known
 
     @classmethod
     def unknown(cls, n: int) -> States:
         flags, origin = np.zeros(n, bool), np.full(n, int(Origin.OWN))
-        return cls(flags, np.full((n, len(STATE)), np.nan), flags.copy(), origin, np.zeros((n, len(PLANNED)), bool))
+        planned = np.zeros((n, len(PLANNED)), bool)
+        return cls(flags, np.full((n, len(STATE)), np.nan), flags.copy(), origin, planned, flags.copy())
 
     def at(self, rows: Ints | slice) -> States:
         """The states in these rows, copied (of a slice, not copied)."""
@@ -71,13 +75,14 @@ class PreparedStates:
     def without(self, places: Ints, n: int) -> PreparedStates:
         """A copy for `n` series in which these are to be prepared anew; the old ones stay as they are.
 
-        So are all that borrow from a group, or found none: whoever's sales changed, their group's may be among them.
+        So are all that borrow from a group, or would if they found one: whoever's sales changed may be in theirs.
         """
         copied, kept = PreparedStates(n), len(self._as_of) - 1
         copied._as_of[:kept] = self._as_of[:kept]  # first: a row that is prepared meanwhile is not marked here
         copied.states.put(slice(kept), self.states.at(slice(kept)))
         copied._as_of[places] = 0
-        copied._as_of[~copied.states.known | (copied.states.origin != Origin.OWN)] = 0
+        few = copied.states.values[:, STATE.index("days_known_28")] < FEW_DAYS
+        copied._as_of[~copied.states.known | (copied.states.origin != Origin.OWN) | few] = 0
         return copied
 
     def lacking(self, places: Ints, day: int) -> Ints:
@@ -132,7 +137,7 @@ def _states(panel: Panel, places: Ints, as_of: Ints, hidden: Flags) -> States:
     loan = borrow(panel, places, as_of, known_days=known_days)
     taken_out = share(panel, places[hidden], as_of[hidden])
     own[hidden] = np.nan
-    normally_planned = _normally_planned(own)
+    normally_planned, by_the_piece = _normally_planned(own), _by_the_piece(own[:, SALES, -WHOLE_DAYS:])
     starting = cold[loan.rows]
     rows = loan.rows[starting]
     own[rows, : STOCKOUT + 1] = loan.group[starting, : STOCKOUT + 1]
@@ -168,7 +173,14 @@ def _states(panel: Panel, places: Ints, as_of: Ints, hidden: Flags) -> States:
     values[cold, STATE.index("days_known_28")] = 0
     unknown = cold & (origin == Origin.OWN)
     values[unknown] = np.nan
-    return States(~unknown, values, cold & ~unknown, origin, normally_planned & ~ended[:, None])
+    return States(~unknown, values, cold & ~unknown, origin, normally_planned & ~ended[:, None], by_the_piece)
+
+
+def _by_the_piece(sold: Floats32) -> Flags:
+    known = ~np.isnan(sold)
+    whole = known & (sold == np.round(sold))
+    flags: Flags = whole.sum(1) >= WHOLE_UNITS * np.maximum(known.sum(1), 1)
+    return flags
 
 
 def _normally_planned(own: Floats32) -> Flags:

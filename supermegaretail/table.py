@@ -15,7 +15,7 @@ import polars as pl
 
 from common.durable import put_in_place
 from supermegaretail.cells import is_bad, plain_types, reasons, typed
-from supermegaretail.columns import KEY, Column, ImportProblem, check_header
+from supermegaretail.columns import KEY, TAKEN_BACK, Column, ImportProblem, check_header
 from supermegaretail.csv_lines import REJECTS, read_header, read_lines, split_cells
 
 BLOCK_ROWS = 250_000
@@ -74,17 +74,25 @@ def settled(parts: Iterable[Import], columns: Sequence[Column]) -> Import:
 def merge(old: pl.DataFrame | None, new: pl.DataFrame) -> pl.DataFrame:
     """Both tables as one, with the columns of both; `new` wins per value, and what it leaves unknown stays.
 
-    So a plan that comes after the sales of its day does not erase them, nor sales the price that was planned.
+    So a plan that comes after the sales of its day does not erase them, nor sales the price that was planned. Only what
+    `new` takes back is unknown again.
     """
     if old is None or not old.height:
         return _canonical(new)
     shared = [name for name in new.columns if name in old.columns and name not in KEY]
     before = old.join(new, on=KEY, how="semi").rename({name: f"{name} before" for name in shared})
-    newest = [pl.coalesce(name, f"{name} before").alias(name) for name in shared]
+    newest = [pl.coalesce(name, _unless_taken_back(name, new)).alias(name) for name in shared]
     updated = new.join(before, on=KEY, how="left").with_columns(newest).drop(f"{name} before" for name in shared)
     untouched = old.join(new, on=KEY, how="anti", maintain_order="left")
     together = pl.concat([untouched, updated], how="diagonal")
     return _canonical(together if _rises(together) else together.sort(KEY))
+
+
+def _unless_taken_back(name: str, new: pl.DataFrame) -> pl.Expr:
+    before = pl.col(f"{name} before")
+    if TAKEN_BACK not in new.columns:
+        return before
+    return pl.when(~pl.col(TAKEN_BACK).list.contains(name).fill_null(False)).then(before)
 
 
 def save_table(rows: pl.DataFrame, path: Path) -> None:
@@ -138,7 +146,7 @@ def _parquet_parts(path: Path, file: pl.LazyFrame, columns: Sequence[Column]) ->
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # it panics at some wrong bytes
         reason = str(error).partition("\n")[0]
         raise ImportProblem(f"{path}: missing or not a readable parquet file ({reason})") from error
 
@@ -175,6 +183,7 @@ def _as_text(names: Sequence[str]) -> pl.Expr:
 
 def _canonical(rows: pl.DataFrame) -> pl.DataFrame:
     """The table's own order of columns; `sales` is always there, all null where only plans are known."""
+    rows = rows.drop(TAKEN_BACK, strict=False)
     if "sales" not in rows.columns:
         rows = rows.with_columns(sales=pl.lit(None, pl.Float32))
     return rows.select(column.name for column in check_header(rows.columns, where="table"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from common.command_line import Failed
 from common.progress import Reporter, progress
 from common.versions.probes import PROBES
 from common.versions.registry import CHAMPION, Manifest, Registry
@@ -62,8 +64,8 @@ def fit(
     demand may lie from a forecast. What is returned has learnt from everything. Each pair learns from the labels as of
     the last day that it sees.
     """
-    assert history.last_day is not None
     cut = held_out_from(history)
+    assert history.last_day is not None
     stages = 2 if cut is not None else 1
     with progress("training", stages * (core_training.GROWTH.trees + correction_training.GROWTH.trees)) as report:
         grow = partial(_grow, history, rows=rows or examples_for(history), seed=seed, threads=threads, report=report)
@@ -98,9 +100,13 @@ def examples_for(history: SalesHistory) -> int:
 def held_out_from(history: SalesHistory) -> date | None:
     """The last day before the weeks that are held out; None where too little would be left to learn from."""
     if history.last_day is None:
-        raise ValueError("there is not one day of sales to learn from")
+        raise Failed("there is not one day of sales to learn from")
     days = int(np.clip(panel_days(history.panel) // 4, *HELD_OUT_DAYS))
-    return history.last_day - timedelta(days=days) if panel_days(history.panel) >= 2 * days else None
+    cut = history.last_day - timedelta(days=days)
+    day, selling = cut.toordinal(), [one for one in history.panel.series if one.first_sale < one.last_observed]
+    to_learn = any(one.first_sale < day for one in selling)
+    to_judge = any(one.last_observed > day for one in selling)
+    return cut if to_learn and to_judge and panel_days(history.panel) >= 2 * days else None
 
 
 def _grow(
@@ -129,8 +135,8 @@ def _spreads(
     demand = core.demand(examples.core)
     corrected = correction.demand(examples.core, examples.extended, demand)
     return (
-        learn(demand, examples.core, examples.demand, seed=seed),
-        learn(corrected, examples.core, examples.demand, seed=seed),
+        learn(demand, examples.core, examples.demand, examples.by_the_piece, seed=seed),
+        learn(corrected, examples.core, examples.demand, examples.by_the_piece, seed=seed),
     )
 
 
@@ -226,8 +232,9 @@ def _files(model: CoreModel | CorrectionModel) -> dict[str, bytes]:
 
 
 def _of(tier: str, errors: Mapping[str, float]) -> dict[str, float]:
-    """The tier's WAPE on the held-out weeks, beside that of the moving average."""
-    return {f"held_out_wape_{name}": errors[name] for name in (tier, "moving_average") if name in errors}
+    """The tier's WAPE on the held-out weeks, beside that of the moving average; none of weeks without a sale."""
+    both = {name: errors.get(name, math.nan) for name in (tier, "moving_average")}
+    return {f"held_out_wape_{name}": error for name, error in both.items() if math.isfinite(error)}
 
 
 def filled_columns(table: pl.DataFrame) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from html import escape
 from pathlib import Path
 
@@ -23,17 +23,20 @@ from common.report.html import figure, save_document
 from common.report.html import table as as_html
 from common.report.numbers import NOT_GIVEN
 from common.report.svg import Line, line_chart
-from common.state.database import create_tables
+from common.state.database import add_missing_columns, create_tables
 from common.state.erasures import metadata as erasure_tables
 from common.state.overrides import metadata as override_tables
 
 NOTHING = "Nothing."
 
 
-def daily_report(engine: Engine, sources: Sources, day: date, *, cost_per_cpu_hour: float) -> DailyReport:
+def daily_report(
+    engine: Engine, sources: Sources, day: date, *, cost_per_cpu_hour: float, now: datetime | None = None
+) -> DailyReport:
     """Reads what is kept of that day; raises SQLAlchemy's errors."""
     for read in (daily_tables, incident_tables, use_tables, release_tables, erasure_tables, override_tables):
         create_tables(engine, read)
+    add_missing_columns(engine, override_tables)
     iso, sums = day.isoformat(), SumsStore(engine, sources.service)
     api, model = sums.day(iso, role="api"), sums.day(iso, role="model")
     tables = [
@@ -43,7 +46,7 @@ def daily_report(engine: Engine, sources: Sources, day: date, *, cost_per_cpu_ho
         figures.tiers(api),
         figures.reasons(api),
         figures.minutes(api),
-        *tables_of(engine, sources.service, day, components=sources.components),
+        *tables_of(engine, sources, day, now=now or datetime.now(UTC)),
         figures.cost(api, model, per_cpu_hour=cost_per_cpu_hour),
     ]
     return DailyReport(sources.service, iso, tables, tuple(_by_hour(sums, iso)))

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Engine
 
+from common.state.overrides import Override
+
 Cell: TypeAlias = str | int | float | None
 FIRST_DAY = date(2000, 1, 1)  # of which a report may be asked
 
@@ -42,11 +44,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a service adds: the components that it releases, and how good its answers were as far as that is known."""
+    """What a service adds: how good its answers were, as far as that is known, and an override in words."""
 
     service: str
-    components: tuple[str, ...]
     quality: Callable[[Engine, date], Sequence[Table]]
+    sentence: Callable[[Override], str]
 
 
 @dataclass(frozen=True, slots=True)

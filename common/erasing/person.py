@@ -35,7 +35,18 @@ NO_WORD = re.compile(
 )
 SHORTEST_IN_TEXTS = 4  # characters; a shorter id is a syllable of other words
 # Columns, and fields of JSON, that hold people and nothing else: only there an ordinary word is somebody.
-OF_PEOPLE = ("actor", "added_by", "caller", "operator", "owner", "photographer", "user", "user_id", "who")
+OF_PEOPLE = (
+    "actor",
+    "added_by",
+    "caller",
+    "operator",
+    "owner",
+    "photographer",
+    "user",
+    "user_id",
+    "who",
+    "withdrawn_by",
+)
 
 
 @dataclass(frozen=True)

@@ -251,8 +251,11 @@ CAUSES = (
     Alert(
         name="LogLinesLost",
         severity="inform",
-        summary="{{ $labels.service }}: log lines are lost ({{ $labels.role }})",
-        expr="sum by (service, role) (increase(log_lines_dropped_total[WINDOW])) > 0",
+        summary="{{ $labels.service }}: log lines are lost, or will be: nobody takes them ({{ $labels.role }})",
+        expr=(
+            "sum by (service, role) (increase(log_lines_dropped_total[WINDOW])) > 0"
+            "\nor max by (service, role) (log_sink_blocked_seconds) > 5"
+        ),
         holds=0,
     ),
     Alert(

@@ -94,6 +94,7 @@ ALERT_OF: Mapping[str, str] = {fault: alert for alert, faults in FAULTS.items() 
 # What comes beside the alert of a fault and is no consequence of it: both are told of one thing from two sides.
 BESIDE: Mapping[str, tuple[str, ...]] = {
     "answers_after_the_deadline": ("AnswersDegraded", "LoopBlocked"),
+    "rush": ("AnswersDegraded", "ModelSlow", "ModelUnreachable"),  # it overloads the model, too, and may do so first
     "writes_fail": ("StateUnavailable",),
 }
 

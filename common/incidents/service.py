@@ -29,14 +29,13 @@ class Incidents:
     """The parts; the application refreshes the watch and closes them."""
 
     service: str
-    components: tuple[str, ...]  # whose releases belong on a time line
     store: IncidentStore
     watch: IncidentWatch
     writes: Writes  # of their own: an alert waits for nobody's sales
 
     def time_line(self, incident: Incident) -> list[Moment]:
-        """What happened around it; reads the database."""
-        return time_line(self.store.engine, incident, components=self.components)
+        """What happened around it, whichever service it is about; reads the database."""
+        return time_line(self.store.engine, incident)
 
     def refresh(self) -> None:
         self.watch.refresh()
@@ -64,11 +63,11 @@ async def start_noted(service: Service, name: str) -> AsyncIterator[None]:
         state.dispose()
 
 
-def incidents_of(service: Service, state: Engine, name: str, components: tuple[str, ...]) -> Incidents:
+def incidents_of(service: Service, state: Engine, name: str) -> Incidents:
     """For the service that the state database knows under `name`; call it before `service.app`."""
     for read in (releases, overrides):  # by time lines, also where nobody released or overrode anything yet
         create_tables(state, read.metadata)
     store = IncidentStore(state)
     watch = IncidentWatch(store, service, name)
     service.parts.append(Part("database", lambda: watch.trouble))
-    return Incidents(name, components, store, watch, Writes(queue=WAITING))
+    return Incidents(name, store, watch, Writes(queue=WAITING))

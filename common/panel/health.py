@@ -86,13 +86,15 @@ def versions(components: Callable[[], dict[str, str]]) -> Shown:
 
 
 def releases(rollouts: Rollouts) -> Shown:
-    """What is rolled out now."""
-    live = rollouts.as_json()
+    """What is rolled out now, and what waits for a person."""
+    live, waiting = rollouts.as_json(), rollouts.waiting
     if rollouts.trouble is not None:
         return Shown("attention", f"Rollouts can't be followed: {rollouts.trouble}")
-    if not live:
-        return Shown("quiet", "Nothing is being rolled out.")
-    return Shown("attention", f"{len(live)} under way", [(name, _rollout(one)) for name, one in live.items()])
+    if not live and not waiting:
+        return Shown("quiet", "Nothing is being rolled out, and nothing waits for a person.")
+    lines = [(name, _rollout(one)) for name, one in live.items()]
+    lines += [(one.component, f"{one.to_version} is {one.state}") for one in waiting]
+    return Shown("attention", f"{len(live)} under way, {len(waiting)} waiting for a person", lines)
 
 
 def drift(groups: Callable[[], list[dict[str, Any]]]) -> Shown:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from common.releases.store import Conflict, ReleaseRecord, State
 from common.versions.slots import CHAMPION
 
 log = structlog.get_logger(__name__)
+WAITING = (State.PROPOSED, State.APPROVED)
 Arm = Literal["champion", "challenger"]
 IsLoaded = Callable[[str], bool]  # of a version; raises `NotLoadable`
 
@@ -115,6 +116,7 @@ class Rollouts:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.trouble: str | None = None  # why what others decided may not be known here
+        self.waiting: Sequence[ReleaseRecord] = ()  # for a person, who approves, rejects or starts them
         self._desk = desk
         self._loaded = loaded or {}
         self._look_up_names = look_up_names
@@ -176,6 +178,8 @@ class Rollouts:
                 troubles += [f"of {component} are stuck: {why}" for component, why in self._desk.stuck.items()]
                 self._look_up_names()
                 self._follow(under_way)
+                waiting = self._desk.store.listed(states=WAITING)
+                self.waiting = [release for release in waiting if release.component in self._desk.policies]
             except Exception as error:  # noqa: BLE001  any of a driver's errors; the shares in force stay
                 troubles.append(f"can't be followed: {type(error).__name__}")
             for component, rollout in list(self._rollouts.items()) if acts else ():

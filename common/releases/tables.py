@@ -6,7 +6,9 @@ release that is open.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
@@ -26,6 +28,10 @@ class State(StrEnum):
 
 OPEN = (State.PROPOSED, State.APPROVED, State.CANARY, State.PROMOTING, State.ROLLING_BACK)
 UNDER_WAY = (State.CANARY, State.PROMOTING, State.ROLLING_BACK)
+# By service: the row of a release does not tell whose it is.
+COMPONENTS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"supermegaretail": ("core", "correction"), "photostock": ("encoder", "filter", "reranker")}
+)
 
 metadata = MetaData()
 releases = Table(

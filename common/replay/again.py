@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice, zip_longest
 from typing import Any, Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from common.deadline import Deadline
 from common.errors import PoolFull
 from common.replay.log import ReplayLog
 from common.replay.store import Record, digest_of
 from common.service.problems import Problem
+from common.versions.registry import Registry, RegistryError
 from common.workers import WorkerPool
 
 MOST_DIFFERENCES = 200  # that are told
@@ -71,6 +74,19 @@ class Changes:
             if unknown := sorted(set(asked) - set(known)):
                 raise NoChange(f"{unknown[0][:64]!r} can't be changed here: {', '.join(known)} can")
 
+    def of_this(self, **parts: Collection[str]) -> None:
+        """Raises `NoChange` where something is left out that had no part in the answer; `parts` are ids by kind."""
+        for kind, ids in self.without.items():
+            if unknown := sorted(set(ids) - set(parts[kind])):
+                raise NoChange(f"{kind} {unknown[0][:64]!r} had no part in this answer")
+
+    def resolved(self, registry: Registry) -> Changes:
+        """With a version's number in place of an alias; `NoChange` for a version that is not there. Reads the disk."""
+        try:
+            return replace(self, versions={part: registry.resolve(part, name) for part, name in self.versions.items()})
+        except RegistryError as error:
+            raise NoChange(str(error)) from error
+
 
 class Replays(Protocol):
     """What a service does to make its answers again."""
@@ -120,7 +136,7 @@ class Replayer:
             raise Problem(410, f"this answer can't be made again: {gone}") from gone
         except NoChange as error:
             raise Problem(422, str(error)) from error
-        except (PoolFull, TimeoutError, OSError, sqlite3.Error) as error:
+        except (PoolFull, TimeoutError, OSError, sqlite3.Error, SQLAlchemyError) as error:
             raise Problem(503, "it can't be made again just now", headers={"Retry-After": "1"}) from error
 
 

@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import json
 import secrets
+import sqlite3
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -19,6 +21,7 @@ def add_arguments(replay: argparse.ArgumentParser) -> None:
     """The options; exit code 1 where the bytes are not the same."""
     replay.set_defaults(run=run)
     replay.add_argument("request_id", metavar="REQUEST_ID")
+    replay.add_argument("--service", choices=SERVICES, help="whose answer, where both have one under this id")
     replay.add_argument(
         "--with", dest="with_", action="append", default=[], metavar="version=X", help="or COMPONENT=X: another version"
     )
@@ -45,21 +48,29 @@ async def replayed(arguments: argparse.Namespace) -> dict[str, Any]:
     from common.replay.store import STORE_FILE, ReplayStore
     from common.service.problems import Problem
 
+    having = dict[str, Any]()  # the settings of the services that have it
     for name, settings_name in SERVICES.items():
-        if find_spec(name) is None:
+        if find_spec(name) is None or arguments.service not in (None, name):
             continue
         settings = getattr(import_module(f"{name}.settings"), settings_name)(admin_token=secrets.token_urlsafe())
         store = ReplayStore(settings.replays_dir / STORE_FILE, most_bytes=0, most_days=settings.replay_log_days)
-        if not store.path.exists() or store.find(arguments.request_id) is None:
-            continue
-        app = import_module(f"{name}.app").create_app(settings, serves=False)
-        async with app.router.lifespan_context(app):
-            replayer = app.state.engine.replays.replayer
-            try:
-                found: dict[str, Any] = await replayer.replay(
-                    arguments.request_id, with_=arguments.with_, without=arguments.without, as_=arguments.as_
-                )
-            except Problem as problem:
-                raise Failed(problem.detail) from problem
-            return found
-    raise Failed(f"no answer is kept under request id {arguments.request_id[:128]!r}")
+        try:
+            if store.path.exists() and store.find(arguments.request_id) is not None:
+                having[name] = settings
+        except (OSError, sqlite3.Error) as error:
+            print(f"what is kept of the answers of {name} can't be read: {error}", file=sys.stderr)
+    if not having:
+        raise Failed(f"no answer is kept under request id {arguments.request_id[:128]!r}")
+    if len(having) > 1:
+        raise Failed(f"both services answered under request id {arguments.request_id[:128]!r}: say --service")
+    [(name, settings)] = having.items()
+    app = import_module(f"{name}.app").create_app(settings, serves=False)
+    async with app.router.lifespan_context(app):
+        replayer = app.state.engine.replays.replayer
+        try:
+            found: dict[str, Any] = await replayer.replay(
+                arguments.request_id, with_=arguments.with_, without=arguments.without, as_=arguments.as_
+            )
+        except Problem as problem:
+            raise Failed(problem.detail) from problem
+        return found

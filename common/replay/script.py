@@ -73,13 +73,16 @@ class Script:
     async def _acted(
         self, tier: str, items: Sequence[Any], ask: Callable[[], Awaitable[Sequence[Any]]]
     ) -> Sequence[Any]:
-        """Asked about all items, for a tier may prepare what later ones use; not where it refused all of them."""
+        """Asked about all items, for a tier may prepare what later ones use; not where it refused all of them.
+
+        Whether it is needed is found out again: with fewer overrides it may be.
+        """
         fates = [self.fate(item, tier) for item in items]
         refused = [fate for fate in fates if isinstance(fate, Refused)]
         if len(refused) == len(fates):
             return refused
         answers = await ask()
-        return [answer if fate is None else fate for answer, fate in zip(answers, fates, strict=True)]
+        return [fate if isinstance(fate, Refused) else answer for answer, fate in zip(answers, fates, strict=True)]
 
 
 def _part(step: Step) -> tuple[str, str, str | None]:

@@ -11,6 +11,7 @@ import math
 import time
 from collections import Counter
 
+from common.deadline import Deadline
 from common.service.auth import Callers
 from common.service.turns import Turns
 
@@ -20,6 +21,9 @@ FEWEST_LOOKS = 4  # of a window, which else is made longer: one block is no line
 WITHIN_S = 0.2  # more than are answered in this time are far too many behind a line
 FEWEST = 16  # as many as may be with a model (`Upstream`)
 LEAST, LESS, MORE = 0.5, 0.8, 1.05  # steps of the limit, per window
+ANSWERING_MS = 3.0  # of the event loop, for each of those who give up waiting for a model in the same moment
+ANSWERING_SHARE = 1 / 3  # of the time that is left, at the most
+IN_LINE_SHARE = 1 / 4  # of a request's time, at the most
 OPERATORS = 8  # places beyond the limit, for them alone
 GREEDY_SHARE = 2 / 3  # of the limit, for one caller while there are others
 ALONE_AFTER_S = 5.0  # longer than `Retry-After`: whoever was told to come back finds room
@@ -63,11 +67,12 @@ class Admission:
         """Whose share of the places a request takes."""
         return (self._callers and self._callers.known(authorization)) or address
 
-    def full(self, caller: str, *, operator: bool = False, passed: float = 0.0) -> bool:
+    def full(self, caller: str, *, operator: bool = False, passed: float = 0.0, budget_ms: float = math.inf) -> bool:
         """Whether there is no room for another request of this caller.
 
         `passed` is the share of its time, 0 to 1, that went by before it was read: whoever has little left needs as
-        much more room, for in a full house they would be late.
+        much more room, for in a full house they would be late. So would who stands in line for too much of the
+        `budget_ms`: to be answered takes as long as to begin, and between the two a model is asked.
         """
         if operator:
             return self._at_work >= int(self.limit) + OPERATORS
@@ -78,17 +83,33 @@ class Admission:
         least = FEWEST if self.limit >= self._most else 1
         if self._at_work >= int(self.limit) or (passed and self._at_work >= max(least, self.limit * (1 - passed))):
             return True
+        if self.turns.expected_wait_ms > budget_ms * IN_LINE_SHARE and self._at_work >= FEWEST:
+            return True
         of_one = self._of[caller]
         return of_one >= max(1.0, self.limit * GREEDY_SHARE) and time.monotonic() < self._shared_until_s
 
-    def enter(self, caller: str, *, operator: bool = False, passed: float = 0.0) -> Place | None:
+    def enter(
+        self, caller: str, *, operator: bool = False, passed: float = 0.0, budget_ms: float = math.inf
+    ) -> Place | None:
         """A place, which has to be left; None, and counted, where there is none."""
-        if self.full(caller, operator=operator, passed=passed):
+        if self.full(caller, operator=operator, passed=passed, budget_ms=budget_ms):
             self.refused += 1
             return None
         self._at_work += 1
         self._of[caller] += 1
         return Place(self, caller)
+
+    def begin(self, deadline: Deadline) -> Deadline | None:
+        """Until when who begins now is to be done; None, and counted, where they would be late.
+
+        That is earlier than `deadline`: all at work may wait for the same model until the end, and are then answered
+        one by one.
+        """
+        others_ms = self._at_work * ANSWERING_MS
+        if self._at_work > FEWEST and others_ms > deadline.remaining_ms:
+            self.refused += 1
+            return None
+        return deadline.keeping_ms(min(others_ms, deadline.remaining_ms * ANSWERING_SHARE))
 
     def leave(self, caller: str, *, answered: bool = True) -> None:
         self._at_work -= 1

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
 
 import structlog
@@ -115,6 +115,7 @@ class Gateway:
             tracing = None if scope["path"] in OPEN_TO_ALL else self._tracing
             traced = context.enter_context(traced_request(tracing, headers))
             scope[PROBLEM_FORM] = problem_form = self._problem_form(scope["path"], headers)
+            deadline: Deadline | None = None
             reply = Reply(send, request_id, self._drain, problem_form, lambda: self._told_of_its_end(scope))
             try:
                 deadline = Deadline(started_s + _budget_ms(headers, self._default_budget_ms) / 1000)
@@ -139,7 +140,7 @@ class Gateway:
                 self._in_flight -= 1
                 if (place := scope.get(PLACE)) is not None:
                     place.leave()
-                self._note(scope, reply.status, time.monotonic() - started_s)
+                self._note(scope, reply.status, time.monotonic() - started_s, deadline)
                 if traced.recording:
                     _tell(traced, scope, reply.status, request_id)
 
@@ -181,27 +182,31 @@ class Gateway:
             self._end_of_life.admit(ending)
         body = await read_body(headers, receive, call.deadline, self._room)  # no place is kept for who sends slowly
         app = self._direct.get((scope["method"], scope["path"]), self._app)
-        self._take_place(scope, headers)
+        self._take_place(scope, headers, call.deadline)
         if PLACE in scope:
             await self._admission.turns.take()
+            if (deadline := self._admission.begin(call.deadline)) is None:
+                raise too_many()
+            scope[CALL] = replace(call, deadline=deadline)
         if not await answered(app, scope, body, receive, reply.send):
             reply.status = reply.status or CALLER_LEFT
 
-    def _take_place(self, scope: Scope, headers: Headers) -> None:
+    def _take_place(self, scope: Scope, headers: Headers, deadline: Deadline) -> None:
         """One of those at work, unless it was taken while the request was read; `Problem` 429 where there is none."""
         if scope["path"] in OPEN_TO_ALL or PLACE in scope:
             return
         caller = self._admission.caller(headers.get("authorization"), (scope.get("client") or ("",))[0])
-        place = self._admission.enter(caller, operator=scope["path"].startswith(OPERATED))
+        operator = scope["path"].startswith(OPERATED)
+        place = self._admission.enter(caller, operator=operator, budget_ms=deadline.remaining_ms)
         if place is None:
             raise too_many()
         scope[PLACE] = place  # left when the request is done with
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, status: int, seconds: float, deadline: Deadline | None) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED)
         self._metrics.in_flight.set(self._in_flight)
         call = scope.get(CALL)
-        late = status != CALLER_LEFT and call is not None and _overdue_ms(call.deadline) > LATE_MS
+        late = status != CALLER_LEFT and deadline is not None and _overdue_ms(deadline) > LATE_MS
         self._metrics.observe(route=route, method=scope["method"], status=status, seconds=seconds, late=late)
         if route not in OPEN_TO_ALL:
             log.info("http.request", route=route, method=scope["method"], status=status, ms=round(seconds * 1000, 1))

@@ -49,16 +49,17 @@ class RefusingProtocol(HttpToolsProtocol):
         if not self._is_ordinary():
             super().on_headers_complete()
             return
-        authorization, passed, waited_s = self._told()
-        address = self.client[0] if self.client else ""
-        self._place = self._admission.enter(self._admission.caller(authorization, address), passed=passed)
+        authorization, budget_ms, late_ms = self._told()
+        caller = self._admission.caller(authorization, self.client[0] if self.client else "")
+        passed = min(1.0, late_ms / budget_ms)
+        self._place = self._admission.enter(caller, passed=passed, budget_ms=budget_ms)
         self._refused = self._place is None
         if self._refused:
             self._turn_away()
             return
         super().on_headers_complete()
         scope = cast(dict[str, Any], self.scope)  # keys of ours, which the server's type does not have
-        scope[ARRIVED_S], scope[PLACE] = time.monotonic() - waited_s, self._place
+        scope[ARRIVED_S], scope[PLACE] = time.monotonic() - late_ms / 1000, self._place
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:
@@ -97,7 +98,7 @@ class RefusingProtocol(HttpToolsProtocol):
         return True
 
     def _told(self) -> tuple[str | None, float, float]:
-        """Who asks, the share of their time that has passed already, and how many seconds that was."""
+        """Who asks, how many milliseconds they have, and how many of these have passed already."""
         authorization, budget_ms = None, math.inf
         for name, value in self.headers:
             if name == b"authorization":
@@ -105,8 +106,7 @@ class RefusingProtocol(HttpToolsProtocol):
             elif name == TIMEOUT:
                 with suppress(ValueError):  # the gateway tells them what is wrong
                     budget_ms = max(MIN_BUDGET_MS, float(value))
-        late_ms = waited_ms(self.transport.get_extra_info("socket"))
-        return authorization, min(1.0, late_ms / budget_ms), late_ms / 1000
+        return authorization, budget_ms, waited_ms(self.transport.get_extra_info("socket"))
 
     def _turn_away(self) -> None:
         self._metrics.count(route=UNMATCHED, method=SHORTCUTS[self.parser.get_method()], status=429)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-ONE_MORE_EVERY_S = 0.005  # of the turn before; to begin takes a request about a third of that
+BEGINNING_SHARE = 0.5  # of the turn before, for more than one; at 1 a long turn would make the next one as long
+LEARNS = 0.2  # weight of what was measured last
+PAUSE_S = 0.05  # who takes longer than this to begin met a pause of the machine, which says nothing of the next one
 
 
 class Turns:
@@ -19,8 +21,15 @@ class Turns:
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._taken = False  # in this turn of the loop
-        self._began_s = 0.0
+        self._began_s = self._woke_s = 0.0  # this turn; those whose turn it is
+        self._begun = 0
+        self._turn_s = self._beginning_s = 0.0  # of each that begins while there is a line: between two, and by itself
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def expected_wait_ms(self) -> float:
+        """How long a new one would stand in line, at the pace of late."""
+        return len(self._waiting) * self._turn_s * 1000
 
     async def take(self) -> None:
         """Returns in a turn in which no other request begins; at once if this is one."""
@@ -29,7 +38,7 @@ class Turns:
             self._loop, self._taken = loop, False
             self._waiting.clear()
         if not self._taken:
-            self._taken, self._began_s = True, loop.time()
+            self._taken, self._begun, self._began_s = True, 0, loop.time()
             loop.call_soon(self._next)
             return
         turn: asyncio.Future[None] = loop.create_future()
@@ -37,17 +46,31 @@ class Turns:
         await turn
 
     def _next(self) -> None:
-        """Called in the next turn of the loop: it has looked what there is to read since."""
+        """Called in the next turn of the loop, after those who began in it: it has looked what there is to read."""
         loop = asyncio.get_running_loop()
         now_s = loop.time()
-        most = 1 + int((now_s - self._began_s) / ONE_MORE_EVERY_S)
-        self._began_s, begun = now_s, 0
-        while self._waiting and begun < most:
+        took_s = now_s - self._began_s
+        if self._begun:
+            self._turn_s = _learnt(self._turn_s, took_s / self._begun)
+            self._beginning_s = _learnt(self._beginning_s, (now_s - self._woke_s) / self._begun)
+        most = 1 + int(BEGINNING_SHARE * took_s / self._beginning_s) if self._beginning_s else 1
+        self._began_s, self._begun = now_s, 0
+        loop.call_soon(self._wake)
+        while self._waiting and self._begun < most:
             turn = self._waiting.popleft()
             if not turn.done():  # its caller has not left
                 turn.set_result(None)
-                begun += 1
-        if begun:
+                self._begun += 1
+        if self._begun:
             loop.call_soon(self._next)
         else:
-            self._taken = False
+            self._taken, self._turn_s = False, 0.0
+
+    def _wake(self) -> None:
+        """Called right before those whose turn it is."""
+        self._woke_s = asyncio.get_running_loop().time()
+
+
+def _learnt(known_s: float, seen_s: float) -> float:
+    seen_s = min(seen_s, PAUSE_S)
+    return known_s + LEARNS * (seen_s - known_s) if known_s else seen_s

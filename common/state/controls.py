@@ -99,13 +99,13 @@ class Controls:
         log.warning("switch.set", target=switch.target, **switch.as_json())
         seen_here(self, "the switch is stored", "switches")
 
-    def remove(self, target: str) -> bool:
+    def remove(self, target: str, *, why: str = "") -> bool:
         """Back to automatic; False if it was so already, and `Problem` 503 where that is only stored."""
-        removed = self._store.remove(self._target(target).name)
+        removed = self._store.remove(self._target(target).name, why=why)
         if removed is None:
             self.refresh()
             return False
-        log.warning("switch.removed", target=target, **removed.as_json())
+        log.warning("switch.removed", target=target, why=why, **removed.as_json())
         seen_here(self, "the switch is removed", "switches")
         return True
 

@@ -32,6 +32,7 @@ from sqlalchemy import (
     update,
 )
 
+from common.panel.owner import actor_name
 from common.state.database import add_missing_columns, create_tables, upsert
 
 MAX_DAYS = 366
@@ -58,6 +59,7 @@ overrides = Table(
     Column("plan", Text),
     Column("plan_due", String(10)),  # the day until which the plan is to be done, ISO 8601
     Column("withdrawn_why", Text),
+    Column("withdrawn_by", String(200)),  # the operator at work
     Index("ix_overrides_scope_target", "scope", "target"),
 )
 revisions = Table(
@@ -192,6 +194,15 @@ class OverrideStore:
         with self.engine.connect() as connection:
             return self._read(connection, (overrides.c.scope == self.scope, overrides.c.id.in_(ids)))
 
+    def in_force_at(self, moment: datetime) -> list[Override]:
+        """Those that were in force then, the oldest first; those that were forgotten are missing."""
+        column, then = overrides.c, iso(moment)
+        lasting = column.withdrawn_at.is_(None) | (column.withdrawn_at > then)
+        with self.engine.connect() as connection:
+            return self._read(
+                connection, (column.scope == self.scope, column.created_at <= then, column.ends_at > then, lasting)
+            )
+
     def past(self, *, now: datetime, limit: int = MOST_PAST, targets: Collection[str] | None = None) -> list[Override]:
         """Those that ended or were withdrawn, the newest first; of these targets, or of all."""
         over = overrides.c.withdrawn_at.is_not(None) | (overrides.c.ends_at <= iso(now))
@@ -200,7 +211,7 @@ class OverrideStore:
             query = query.where(overrides.c.target.in_(targets))
         with self.engine.connect() as connection:
             rows = connection.execute(query.order_by(overrides.c.created_at.desc()).limit(limit)).mappings()
-            return [_override(dict(row)) for row in rows]
+            return [override_of(row) for row in rows]
 
     def forget(self, *, now: datetime) -> None:
         """Deletes those that ended long ago, of this service and of what it has of its own: `SCOPE.events`."""
@@ -225,8 +236,8 @@ class OverrideStore:
         return connection.execute(counted).scalar_one()
 
     def _end(self, connection: Connection, which: ColumnElement[bool], now: datetime, why: str) -> bool:
-        ended = update(overrides).where(which, *self._in_force(now)).values(withdrawn_at=iso(now), withdrawn_why=why)
-        return connection.execute(ended).rowcount > 0
+        told = {"withdrawn_at": iso(now), "withdrawn_why": why, "withdrawn_by": actor_name()}
+        return connection.execute(update(overrides).where(which, *self._in_force(now)).values(told)).rowcount > 0
 
     def _in_force(self, now: datetime) -> tuple[Any, ...]:
         mine = overrides.c.scope == self.scope
@@ -235,10 +246,11 @@ class OverrideStore:
     @staticmethod
     def _read(connection: Connection, conditions: tuple[Any, ...], *more: Any) -> list[Override]:
         query = select(overrides).where(*conditions, *more).order_by(overrides.c.created_at, overrides.c.id)
-        return [_override(dict(row)) for row in connection.execute(query).mappings()]
+        return [override_of(row) for row in connection.execute(query).mappings()]
 
 
-def _override(row: Mapping[str, Any]) -> Override:
+def override_of(row: Mapping[Any, Any]) -> Override:
+    """As a row of `overrides` tells it."""
     names = ("id", "target", "owner", "reason", "created_at", "ends_at", "plan_due", "withdrawn_at")
     fields = {name: row[name] for name in names}
     texts = {name: row[name] or "" for name in ("ticket", "plan", "withdrawn_why")}

@@ -32,11 +32,11 @@ class SwitchStore:
             alone=True,
         )
 
-    def remove(self, target: str) -> Switch | None:
+    def remove(self, target: str, *, why: str) -> Switch | None:
         """What was in force and is not any more; it stays on record."""
         removed, now = None, self._clock()
         while (entry := self._overrides.active(now=now).get(target)) is not None:  # two replicas may have put one each
-            self._overrides.withdraw(entry.id, now=now)
+            self._overrides.withdraw(entry.id, now=now, why=why)
             removed = removed or _switch(entry)
         return removed
 

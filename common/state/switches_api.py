@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from common.chain.switches import Position, Switch
-from common.contract import Moment, Reason, RequestModel
+from common.contract import Moment, Reason, Remark, RequestModel
 from common.panel.owner import Owner
 from common.service.app import CurrentCall, body_of, documented
 from common.service.gateway import Call
@@ -41,13 +41,9 @@ def add_switches(routes: APIRouter, controls: Controls, writes: Writes) -> None:
         return controls.shown(target)
 
     @routes.delete("/switches/{target}", status_code=204)
-    async def release(call: CurrentCall, target: str) -> Response:
+    async def release(call: CurrentCall, target: str, reason: Annotated[Remark, Query()] = "") -> Response:
         """Back to automatic."""
-        try:
-            removed = await writes.run(partial(controls.remove, target), deadline=call.deadline)
-        except UnknownTarget as error:
-            raise Problem(404, str(error)) from error
-        if not removed:
+        if not await released(controls, writes, target, reason, call):
             raise Problem(404, f"{target} is not switched")
         return Response(status_code=204)
 
@@ -63,3 +59,11 @@ async def switched(controls: Controls, writes: Writes, target: str, wish: NewSwi
         raise Problem(422, f"state: {error}") from error
     except ValueError as error:
         raise Problem(422, f"ends_at: {error}") from error
+
+
+async def released(controls: Controls, writes: Writes, target: str, why: str, call: Call) -> bool:
+    """Automatic again; False if it was so already, `Problem` 404 for what can't be switched."""
+    try:
+        return await writes.run(partial(controls.remove, target, why=why), deadline=call.deadline)
+    except UnknownTarget as error:
+        raise Problem(404, str(error)) from error

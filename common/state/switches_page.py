@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import Query, Request, Response
@@ -19,8 +18,8 @@ from common.service.admin_pages import AdminPages
 from common.service.app import CurrentCall
 from common.service.forms import form_of, mistakes_of
 from common.service.problems import Problem
-from common.state.controls import Controls, UnknownTarget
-from common.state.switches_api import NewSwitch, switched
+from common.state.controls import Controls
+from common.state.switches_api import NewSwitch, released, switched
 from common.state.writes import Writes
 
 PATH = "/admin/switches"
@@ -72,16 +71,10 @@ def add_switches_page(admin: AdminPages, controls: Controls, writes: Writes, *, 
         if form.get("confirmed") != "yes":
             return admin.render("switch_confirm.html", path=PATH, wish=wish, now=controls.shown(target))
         if wanted.state == "auto":
-            return await remove(call, target)
+            await released(controls, writes, target, wanted.reason, call)
+            return RedirectResponse(f"{PATH}?done=removed", 303)
         await switched(controls, writes, target, wanted, call)
         return RedirectResponse(f"{PATH}?done=set", 303)
-
-    async def remove(call: CurrentCall, target: str) -> Response:
-        try:
-            await writes.run(partial(controls.remove, target), deadline=call.deadline)
-        except UnknownTarget as error:
-            raise Problem(404, str(error)) from error
-        return RedirectResponse(f"{PATH}?done=removed", 303)
 
 
 def _as_switch(wish: Mapping[str, str]) -> dict[str, str]:

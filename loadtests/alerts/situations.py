@@ -104,7 +104,7 @@ def _mistaken(service: str) -> Iterator[Ask]:
 def _writes(service: str) -> Iterator[Ask]:
     today = datetime.now(UTC).date().isoformat()
     sale = {"store": "situation", "sku": "one", "date": "2026-06-01", "sales": 1}
-    click = {"query": "a dog", "photo_id": "p-1", "kind": "click", "at": f"{today}T00:00:00Z"}
+    click = {"query": "a dog", "photo_id": "p-1", "user_id": "u-1", "kind": "click", "at": f"{today}T00:00:00Z"}
     path, body = ("/v1/sales", {"sales": [sale]}) if service == RETAIL else ("/v1/feedback", {"events": [click]})
     while True:
         yield ask_to(path, json.dumps(body).encode())

@@ -36,6 +36,8 @@ class Absence:
 class House:
     """What a fault may touch. `var_dir` is a copy: whatever is broken in it is gone with the run."""
 
+    rush_times = 20.0  # the steady load, when everybody comes at once
+
     def __init__(self, services: Sequence[Service], *, var_dir: Path, fleet: Fleet, owned: bool = True) -> None:
         self.services: Mapping[str, Service] = {service.name: service for service in services}
         self.var_dir, self.fleet, self.owned = var_dir, fleet, owned

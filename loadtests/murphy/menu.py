@@ -29,7 +29,6 @@ MAY_PASS = frozenset(
 )
 BUSY_ENOUGH = {"crossed": (RETAIL,)}  # two searches are seldom under way at the same time
 SILENT = frozenset({"refused", "hang"})  # not one answer of a model gets through
-RUSH_TIMES = 20.0
 SHORTLY_S, GOES_ON_S = 1.5, 1.0  # less than the 2 s after which a missing answer is given up
 
 
@@ -146,7 +145,7 @@ def _only(name: str, fault: str, sentence: str) -> Trial:
 
 @asynccontextmanager
 async def _rush(house: House) -> AsyncIterator[None]:
-    async with house.rush(RUSH_TIMES):
+    async with house.rush(house.rush_times):
         yield
 
 
@@ -231,7 +230,7 @@ NOTHING = Trial(
 LOAD: tuple[Trial, ...] = (
     Trial(
         name="rush",
-        sentence=f"{RUSH_TIMES:.0f} times the usual load, from one moment to the next.",
+        sentence=f"{House.rush_times:.0f} times the usual load, from one moment to the next.",
         level="load",
         applied=_rush,
         refuses=frozenset({429}),

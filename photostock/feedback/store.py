@@ -7,7 +7,23 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Column, Engine, Index, Integer, MetaData, String, Table, delete, func, select, text
+import structlog
+from sqlalchemy import (
+    Column,
+    Delete,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    delete,
+    func,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy.exc import SQLAlchemyError
 
 from common.chain.switches import Clock, utc_now
 from common.state.database import add_missing_columns, create_tables, upsert
@@ -15,8 +31,11 @@ from common.state.erasures import Erasure, ErasureStore
 from photostock.contract import Event
 from photostock.moments import moment
 
+log = structlog.get_logger(__name__)
+
 KEEP_DAYS, KEEP_ROWS = 180, 1_000_000
 TIDY_EVERY_S = 3_600
+MOST_AHEAD = timedelta(days=1)  # of the clock; later ones would outlast all that really happened
 TIDY_SHARE = 0.05  # of the rows kept: so many new ones are enough reason to tidy up, too
 
 metadata = MetaData()
@@ -75,7 +94,10 @@ class FeedbackStore:
         self._since_tidied += len(kept)
         due = self._clock() - self._tidied_s >= TIDY_EVERY_S
         if due or self._since_tidied > TIDY_SHARE * self._keep_rows:
-            self.tidy()
+            try:
+                self.tidy()
+            except SQLAlchemyError as error:  # the events are stored, and that is what was asked
+                log.warning("feedback.not_tidied", error=type(error).__name__)
 
     def erase(self, user_id: str, *, owner: str, reason: str) -> tuple[Erasure, int]:
         """Forgets a person, durably: the audit line, and how many events went this time.
@@ -101,8 +123,16 @@ class FeedbackStore:
             gone = connection.execute(delete(events).where(events.c.at < self._oldest())).rowcount
             limit = select(events.c.at).order_by(events.c.at.desc()).offset(self._keep_rows).limit(1)
             if (newest_to_go := connection.execute(limit).scalar_one_or_none()) is not None:
-                gone += connection.execute(delete(events).where(events.c.at <= newest_to_go)).rowcount
+                gone += connection.execute(delete(events).where(events.c.at < newest_to_go)).rowcount
+                newer = select(func.count()).select_from(events).where(events.c.at > newest_to_go)
+                room = max(0, self._keep_rows - connection.execute(newer).scalar_one())  # more may have come meanwhile
+                gone += connection.execute(_without_surplus(newest_to_go, room=room)).rowcount
         return gone
+
+    def too_far_ahead(self, new: Sequence[Event]) -> int | None:
+        """The place of the first that lies more than a day ahead of the clock, if one does."""
+        latest = moment(self._now() + MOST_AHEAD)
+        return next((place for place, event in enumerate(new) if moment(event.at) > latest), None)
 
     def count(self) -> int:
         """How many events there are."""
@@ -111,6 +141,13 @@ class FeedbackStore:
 
     def _oldest(self) -> str:
         return moment(self._now() - timedelta(days=self._keep_days))
+
+
+def _without_surplus(at: str, *, room: int) -> Delete:
+    """So many events of this moment stay."""
+    key = list(events.primary_key.columns)
+    surplus = select(*key).where(events.c.at == at).order_by(*key).offset(room)
+    return delete(events).where(tuple_(*key).in_(surplus))
 
 
 def _row(event: Event) -> dict[str, Any]:

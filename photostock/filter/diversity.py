@@ -2,6 +2,7 @@
 
 Of every 20 results at most 3 are by the same person, as long as the 100 best results have others to offer. Nobody is
 left out: who steps back stands on the next page. Photos whose photographer is unknown are not counted as one person's.
+It is the first stage's order that is spread; the reranker then moves photos within the first 20 places only.
 """
 
 from __future__ import annotations

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 
+from photostock.words import MARK
+
 _ENTRY = re.compile(r'"([^"]*)"|([^\s,"]+)')
-_MINUS = re.compile(r'(?:(?<=\s)|^)-(?:"([^"]*)"|(\w[\w\'’-]*))')
+_MINUS = re.compile(rf'(?:(?<=\s)|^)-(?:"([^"]*)"|(\w(?:[\w\'’-]|{MARK})*))')
 
 
 def entries_of(exclude: str | None) -> list[str]:

@@ -21,6 +21,9 @@ from photostock.ranking import Mask, Rows, best
 from photostock.text_model import number
 
 FUSED_DEPTH = 100  # candidates that are put in order by more than their cosine; the same ones on every page
+# Of the best candidate's cosine, for other orders. In 1,500 photos of COCO 14 came so near to a query, the one that was
+# meant in nine of ten; at 0.8 there were 7, but only 84 % had the right one among them, at 0.6 29 for 96 %.
+NEAR_THE_BEST = 0.7
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -101,11 +104,14 @@ class Candidates(NamedTuple):
         """Those whose score is not below this one, without their total; all if it is None."""
         if score is None:
             return self
-        enough = int(np.count_nonzero(self.scores >= score))  # scores fall
+        return self.where(self.scores >= score)
+
+    def where(self, chosen: Mask) -> Candidates:
+        """Those at these places, without their total."""
         cosines, bm25, retrieval = (
-            None if column is None else column[:enough] for column in (self.cosines, self.bm25, self.retrieval)
+            None if column is None else column[chosen] for column in (self.cosines, self.bm25, self.retrieval)
         )
-        return Candidates(self.rows[:enough], self.scores[:enough], cosines, bm25, retrieval)
+        return Candidates(self.rows[chosen], self.scores[chosen], cosines, bm25, retrieval)
 
 
 def by_meaning(
@@ -140,6 +146,15 @@ def by_words(lexical: LexicalIndex, *, text: str, allowed: Mask, limit: int, rel
     shares = np.clip(bm25.astype(np.float64) / max(attainable, 1e-9), 0, 1)
     scores = shares if relevance is None else relevance.lexical.of(shares)
     return Candidates(rows, scores, bm25=bm25.astype(np.float64), total=len(matching))
+
+
+def about_the_query(candidates: Candidates, bm25: Floats) -> Candidates:
+    """Those of them, found by meaning, that have a word of the query or come near the best: for another order."""
+    cosines = candidates.cosines
+    if cosines is None or not len(cosines):
+        return candidates
+    best = float(cosines.max())
+    return candidates.where((bm25 > 0) | (cosines >= min(best, NEAR_THE_BEST * best)))
 
 
 def share_of_best(bm25: Floats) -> Floats:

@@ -6,10 +6,11 @@ Each hint is applied to what the person meant, never to what another hint added,
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from photostock.hints.rules import Hints, Match, contains, words_in
+from photostock.hints.rules import Hint, HintKind, Hints, Match, contains, words_in
 from photostock.hints.spelling import Speller
 from photostock.words import tokens_of, words_of
 
@@ -53,6 +54,25 @@ def rewrite(query: str, hints: Hints, speller: Speller | None) -> Rewritten:
     text, added = _with_additions(text, hints)
     changes = (*replaced, *spelt, *added)
     return Rewritten(query, text, changes, corrected) if changes else Rewritten(query, query)
+
+
+def hints_behind(changes: Sequence[Change], queries: Iterable[str], *, left_out: Collection[str] = ()) -> Hints:
+    """The hints that made these changes to queries, without what else is known of them.
+
+    Spelling leaves alone what it left alone then, but for the words of hints that are left out.
+    """
+    typed = {word for query in queries for word in words_of(query)}
+    loose = {word for one in changes for word in words_of(one.when) if one.hint_id in (SPELLING, *left_out)}
+    loose.update(word for one in changes for word in words_of(one.then) if one.hint_id in left_out)
+    kept = [one for one in changes if one.hint_id != SPELLING and one.hint_id not in left_out]
+    back = {one.hint_id for one in kept if one.after == f"{one.before} {one.when}"}  # read from `then` to `when`
+    found = {
+        one.hint_id: Hint(
+            one.hint_id, one.when, one.then, "", "", "", kind=cast(HintKind, one.kind), both_ways=one.hint_id in back
+        )
+        for one in kept
+    }
+    return Hints(tuple(found.values()), frozenset(typed - loose))
 
 
 def _replaced(text: str, hints: Hints) -> tuple[str, list[Change]]:

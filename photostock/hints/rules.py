@@ -95,6 +95,7 @@ class Hints:
     """All hints that are in force, ready to be applied; made anew when one changes, read by any number of threads."""
 
     hints: tuple[Hint, ...] = ()
+    also_never_corrected: frozenset[str] = frozenset()  # words, whatever the hints say
     version: str = field(init=False)  # the knowledge base shapes answers, so it has one like everything else
     replacements: PhraseBook = field(init=False, repr=False, compare=False)
     additions: PhraseBook = field(init=False, repr=False, compare=False)
@@ -109,7 +110,9 @@ class Hints:
             "replacements": PhraseBook((h, h.when, h.then) for h in self.hints if h.kind == "replacement"),
             "additions": PhraseBook(there + back),
             # whoever wrote a hint meant its words as they are
-            "never_corrected": frozenset(w for h in self.hints for text in (h.when, h.then) for w in words_of(text)),
+            "never_corrected": self.also_never_corrected.union(
+                word for hint in self.hints for text in (hint.when, hint.then) for word in words_of(text)
+            ),
         }
         for name, value in made.items():
             object.__setattr__(self, name, value)

@@ -46,7 +46,8 @@ class PoorAgreement(Exception):
 def publish_encoder(registry: Registry, *, model: str | Path | None = None) -> Manifest:
     """Publishes component "encoder" from the packaged MiniLM, or from any sentence-transformers `model`.
 
-    Of a model that encodes pictures, too (CLIP and its kind), both halves are published.
+    Of a model that encodes pictures, too (CLIP and its kind), both halves are published. Only the first of all is
+    champion at once: filter and reranker are made for one encoder, and the next one has none yet.
 
     Args:
         model: a folder, or a name that is in the local cache; nothing is ever fetched.
@@ -70,7 +71,7 @@ def publish_encoder(registry: Registry, *, model: str | Path | None = None) -> M
             libraries=libraries(),
             code=code_of("encoder"),
             why="exported",
-            alias=CHAMPION,
+            alias=CHAMPION if registry.champion("encoder") is None else None,
         )
 
 

@@ -64,7 +64,7 @@ class Filling:
             as_of: the revision of the catalogue at which the photos had these texts.
         """
         missing: list[int] = []
-        for rows in _batches(sorted(photos)):
+        for rows in batches(sorted(photos)):
             kept = dict(self._catalogue.vectors(self.ready.encoder.version, of=[photos[row].id for row in rows]))
             known = [row for row in rows if photos[row].id in kept]
             self._put(known, [np.frombuffer(kept[photos[row].id], dtype="<f4") for row in known])
@@ -73,7 +73,7 @@ class Filling:
             return
         self.left = len(missing)
         with progress(f"encoding {len(missing):,} of {len(photos):,} photos", len(missing)) as report:
-            for rows in _batches(missing):
+            for rows in batches(missing):
                 self._encode(rows, photos, as_of, report)
 
     def _encode(self, rows: Sequence[int], photos: Mapping[int, Photo], as_of: int | None, report: Reporter) -> None:
@@ -81,7 +81,7 @@ class Filling:
         vectors: list[Vectors] = []
         with ThreadPoolExecutor(THREADS) as pool:
             chosen = [photos[row] for row in rows]
-            for block in pool.map(partial(photo_vectors, encoder), _batches(chosen, BLOCK)):
+            for block in pool.map(partial(photo_vectors, encoder), batches(chosen, BLOCK)):
                 vectors += list(block)
                 self.left -= len(block)
                 report.advance(len(block))
@@ -133,7 +133,7 @@ def _encode(encoder: Encoder, photos: Sequence[Photo], precedence: Precedence) -
     if threads == 1 or len(photos) <= ENCODED_ALONE:
         return one_by_one(photos)
     with ThreadPoolExecutor(threads) as pool:
-        return [vector for block in pool.map(one_by_one, _batches(photos, ENCODED_ALONE)) for vector in block]
+        return [vector for block in pool.map(one_by_one, batches(photos, ENCODED_ALONE)) for vector in block]
 
 
 def keys_of(graph: Segment, photos: Sequence[Photo]) -> list[bytes]:
@@ -152,6 +152,6 @@ def as_bytes(vector: Vectors) -> bytes:
     return vector.astype("<f4").tobytes()
 
 
-def _batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
+def batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
     for start in range(0, len(values), size):
         yield values[start : start + size]

@@ -10,7 +10,16 @@ from photostock.lexical import LexicalIndex
 from photostock.probes.texts import TEXTS
 from photostock.words import stems_of, words_of
 
-QUERIES = ("dogs on the beach", "CAFE terraces", "not there", "the a of", "run", "sunset, boats & lakes", "zurich's")
+QUERIES = (
+    "dogs on the beach",
+    "CAFE terraces",
+    "not there",
+    "the a of",
+    "run",
+    "sunset, boats & lakes",
+    "zurich's",
+    "犬が走る",
+)
 
 
 def words() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
@@ -20,8 +21,11 @@ from common.versions.slots import ModelSlots
 from common.workers import WorkerPool
 from photostock.reranker.model import Reranker
 from photostock.reranker.partial import rank
+from photostock.reranker.turns import Turns
 from photostock.reranker_contract import RankingRequest, Rankings
 from photostock.settings import PhotoSettings
+
+MOST_REQUESTS = 5  # that are computed in turn; who comes beyond them is refused
 
 
 def create_app(settings: PhotoSettings, *, serves: bool = True) -> FastAPI:
@@ -33,7 +37,7 @@ def create_app(settings: PhotoSettings, *, serves: bool = True) -> FastAPI:
     service = Service("photostock reranker", version=version("murphy-ml-integration"), settings=settings)
     registry = Registry(settings.registry_dir)
     slots = ModelSlots("reranker", registry, lambda number: Reranker.load(registry.load("reranker", number)))
-    host = ModelHost(slots, WorkerPool("rerank", threads=1, queue=4))
+    host = ModelHost(slots, WorkerPool("rerank", threads=MOST_REQUESTS, queue=0))  # of which one computes at a time
     service.parts.append(Part("reranker", lambda: slots.trouble, required=True))
     service.components = slots.versions
 
@@ -51,7 +55,7 @@ def create_app(settings: PhotoSettings, *, serves: bool = True) -> FastAPI:
 
 
 def _router(host: ModelHost[Reranker]) -> APIRouter:
-    routes = APIRouter()
+    routes, turns = APIRouter(), Turns()
 
     @routes.post("/v1/rankings", response_model=Rankings, openapi_extra=documented(RankingRequest))
     async def rankings(call: CurrentCall, request: Annotated[RankingRequest, body_of(RankingRequest)]) -> Response:
@@ -60,7 +64,11 @@ def _router(host: ModelHost[Reranker]) -> APIRouter:
         if model.encoder_version != request.encoder:
             detail = f"reranker {number} was made for encoder {model.encoder_version}, not {request.encoder}"
             raise Problem(409, detail)
-        scores = await host.run(rank, model, request.rankings, call.deadline, deadline=call.deadline)
+        left = threading.Event()
+        try:
+            scores = await host.run(rank, model, request.rankings, call.deadline, turns, left, deadline=call.deadline)
+        finally:
+            left.set()
         return json_response(Rankings(version=number, rankings=scores))
 
     add_loading(routes, host)

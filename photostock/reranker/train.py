@@ -53,18 +53,19 @@ def train(
     budget_seconds: float = LEAST_BUDGET_S,
     steps: int | None = None,
     encoder_model: str | Path | None = None,
+    encoder_version: str = CHAMPION,
     layers: int = FEW_LAYERS,
     kept_vectors: Mapping[str, bytes] | None = None,
     checkpoint_dir: Path | None = None,
     promote: bool = True,
     labels: Sequence[LabelledPair] = (),
 ) -> Manifest:
-    """Publishes component "reranker", made for the champion encoder.
+    """Publishes component "reranker", made for that encoder.
 
     Args:
         budget_seconds: of CPU time, most of it training; a faster machine makes a better model of it.
         steps: train for so many instead of by the clock, so that the same data give the same model.
-        encoder_model: what the champion encoder was exported from, as for `publish_encoder`.
+        encoder_model: what the encoder was exported from, as for `publish_encoder`.
         layers: how many of the encoder's layers are kept; serving time is proportional to it.
         kept_vectors: of photos by id, from `Catalogue.vectors` for this encoder; what is missing is encoded.
         checkpoint_dir: where a training that is interrupted leaves what the next call with the same photos, encoder and
@@ -73,7 +74,7 @@ def train(
         labels: pairs that operators decided about, learnt beside the photos' own queries.
     """
     started_s = time.process_time()
-    release = _encoder_made_from(encoder_model, registry)
+    release = _encoder_made_from(encoder_model, registry.load("encoder", encoder_version))
     encoder = OnnxEncoder.load(release)
     split = Split.of(photos, seed=seed, labelled={pair.photo_id for pair in labels})
     own = sum(len(photo.queries) for photo in split.learning)
@@ -159,11 +160,10 @@ def _publish(
     )
 
 
-def _encoder_made_from(model: str | Path | None, registry: Registry) -> Release:
-    release = registry.load("encoder")
+def _encoder_made_from(model: str | Path | None, release: Release) -> Release:
     made_from = release.manifest.training.get("model")
     if made_from != model_name(model):
-        raise ValueError(f"the champion encoder was made from {made_from}, not from {model_name(model)}")
+        raise ValueError(f"encoder {release.manifest.version} was made from {made_from}, not from {model_name(model)}")
     return release
 
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from common.command_line import Failed
 from supermegaretail.features import MAX_HORIZON_DAYS, Floats
 from supermegaretail.history import SalesHistory
 from supermegaretail.panel import Key
@@ -55,17 +56,17 @@ def outcome(history: SalesHistory, *, as_of: date, horizon_days: int) -> Outcome
 def origins(history: SalesHistory, *, horizon_days: int, count: int) -> list[date]:
     """`count` days, one horizon apart, the last one horizon before the last day known.
 
-    Raises `ValueError` where they leave too little to learn from.
+    Raises `Failed` where they leave too little to learn from.
     """
     if history.last_day is None:
-        raise ValueError("there is not one day of sales")
+        raise Failed("there is not one day of sales")
     first = min(one.first_observed for one in history.panel.series)
-    days = [history.last_day - timedelta(days=horizon_days * back) for back in range(count, 0, -1)]
-    if days[0].toordinal() - first < 2 * MAX_HORIZON_DAYS:
-        raise ValueError(
-            f"{count} origins of {horizon_days} days leave less than {2 * MAX_HORIZON_DAYS} days to learn from"
+    if history.last_day.toordinal() - count * horizon_days - first < 2 * MAX_HORIZON_DAYS:
+        raise Failed(
+            f"the sales are too few: of {count} × {horizon_days} days that are forecast, less than "
+            f"{2 * MAX_HORIZON_DAYS} days before the first would be left to learn from"
         )
-    return days
+    return [history.last_day - timedelta(days=horizon_days * back) for back in range(count, 0, -1)]
 
 
 def _usual_step(series: list[Series], as_of: date) -> Floats:

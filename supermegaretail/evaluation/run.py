@@ -51,7 +51,7 @@ def evaluate(
     """What each tier is worth on days that the models have not seen.
 
     For each origin both models are trained anew on what lies before it, from `rows` examples. `peers` also asks other
-    people's forecasters, about `peer_series` of the series. Raises `ValueError` where there is too little history.
+    people's forecasters, about `peer_series` of the series. Raises `Failed` where there is too little history.
     """
     run = _Run(table, horizon_days=horizon_days, origin_count=origin_count, seed=seed, threads=threads)
     run.all_origins(rows, peer_series if peers else 0)

@@ -12,10 +12,11 @@ import numpy as np
 
 from supermegaretail.baseline import moving_average
 from supermegaretail.baseline_spread import average_quantiles
+from supermegaretail.demand import in_pieces
 from supermegaretail.evaluation.measures import LEVELS
 from supermegaretail.evaluation.plain import last_week, recent_mean
 from supermegaretail.features import EXTENDED, Floats, core_design, per_target_day
-from supermegaretail.history import SalesHistory
+from supermegaretail.history import ModelInputs, SalesHistory
 from supermegaretail.panel import Key
 from supermegaretail.series import Floats32
 from supermegaretail.spread import Spread
@@ -61,7 +62,7 @@ def forecasts(
 
     def with_quantiles(demand: Floats, spread: Spread | None) -> Made:
         return Made(
-            demand, None if spread is None or not quantiles else _quantiles(spread, demand, inputs.stable, as_of=as_of)
+            demand, None if spread is None or not quantiles else _quantiles(spread, demand, inputs, as_of=as_of)
         )
 
     core = timed(
@@ -102,13 +103,14 @@ def _without_x(extended: Floats) -> Floats:
     return np.where(known, extended, np.nan)
 
 
-def _quantiles(spread: Spread, demand: Floats, stable: Floats, *, as_of: date) -> Floats32:
+def _quantiles(spread: Spread, demand: Floats, inputs: ModelInputs, *, as_of: date) -> Floats32:
     """Units [n, horizon, LEVELS]."""
     made = np.empty((*demand.shape, len(LEVELS)), np.float32)
     for start in range(0, len(demand), CHUNK):
         some = slice(start, start + CHUNK)
-        design = core_design(*per_target_day(stable[some], as_of=as_of, horizon_days=demand.shape[1]))
-        made[some] = spread.quantiles(demand[some].ravel(), design, LEVELS).reshape(*demand[some].shape, -1)
+        design = core_design(*per_target_day(inputs.stable[some], as_of=as_of, horizon_days=demand.shape[1]))
+        told = spread.quantiles(demand[some].ravel(), design, LEVELS).reshape(*demand[some].shape, -1)
+        made[some] = in_pieces(told, inputs.by_the_piece[some])
     return made
 
 

@@ -49,6 +49,7 @@ def check(
 
 def _findings(facts: Facts, today: date) -> Iterator[Finding]:
     yield from repeated_keys(facts)
+    yield from gaps.nothing_sold(facts)
     yield from gaps.silent_series(facts)
     yield from gaps.quiet_series(facts)
     yield from gaps.unreported_days(facts)

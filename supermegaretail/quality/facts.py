@@ -56,17 +56,20 @@ def facts_of(table: pl.DataFrame, limits: Limits) -> Facts | None:
     by_day = days.collect()
     if by_day.is_empty():
         return None
-    main, astray = _main_part(by_day, limits)
+    main, astray = main_part(by_day, limits)
     first_day, last_day = main["date"][0], main["date"][-1]
     return Facts(table, limits, first_day, last_day, main, _by_series(sold, last_day, limits), astray)
 
 
-def _main_part(days: pl.DataFrame, limits: Limits) -> tuple[pl.DataFrame, tuple[date, ...]]:
-    """The days without the few rows that lie beyond a gap of weeks, and the days of those."""
+def main_part(days: pl.DataFrame, limits: Limits) -> tuple[pl.DataFrame, tuple[date, ...]]:
+    """The days without the few rows that lie beyond a gap of weeks, and the days of those.
+
+    `days`: `date`, ascending, and its number of `reports`. Where no part has more than a few rows, all are the chain.
+    """
     gap = (pl.col("date").diff().dt.total_days() > limits.gap_days).fill_null(False)
     parts = days.with_columns(part=gap.cum_sum())
     rows = pl.col("reports").sum().over("part") / pl.col("reports").sum()
-    main = parts.filter(rows >= limits.astray).drop("part")
+    main = parts.filter((rows >= limits.astray) | (rows.max() < limits.astray)).drop("part")
     return main, tuple(parts.join(main, on="date", how="anti")["date"].sort())
 
 

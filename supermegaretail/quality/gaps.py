@@ -27,6 +27,12 @@ def rejected(rejects: pl.DataFrame, rows: int, limits: Limits) -> Iterator[Findi
     yield Finding(grade(part, limits.rejected), "rows.rejected", text)
 
 
+def nothing_sold(facts: Facts) -> Iterator[Finding]:
+    """Reports of zeros alone."""
+    if not (facts.days["mean"] > 0).any():
+        yield Finding("stop", "missing.all", "not one unit was sold")
+
+
 def silent_series(facts: Facts) -> Iterator[Finding]:
     """Series without a report for a week that were reported until then."""
     limits, since = facts.limits, (facts.last_day - pl.col("last")).dt.total_days()

@@ -146,7 +146,8 @@ def odd_days(facts: Facts, *, today: date) -> Iterator[Finding]:
             f"{rows.height:,} rows with sales lie more than {facts.limits.gap_days} days away from all others, "
             f"which run from {facts.first_day} to {facts.last_day}"
         )
-        yield Finding("warn", "dates.apart", text, examples(rows))
+        # After all others they would be the day from which everything is forecast.
+        yield Finding("stop" if facts.astray[-1] > facts.last_day else "warn", "dates.apart", text, examples(rows))
     behind = (today - facts.last_day).days
     if behind > facts.limits.quiet_days:
         yield Finding("note", "late.table", f"the last day of sales, {facts.last_day}, is {behind:,} days ago")

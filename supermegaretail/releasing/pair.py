@@ -10,6 +10,7 @@ import numpy as np
 
 from supermegaretail.core.model import CoreModel
 from supermegaretail.correction.model import CorrectionModel
+from supermegaretail.demand import in_pieces
 from supermegaretail.features import Floats, core_design, per_target_day
 from supermegaretail.history import ModelInputs, SalesHistory
 from supermegaretail.panel import Key
@@ -43,4 +44,5 @@ class Pair:
         if spread is None:
             return None
         design = core_design(*per_target_day(inputs.stable, as_of=as_of, horizon_days=demand.shape[1]))
-        return spread.quantiles(demand.ravel(), design, levels).reshape(*demand.shape, -1)
+        told = spread.quantiles(demand.ravel(), design, levels).reshape(*demand.shape, -1)
+        return in_pieces(told, inputs.by_the_piece)

@@ -33,10 +33,7 @@ def review(registry: Registry, table: pl.DataFrame, component: str, version: str
     number = candidate_of(registry, component, version)
     champion, candidate = (read(registry, registry.resolve(component, name)) for name in (CHAMPION, number))
     history = SalesHistory.build(table)
-    try:
-        days = origins(history, horizon_days=HORIZON_DAYS, count=ORIGINS)
-    except ValueError as error:
-        raise Failed(str(error)) from error
+    days = origins(history, horizon_days=HORIZON_DAYS, count=ORIGINS)
     asked: list[Both] = []
     with progress(f"asking {champion.core_version} and {number} about {ORIGINS} fortnights", ORIGINS) as report:
         for day in days:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Engine, create_engine, select, text
+from sqlalchemy import Engine, create_engine, insert, select, text
 
+import photostock.reporting
+import supermegaretail.reporting
 from common.__main__ import parser
 from common.command_line import main
 from common.daily.counting import CPU, DEGRADED, SERVING, UP, DailySums
@@ -19,13 +24,18 @@ from common.daily.figures import budgets, cost, quantile
 from common.daily.report import daily_report, drawing, save
 from common.daily.store import Measured, SumsStore, sums
 from common.daily.tables import Sources, Table, day_of
+from common.incidents.store import IncidentStore
+from common.incidents.tables import happenings
 from common.lifecycle.usage_store import UsageStore, Use
 from common.metrics import ChainMetrics, HttpMetrics
+from common.overrides.uses import OverrideUses
+from common.panel.owner import acting
+from common.state.overrides import Override, OverrideStore
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DAY = NOON.date()
 SERVED = Measured("served", "core", "false")
-NO_QUALITY = Sources("shop", ("core",), lambda _engine, _day: ())
+NO_QUALITY = Sources("shop", lambda _engine, _day: (), lambda one: f"{one.target}: {one.value['units']} units")
 
 
 class Clock:
@@ -164,7 +174,8 @@ def test_a_report_is_a_page_that_runs_no_script_and_a_table_for_programs(engine:
     daily.refresh()
     evil = "<script>alert(1)</script>"
     UsageStore(engine, "shop").add({Use(evil, "GET /v1/search", ""): 3}, now=NOON)
-    sources = Sources("shop", ("core",), lambda _engine, _day: [Table("quality", "Quality", ("tier", "WAPE"), [])])
+    quality = [Table("quality", "Quality", ("tier", "WAPE"), [])]
+    sources = replace(NO_QUALITY, quality=lambda _engine, _day: quality)
     report = daily_report(engine, sources, DAY, cost_per_cpu_hour=0.04)
     page, data = save(report, tmp_path / "out")
     written = page.read_text()
@@ -180,6 +191,74 @@ def test_a_day_of_which_nothing_is_known_has_a_report_too(engine: Engine) -> Non
     report = daily_report(engine, NO_QUALITY, date(2020, 1, 1), cost_per_cpu_hour=0.04)
     assert drawing(report) == ""
     assert {table.name for table in report.tables} >= {"use", "budgets", "tiers", "overrides", "incidents", "cost"}
+
+
+def of_name(engine: Engine, name: str, day: date = DAY, *, now: datetime = NOON) -> Table:
+    report = daily_report(engine, NO_QUALITY, day, cost_per_cpu_hour=0.04, now=now)
+    return next(table for table in report.tables if table.name == name)
+
+
+def test_overrides_are_told_in_words_with_their_reason_and_how_they_ended(engine: Engine) -> None:
+    store, now = OverrideStore(engine, "shop"), NOON - timedelta(hours=6)
+    lasting, taken_back, _short = (
+        store.add(what, {"units": 9}, owner="ann", reason=f"a feast, {what}", ends_at=now + timedelta(hours=h), now=now)
+        for what, h in (("milk", 300), ("bread", 48), ("eggs", 3))
+    )
+    with acting("ben"):
+        store.withdraw(taken_back.id, now=NOON, why="it rains")
+    OverrideUses(store)
+    table = of_name(engine, "overrides", now=NOON + timedelta(hours=1))
+    assert table.caption == "Overrides"
+    told = [dict(zip(table.heads, row, strict=True)) for row in table.rows]
+    assert [(one["what"], one["reason"], one["state"]) for one in told] == [
+        ("eggs: 9 units", "a feast, eggs", "ended 09:00"),
+        ("bread: 9 units", "a feast, bread", "withdrawn 12:00 by ben: it rains"),
+        ("milk: 9 units", "a feast, milk", "in force"),
+    ]
+    [row] = of_name(engine, "overrides", DAY + timedelta(days=1)).rows
+    assert row[0] == f"{lasting.target}: 9 units"
+    earlier = of_name(engine, "overrides", now=NOON - timedelta(hours=4)).rows
+    assert {row[3] for row in earlier} == {"in force"}  # none has ended yet at eight
+
+
+def test_an_override_as_another_version_writes_it_is_told_by_what_it_is_about(engine: Engine) -> None:
+    store = OverrideStore(engine, "shop")
+    for what, value in (("milk", {"units": 9}), ("bread", {"loaves": 9})):
+        store.add(what, value, owner="ann", reason="a feast", ends_at=NOON + timedelta(hours=3), now=NOON)
+    OverrideUses(store)
+    assert {row[0] for row in of_name(engine, "overrides").rows} == {"milk: 9 units", "bread"}
+
+
+def test_of_many_overrides_and_changes_the_report_says_how_many_there_are_and_shows_the_last_changes(
+    engine: Engine,
+) -> None:
+    store = OverrideStore(engine, "shop")
+    for place in range(103):
+        end = NOON + timedelta(hours=1 + place)
+        store.add(str(place), {"units": 1}, owner="ann", reason="a feast", ends_at=end, now=NOON)
+    IncidentStore(engine)
+    rows = [
+        {"service": "shop", "at": (NOON + timedelta(seconds=place)).isoformat(), "kind": "well", "text": str(place)}
+        for place in range(500)
+    ]
+    with engine.begin() as connection:
+        connection.execute(insert(happenings), rows)
+    table = of_name(engine, "overrides")
+    assert (table.caption, len(table.rows)) == ("Overrides: the 100 that end first, of 103", 100)
+    changes = of_name(engine, "changes")
+    assert [row[2] for row in changes.rows] == [str(place) for place in range(400, 500)]
+    assert "the last 100 of at least 401" in changes.caption
+
+
+@pytest.mark.parametrize("module", [supermegaretail.reporting, photostock.reporting])
+def test_a_report_needs_no_table_of_sales_or_photos_to_say_what_an_override_decides(module: Any) -> None:
+    told: Any = {"store": "north", "effect": "factor", "value": 2, "reason": "a feast", "owner": "ann"}
+    if module is photostock.reporting:
+        told = {"photo_id": "p-1", "effect": "pin", "query": "milk", "position": 1, "reason": "a feast", "owner": "ann"}
+    wanted, rules = module.for_commands()
+    wish = wanted.model_validate_json(json.dumps(told | {"ends_at": (NOON + timedelta(days=1)).isoformat()}))
+    made = Override("1", rules.target(wish), rules.value(wish), "ann", "a feast", "", "")
+    assert "\n" not in module.sources().sentence(made)
 
 
 def test_the_command_writes_both_services_and_refuses_what_is_no_day(

@@ -8,7 +8,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from photostock.contract import SearchFields
 from photostock.filter.diversity import BLOCK, MOST_PER_BLOCK, UNKNOWN, WINDOW, spread
+from photostock.finding import Found, Wanted
+from photostock.hints.rewriting import Rewritten
+from photostock.replaying import _spread_late
 
 
 def places(photographers: list[int]) -> list[int]:
@@ -52,3 +56,25 @@ def test_no_block_has_more_of_one_person_than_needed_while_others_are_left(photo
     offered = sum(min(count, MOST_PER_BLOCK) if who else count for who, count in Counter(photographers).items())
     if offered >= BLOCK:
         assert max((count for who, count in Counter(block).items() if who), default=0) <= MOST_PER_BLOCK
+
+
+def test_a_tape_of_before_is_spread_after_the_reranker_as_it_was_then() -> None:
+    rows = np.arange(30)
+    photographers = [7] * 10 + list(range(10, 30))
+    wanted = Wanted(SearchFields(query="dog"), "dog", Rewritten("dog", "dog"), np.ones(30, dtype=np.bool_))
+    tape = {"rows": rows.tolist(), "photographers": photographers}
+    found = Found(rows[::-1], np.linspace(1, 0, 30), retrieval=np.zeros(20))
+    then = spread(np.array(photographers[::-1]))
+    assert then is not None
+    assert _spread_late(tape, wanted, found).rows.tolist() == found.rows[then].tolist()
+    assert _spread_late({**tape, "spread": True}, wanted, found) is found
+
+
+def test_what_was_spread_stays_as_it_is_when_it_is_spread_again() -> None:
+    found = Found(np.arange(30), np.linspace(1, 0, 30), cosines=np.linspace(1, 0, 30))
+    photographers = np.array([7] * 10 + list(range(10, 30)))
+    once = found.spread(spread(photographers))
+    assert once.spread(spread(photographers[once.rows])).rows.tolist() == once.rows.tolist()
+    assert once.cosines is not None
+    assert once.cosines.tolist() == found.scores[once.rows].tolist()
+    assert sorted(once.scores, reverse=True) == once.scores.tolist()

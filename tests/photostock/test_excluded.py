@@ -34,6 +34,7 @@ def test_entries_are_words_or_phrases(given: str | None, entries: list[str]) -> 
         ("dog - beach", "dog - beach", []),
         ("black-and-white dog -ice-cream", "black-and-white dog", ["ice-cream"]),
         ("-5", "-5", []),
+        ("कुत्ता -समुद्र", "कुत्ता", ["समुद्र"]),
         ("-beach -cat", "-beach -cat", []),
     ],
 )

@@ -9,15 +9,19 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from sqlalchemy import Engine, create_engine, select, text
+from sqlalchemy import Engine, create_engine, insert, select, text
+from sqlalchemy.event import listen
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from common.state.database import open_state
 from photostock.contract import Event
 from photostock.feedback import showings
 from photostock.feedback.learning import clicked_queries, with_clicked
 from photostock.feedback.report import feedback_report, wilson
-from photostock.feedback.store import FeedbackStore, events
+from photostock.feedback.store import FeedbackStore, _row, events
 from photostock.feedback.terminal import render
+from photostock.moments import moment
 from photostock.photo import Photo
 from photostock.settings import PhotoSettings
 from tests.postgres_server import postgres_server
@@ -84,6 +88,53 @@ def test_of_too_many_events_the_oldest_go(engine: Engine) -> None:
         assert store.count() <= 21
     with engine.connect() as connection:
         assert min(connection.execute(select(events.c.at)).scalars()) >= "2026-06-10T11:38"
+
+
+def test_of_too_many_events_of_one_moment_only_the_surplus_goes(engine: Engine) -> None:
+    store = FeedbackStore(engine, keep_rows=1_000, now=lambda: NOW)
+    store.record([event(at=NOW - timedelta(minutes=1)), event(at=NOW + timedelta(minutes=1))])
+    for batch in range(3):
+        store.record([event(photo_id=f"p{batch}-{number:03}") for number in range(400)])
+    store.tidy()
+    with engine.connect() as connection:
+        kept = sorted(connection.execute(select(events.c.photo_id)).scalars())
+    assert len(kept) == 1_000
+    assert kept.count("p1") == 1, "the newer one"
+    assert store.tidy() == 0
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # in SQLite writers wait for each other
+def test_events_that_another_process_stores_while_the_surplus_goes_are_no_trouble(
+    engine: Engine,
+) -> None:
+    store = FeedbackStore(engine, keep_rows=20, now=lambda: NOW)
+    late = [_row(event(photo_id=f"late{number}", at=NOW + timedelta(minutes=1))) for number in range(3)]
+    elsewhere = create_engine(engine.url)
+
+    def meanwhile(connection: object, cursor: object, statement: str, parameters: dict[str, Any], *_: object) -> None:
+        if statement.startswith("DELETE") and moment(NOW - timedelta(minutes=20)) in parameters.values() and late:
+            with elsewhere.begin() as other:
+                other.execute(insert(events), late)
+            late.clear()
+
+    listen(engine, "before_cursor_execute", meanwhile)
+    store.record([event(at=NOW - timedelta(minutes=number)) for number in range(21)])
+    elsewhere.dispose()
+    assert late == []
+    assert store.count() == 23
+    assert store.tidy() == 3
+
+
+def test_events_are_stored_also_where_the_database_refuses_to_tidy_up(store: FeedbackStore) -> None:
+    def refuse(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("DELETE"):
+            raise OperationalError(statement, None, Exception("locked"))
+
+    listen(store.engine, "before_cursor_execute", refuse)
+    with capture_logs() as logs:
+        store.record([event()])
+    assert [line["event"] for line in logs] == ["feedback.not_tidied"]
+    assert store.count() == 1
 
 
 def test_a_table_of_an_earlier_version_gets_the_new_columns(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,17 @@ async def test_only_operators_see_reports_and_erase(client: httpx.AsyncClient) -
 )
 async def test_what_an_event_cannot_be_is_refused(client: httpx.AsyncClient, wrong: dict[str, Any]) -> None:
     assert (await told(client, EVENT | wrong)).status_code == 422
+
+
+async def test_events_of_the_future_are_refused_for_they_would_outlast_all_that_happened(var_dir: Path) -> None:
+    soon, late = (datetime.now(UTC) + timedelta(hours=hours) for hours in (23, 25))
+    async with serving(var_dir) as (client, engine):
+        assert (await told(client, EVENT | {"at": soon.isoformat()})).status_code == 201
+        for at in (late.isoformat(), "9990-01-01T00:00:00Z"):
+            refused = await told(client, EVENT, EVENT | {"at": at})
+            assert refused.status_code == 422
+            assert refused.json()["detail"] == "events.1.at: lies more than a day ahead"
+        assert engine.feedback.count() == 1
 
 
 async def test_a_thousand_events_are_taken_and_not_one_more(client: httpx.AsyncClient) -> None:

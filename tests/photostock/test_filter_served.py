@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from common.versions.registry import Registry
+from tests.json_server import json_server
+from tests.photostock.conftest import by_id_backwards
 from tests.photostock.test_api import ADMIN, ids, search, service
 from tests.waiting import eventually
 
@@ -73,3 +79,37 @@ async def test_no_photographer_fills_a_page_and_nobody_is_left_out(var_dir: Path
     assert [result["photographer"] for result in straight["results"]].count("Ada") > 3
     everyone = [i for page in pages for i in ids(page)]
     assert len(everyone) == len(set(everyone)) == 44
+
+
+def crowd(people: int = 12) -> list[dict[str, Any]]:
+    """Many photos of few people, the best of them mostly by the same ones."""
+    draw = random.Random(7)
+    titles = ["Dog on a beach" + " and a ball" * draw.randint(0, 9) for _ in range(116)]
+    busy = [min(draw.randrange(people), draw.randrange(people)) for _ in titles]
+    return [
+        {"id": f"x{draw.randint(0, 10**9)}", "title": title, "photographer": f"P{who}"}
+        for who, title in zip(busy, titles, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("per_page", "dies_after"), [(20, 9), (20, 1), (20, 0), (24, 1), (7, 99)])
+async def test_pages_hold_every_photo_once_though_the_reranker_serves_only_some(
+    var_dir: Path, per_page: int, dies_after: int
+) -> None:
+    calls = 0
+
+    def mortal(request: dict[str, Any]) -> Any:
+        nonlocal calls
+        calls += 1
+        return by_id_backwards(request) if calls <= dies_after else {"nothing": "of use"}
+
+    with json_server(mortal) as url:
+        async with service(var_dir, url) as client:
+            assert (await client.post("/v1/photos", json={"photos": crowd()})).status_code == 201
+            last = -(-120 // per_page)
+            pages = [await search(client, per_page=per_page, page=page) for page in range(1, last + 1)]
+    assert (pages[0]["served_by"] == "reranker") == (dies_after > 0)
+    everyone = [i for page in pages for i in ids(page)]
+    assert len(everyone) == len(set(everyone)) == 120
+    first = Counter(result["photographer"] for result in pages[0]["results"][:20])
+    assert max(count for who, count in first.items() if who) <= 3

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text, update
 from photostock.hints import Hint, Hints, HintStore
 from photostock.hints import store as hint_store
 from photostock.hints.recent import RecentQueries
-from photostock.hints.rewriting import MAX_QUERY_CHARS, rewrite
+from photostock.hints.rewriting import MAX_QUERY_CHARS, SPELLING, Change, hints_behind, rewrite
 from photostock.hints.rules import HintKind
 from photostock.moments import moment
 
@@ -67,6 +67,21 @@ def test_every_change_is_told_with_its_hint() -> None:
         "NYC",
         "new york",
     )
+
+
+@pytest.mark.parametrize("typed", ["a hot dog", "a dog", "a puppy"])
+@pytest.mark.parametrize("pair", [("hot dog", "dog"), ("dog", "puppy"), ("guide dog", "puppy"), ("superdog", "dog")])
+def test_the_hints_behind_changes_make_the_same_changes_again(typed: str, pair: tuple[str, str]) -> None:
+    hints = Hints((hint(*pair, both_ways=True),))
+    made = rewrite(typed, hints, None)
+    assert rewrite(typed, hints_behind(made.changes, [typed]), None) == made
+
+
+def test_spelling_leaves_alone_what_it_left_alone_but_for_words_of_a_hint_that_is_left_out() -> None:
+    spelt = [Change(SPELLING, SPELLING, "dgo", "dog", "dgo", "dog"), Change("1", "synonym", "soffa", "couch", "", "")]
+    hints = hints_behind(spelt, ["Dgo on Soffas", "my soffa"], left_out=["1"])
+    assert hints.never_corrected == {"on", "soffas", "my"}
+    assert hints.version == "none"
 
 
 def test_the_version_changes_with_each_hint_and_comes_back() -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from photostock.lexical import LexicalIndex
+from photostock.words import tokens_of, words_of
 
 TEXTS = (
     "A brown dog runs on the beach",
@@ -137,3 +138,32 @@ def test_searches_never_see_half_a_text() -> None:
         stopped.set()
         assert all(future.result() > 0 for future in searching)
     assert len(index) == 1001
+
+
+SPACELESS = ("犬が海岸を走る", "猫と犬", "海の写真", "ガードとカード", "หมาวิ่งบนชายหาด", "ปลาในทะเล")
+
+
+def test_words_are_found_where_a_script_leaves_no_spaces_between_them() -> None:
+    index, allowed = filled(SPACELESS), everything(len(SPACELESS))
+    assert found(index, "犬", allowed) == [1, 0]  # the shorter text first
+    assert found(index, "海岸", allowed)[0] == 0
+    assert found(index, "犬と猫", allowed)[0] == 1
+    assert found(index, "ガード", allowed)[0] == 3
+    assert found(index, "หมา", allowed) == [4]
+    assert np.flatnonzero(index.mask_containing(["海岸"])).tolist() == [0]
+    assert np.flatnonzero(index.mask_containing(["海"])).tolist() == [0, 2]
+    index.remove(0)
+    assert found(index, "走る", allowed) == []
+
+
+def test_vowel_signs_and_other_marks_stay_inside_their_word() -> None:
+    index = filled(("समुद्र तट पर कुत्ता", "कार और सड़क", "کتاب می‌خواهم"))
+    assert words_of("कुत्ता समुद्र") == ["कुत्ता", "समुद्र"]
+    assert found(index, "कुत्ता", everything(3)) == [0]
+    assert found(index, "क", everything(3)) == []
+    assert [token.word for token in tokens_of("कुत्ता समुद्र")] == words_of("कुत्ता समुद्र")
+
+
+def test_a_sentence_without_spaces_stays_one_word_for_hints_and_spelling() -> None:
+    assert len(words_of("犬が海岸を走る")) == 1
+    assert len(filled(SPACELESS[:1]).vocabulary) == 1

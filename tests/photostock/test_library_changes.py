@@ -182,3 +182,70 @@ def test_a_photo_that_was_unsafe_for_a_while_has_its_picture_again(
     theirs.add([Photo("cat", "A cat")])
     assert (again := theirs.find("cat")) is not None
     assert (again.width, again.palette) == (300, ("#1848c0",))
+
+
+class Interrupted(TextEncoder):
+    """Something else happens while it encodes, when it has done so many."""
+
+    def __init__(self, version: str, meanwhile: Callable[[], None], *, encoded: int = 0) -> None:
+        super().__init__(version)
+        self._meanwhile, self._from = [meanwhile], encoded
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        if self._meanwhile and self.encoded >= self._from:
+            self._meanwhile.pop()()
+        return super().encode(texts)
+
+
+def vectors_fit(state: Engine, library: Library) -> bool:
+    """Each photo is found by its text, and every vector that is kept is one of the text beside it."""
+    catalogue = Catalogue(state)
+    texts = {photo.id: photo.text for photo in catalogue.photos()}
+    return (
+        sorted(shown(library)) == sorted(texts)
+        and all(found(library, text) == [text] for text in texts.values())
+        and all(
+            vector == TextEncoder(version).encode([texts[photo_id]])[0].tobytes()
+            for version in ("1.0.0", "2.0.0")
+            for photo_id, vector in catalogue.vectors(version)
+        )
+    )
+
+
+def test_what_another_process_does_while_an_encoder_takes_over_is_followed_and_no_old_text_gets_a_vector(
+    state: Engine,
+) -> None:
+    ours, theirs = opened(state, None, TextEncoder()), opened(state, None, TextEncoder())
+    theirs.add(photos(0, 60))
+    ours.refresh()
+
+    def meanwhile() -> None:
+        theirs.add([*photos(0, 40, "changed"), *photos(60, 100)])
+        theirs.delete("p-0050")
+        ours.refresh()
+        assert ours.find("p-0050") is None
+        assert found(ours, "photo 99") == ["photo 99"]
+
+    ours.use_encoder(Interrupted("2.0.0", meanwhile))
+    assert len(ours.vectors) == 99
+    assert vectors_fit(state, ours)
+
+
+def test_photos_that_are_being_followed_when_an_encoder_takes_over_are_encoded_by_it_once(
+    state: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("photostock.library.BATCH", 20)
+    new = TextEncoder("2.0.0")
+    taking_over = threading.Thread(target=lambda: ours.use_encoder(new))
+
+    def meanwhile() -> None:
+        taking_over.start()
+        taking_over.join(0.3)
+
+    ours = opened(state, None, Interrupted("1.0.0", meanwhile, encoded=30))
+    Catalogue(state).add(photos(0, 40))
+    ours.refresh()
+    taking_over.join(20)
+    assert ours.encoder is new
+    assert new.encoded == len(dict(Catalogue(state).vectors("2.0.0"))) == 40
+    assert vectors_fit(state, ours)

@@ -62,6 +62,32 @@ async def test_without_an_encoder_the_page_is_found_by_words(var_dir: Path) -> N
 async def test_the_start_shows_popular_photos_that_fit_the_filters(client: httpx.AsyncClient) -> None:
     assert shown(await page(client)) == ["park-dog", "cat", "beach-dog", "bridge"]
     assert shown(await page(client, orientation="portrait", query="")) == ["park-dog"]
+    assert len(shown(await page(client, min_score="0.3"))) == 4, "of photos that nobody searched for, none has a score"
+
+
+async def test_the_start_turns_pages_that_no_photographer_fills_in_the_order_that_was_asked_for(var_dir: Path) -> None:
+    new = [
+        {
+            "id": f"x{number:02}",
+            "title": "Harbour",
+            "photographer": "Ada" if number < 30 else f"P{number}",
+            "popularity": 100 - number,
+            "created_at": f"20{10 + number % 50}-01-01",
+        }
+        for number in range(60)
+    ]
+    async with service(var_dir) as client:
+        assert (await client.post("/v1/photos", json={"photos": new})).status_code == 201
+        pages = [await page(client, page=number) for number in (1, 2, 3)]
+        everyone = [one for html in pages for one in shown(html)]
+        assert len(everyone) == len(set(everyone)) == 64
+        assert sum(one < "x30" for one in shown(pages[0])[:20] if one.startswith("x")) == 3
+        assert 'rel="next"' in pages[0]
+        assert "There are no more photos" in await page(client, page=9)
+        assert shown(await page(client, order_by="latest"))[:2] == ["x49", "x48"]
+        assert "park-dog" not in shown(await page(client, exclude="harbour, park"))
+        instead = shown(await page(client, query="dog", licence="nobody's"))
+        assert sum(one < "x30" for one in instead) == 3
 
 
 async def test_a_photo_that_nobody_may_see_is_on_no_page(client: httpx.AsyncClient) -> None:

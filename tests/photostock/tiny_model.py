@@ -28,20 +28,23 @@ def photos() -> list[Photo]:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a sentence-transformers model of three small random layers."""
+    return tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def tiny_model(folder: Path, *, seed: int = 1) -> Path:
+    """Makes a folder with a sentence-transformers model of three small random layers."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    folder = tmp_path_factory.mktemp("models") / "tiny"
     tokens = Tokenizer(models.WordPiece({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
     tokens.normalizer = normalizers.BertNormalizer()
     tokens.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokens.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     sizes = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
     config = BertConfig(vocab_size=len(WORDS), **sizes, max_position_embeddings=64, initializer_range=0.2)
     PreTrainedTokenizerFast(tokenizer_object=tokens, model_max_length=64, **special).save_pretrained(folder)

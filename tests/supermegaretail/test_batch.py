@@ -12,7 +12,9 @@ import polars as pl
 import pytest
 
 from common.chain.switches import Switch, Switchboard
-from common.state.overrides import Override
+from common.overrides.uses import OverrideUses
+from common.state.database import open_state
+from common.state.overrides import Override, OverrideStore
 from supermegaretail import batch as batching
 from supermegaretail.baseline import moving_average
 from supermegaretail.batch import Batch
@@ -25,6 +27,7 @@ from supermegaretail.features import Floats
 from supermegaretail.history import SalesHistory
 from supermegaretail.models import Models
 from supermegaretail.overriding import Overrides, Scope
+from supermegaretail.settings import RetailSettings
 from supermegaretail.spread import Spread
 from supermegaretail.training import fit
 from tests.supermegaretail.conftest import ITEMS, LAST_DAY, NEVER_SOLD, small_table
@@ -158,6 +161,34 @@ def test_the_file_holds_the_batch_and_the_summary_counts_series(batch: Batch, tm
     assert pl.read_parquet(path).equals(batch.table(KEYS))
     assert written.served_by == {"correction": 3, "constant": 1}
     assert written.reasons == {"core:unknown_item, moving_average:unknown_item": 1}
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_batch_counts_as_use_of_each_override_about_each_item_and_needs_no_database_for_the_file(
+    batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    state = open_state(RetailSettings(var_dir=tmp_path))
+    store, now = OverrideStore(state, "supermegaretail"), datetime.now(UTC)
+    of_all, of_one = (
+        store.add(target, value, owner="Ann", reason="party", ends_at=now + timedelta(days=9), now=now)
+        for target, value in (
+            (Scope(ITEMS[0][0]).target, {"effect": "factor", "value": 2.0}),
+            (Scope(*ITEMS[0]).target, {"effect": "constant", "value": 9.0}),
+        )
+    )
+    monkeypatch.setattr(batching, "SERIES_AT_ONCE", 1)
+    path, uses = tmp_path / "forecasts.parquet", OverrideUses(store)
+    counting = replace(batch, overrides=Overrides.of(store.in_force(now=now)), uses=uses)
+    if lost:
+        with state.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE override_uses")
+    write(counting, KEYS, path, threads=2, report=Silent())
+    assert path.exists()
+    in_that_store = sum(key[0] == ITEMS[0][0] for key in KEYS)
+    told = {one: use["used"] for one, use in uses.stored.items()}
+    assert told == ({} if lost else {of_all.id: in_that_store - 1, of_one.id: 1})
+    assert (uses.trouble is not None) == lost
+    state.dispose()
 
 
 class Proportional(Spread):

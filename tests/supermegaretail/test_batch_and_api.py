@@ -43,6 +43,7 @@ DAYS = 9
 LEVELS = (0.95, 0.25, 0.5)
 UNKNOWN = ("nowhere", "nothing")
 DECIDED, COLD, UNPLANNED, LEAPT, ABSURDLY_PRICED, ENDED, GREEDY, NO_NUMBER, OVERCORRECTED, UNSURE, NEGATIVE = range(11)
+WEIGHED = 11
 # What becomes of each, where quantiles are asked for.
 EXPECTED = {
     DECIDED: ("override", None),
@@ -56,6 +57,7 @@ EXPECTED = {
     OVERCORRECTED: ("core", "correction:out_of_range"),
     UNSURE: ("moving_average", "core:uncertain"),
     NEGATIVE: ("moving_average", "core:meaning"),
+    WEIGHED: ("correction", None),
 }
 
 
@@ -90,6 +92,7 @@ def spoilt(table: pl.DataFrame, keys: list[Key]) -> pl.DataFrame:
     sold = pl.col("date") <= LAST_SALES_DAY
     last_week, last_weeks = (sold & (pl.col("date") > LAST_SALES_DAY - timedelta(days=days)) for days in (7, 40))
     sales = pl.when(of(LEAPT) & last_week).then(pl.col("sales") * 20).otherwise(pl.col("sales"))
+    sales = pl.when(of(WEIGHED)).then(sales * 0.137).otherwise(sales)
     price = pl.when(of(ABSURDLY_PRICED) & ~sold).then(900.0).otherwise(pl.col("price")).cast(pl.Float32)
     gone = (of(COLD) & sold) | (of(UNPLANNED) & ~sold) | (of(ENDED) & last_weeks)
     return table.with_columns(sales=sales, price=price).filter(~gone)
@@ -197,6 +200,13 @@ async def test_the_batch_and_the_api_say_the_same_about_every_item(
                 level: pytest.approx(days, abs=1e-3) for level, days in one["quantiles"].items()
             }
     served = [(one["served_by"], one["reason"]) for one in answer["forecasts"]]
+    whole = [
+        all(units == round(units) for days in one["quantiles"].values() for units in days)
+        for one in answer["forecasts"][WEIGHED : len(keys)]
+        if one["quantiles"]
+    ]
+    assert whole[:1] == [False][: len(levels)]
+    assert all(whole[1:])
     not_asked = {} if levels else {NEGATIVE: ("correction", None)}
     assert dict(enumerate(served[: len(EXPECTED)])) == EXPECTED | not_asked
     assert served[-1] == ("constant", "core:unknown_item, moving_average:unknown_item")

@@ -51,6 +51,9 @@ def chain(*more: pl.DataFrame, small: float = 2, large: float = 6) -> pl.DataFra
     return pl.concat([*usual, *more], how="diagonal").sort("store", "sku", "date")
 
 
+PLANNED = chain(series("small", NEW, 0, ahead=1))
+
+
 def asked(history: SalesHistory, item: Key, as_of: date = LAST_DAY) -> ModelInputs:
     return history.inputs([item], as_of=as_of, horizon_days=7)
 
@@ -74,6 +77,32 @@ def test_a_new_product_starts_from_its_category() -> None:
     found = asked(SalesHistory.build(merge(table, new)), ("small", NEW))
     assert found.origin.tolist() == [Origin.CATEGORY]
     assert 20 < level(found) < 55
+
+
+@pytest.mark.parametrize("finer", [None, "unheard of"])
+def test_a_new_product_whose_finest_category_sells_nothing_starts_from_the_wider_one(finer: str | None) -> None:
+    told = {"category_2": pl.lit(finer, pl.String)}
+    history = SalesHistory.build(chain(series("small", NEW, 0, ahead=1).with_columns(**told)))
+    found = asked(history, ("small", NEW))
+    assert found.origin.tolist() == [Origin.CATEGORY]
+    assert level(found) == pytest.approx(level(asked(SalesHistory.build(PLANNED), ("small", NEW))), rel=0.01)
+    grown = history.updated(series("small", SKUS[0], 500, days=28))
+    assert level(asked(grown, ("small", NEW))) > 1.5 * level(found)
+
+
+def test_whoever_was_told_only_a_wide_category_lends_no_more_than_all_others_in_it() -> None:
+    coarse = series("small", "odd one", 500).with_columns(category_2=pl.lit(None, pl.String))
+    new = series("small", NEW, 0, ahead=1).with_columns(category_2=pl.lit(None, pl.String))
+    found = asked(SalesHistory.build(merge(chain(coarse), new)), ("small", NEW))
+    assert found.origin.tolist() == [Origin.CATEGORY]
+    assert level(found) < 50
+
+
+def test_an_item_alone_in_its_wider_category_too_starts_from_nothing() -> None:
+    new = series("small", NEW, 3, days=5).with_columns(category_1=pl.lit("toys"), category_2=pl.lit("trains"))
+    panel = SalesHistory.build(chain(new)).panel
+    place, day = np.array([panel.places["small", NEW]]), np.array([LAST_DAY.toordinal()])
+    assert not states_of(panel, place, day, hidden=np.array([True])).known.any()
 
 
 def test_a_new_store_starts_from_the_products_of_the_chain() -> None:
@@ -176,11 +205,22 @@ def test_sales_of_the_group_reach_an_item_that_starts_from_it() -> None:
 
 
 def test_an_item_without_a_group_starts_as_soon_as_there_is_one() -> None:
-    table = chain(series("small", NEW, 0, category="nuts", ahead=1))
+    table = chain(series("small", NEW, 0, category="nuts", ahead=1).drop("category_1"))
     history = SalesHistory.build(table)
     assert not asked(history, ("small", NEW)).known.any()
     sold = series("large", "walnut", 9, category="nuts")
     assert asked(history.updated(sold), ("small", NEW)).cold.all()
+
+
+def test_an_item_of_few_days_without_a_group_borrows_as_soon_as_there_is_one() -> None:
+    lonely = series("small", NEW, 5, days=3, category="trains").with_columns(category_1=pl.lit("toys"))
+    others = series("large", "a doll", 50, days=28, category="dolls").with_columns(category_1=pl.lit("toys"))
+    history = SalesHistory.build(chain(lonely))
+    assert asked(history, ("small", NEW)).origin.tolist() == [Origin.OWN]
+    after = asked(history.updated(others), ("small", NEW))
+    anew = asked(SalesHistory.build(chain(lonely, others)), ("small", NEW))
+    assert after.origin.tolist() == anew.origin.tolist() == [Origin.CATEGORY]
+    assert level(after) == pytest.approx(level(anew))
 
 
 def test_the_moving_average_forecasts_a_cold_start_and_its_level_is_plausible() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from common.command_line import Failed
 from common.versions.registry import Manifest, Release
 from supermegaretail.boosting import MODEL_FILE, FeatureMismatch
 from supermegaretail.core import train as core_training
@@ -144,5 +145,5 @@ def test_no_example_reaches_beyond_the_last_known_day() -> None:
 
 
 def test_nothing_to_learn_from_is_said() -> None:
-    with pytest.raises(ValueError, match="no sales to learn from"):
+    with pytest.raises(Failed, match="no sales to learn from"):
         draw(SalesHistory.build(pl.DataFrame()).panel, rows=ROWS, seed=1)

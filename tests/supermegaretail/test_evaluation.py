@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from common.command_line import Failed
 from common.report.svg import Line, line_chart, ticks
 from supermegaretail.evaluation import errors_at, evaluate
 from supermegaretail.evaluation.charts import case_chart
@@ -129,8 +130,10 @@ def test_errors_at_an_origin_are_told_by_tier() -> None:
 
 
 def test_too_little_history_to_evaluate_is_said() -> None:
-    with pytest.raises(ValueError, match="days to learn from"):
+    with pytest.raises(Failed, match="too few"):
         evaluate(small_table(days=70), horizon_days=28, origin_count=3)
+    with pytest.raises(Failed, match="too few"):
+        evaluate(small_table(), horizon_days=28, origin_count=10**9)
 
 
 def test_slices_without_a_day_and_those_with_every_day_are_left_out() -> None:

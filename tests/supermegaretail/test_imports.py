@@ -207,6 +207,23 @@ def test_the_summary_tells_rows_series_span_and_rejects_by_reason(tmp_path: Path
     assert pl.read_csv(tmp_path / "rejects.csv")["line"].to_list() == [4, 5, 6]
 
 
+def test_few_sales_weeks_after_all_others_are_rejected_and_plans_are_not(tmp_path: Path) -> None:
+    sold = [f"A,{sku},{FIRST + timedelta(back)},3" for sku in range(6) for back in range(200)]
+    (tmp_path / "sales.csv").write_text(
+        "\n".join(["store,sku,date,sales", *sold, "A,1,2061-04-01,5", "A,1,2061-04-02,"])
+    )
+    result = read_any(tmp_path / "sales.csv")
+    assert result.rejects.rows() == [(None, "weeks after all other sales: a wrong date?", "A,1,2061-04-01,5.0")]
+    assert result.rows["date"].max() == date(2061, 4, 2)
+    assert result.rows.height == len(sold) + 1
+    assert "line ?: weeks after all other sales" in summary(result)
+
+
+def test_an_import_of_few_days_far_apart_is_taken_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("store,sku,date,sales\nA,1,2026-01-01,3\nA,1,2026-06-01,4\n")
+    assert read_any(tmp_path / "sales.csv").rows.height == 2
+
+
 def test_the_rejects_of_the_last_import_are_found_again_and_gone_after_a_clean_one(tmp_path: Path) -> None:
     rows = {"store": ["A", "B"], "sku": ["1", "1"], "date": ["2026-01-01", "x"], "sales": [1.0, 2.0]}
     path = tmp_path / "rejects.csv"

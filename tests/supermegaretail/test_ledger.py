@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect, select, text
 
 from common.command_line import main
 from common.state.database import open_state
@@ -17,9 +19,10 @@ from supermegaretail.__main__ import parser
 from supermegaretail.book import SalesBook, whole_table
 from supermegaretail.contract import Plan, Sale
 from supermegaretail.folding import fold
-from supermegaretail.ledger import Counts, Ledger, metadata
+from supermegaretail.ledger import Counts, Ledger, Position, metadata, past_arrivals
+from supermegaretail.series import CHANNELS
 from supermegaretail.settings import RetailSettings
-from supermegaretail.table import load_table, save_table
+from supermegaretail.table import load_table, merge, save_table
 from tests.supermegaretail.conftest import LAST_DAY
 
 TOMORROW = LAST_DAY + timedelta(days=1)
@@ -27,6 +30,10 @@ TOMORROW = LAST_DAY + timedelta(days=1)
 
 def sale(units: float, day: date = TOMORROW, sku: str = "milk") -> Sale:
     return Sale(store="north", sku=sku, date=day, sales=units)
+
+
+def plan(**fields: Any) -> Plan:
+    return Plan(store="north", sku="milk", date=TOMORROW, **fields)
 
 
 def imported(units: float, day: date = TOMORROW) -> pl.DataFrame:
@@ -38,10 +45,10 @@ def units_of(table: pl.DataFrame) -> list[float]:
     return table.sort("store", "sku", "date")["sales"].to_list()
 
 
-def shown(book: SalesBook, day: date = TOMORROW) -> float:
-    """The units that the book knows for milk in the north."""
+def shown(book: SalesBook, day: date = TOMORROW, *, channel: int = 0) -> float:
+    """The units (or another channel) that the book knows for milk in the north."""
     one = book.history.panel.series[book.history.panel.places["north", "milk"]]
-    return float(one.values[0, day.toordinal() - one.first_day])
+    return float(one.values[channel, day.toordinal() - one.first_day])
 
 
 @pytest.fixture
@@ -70,6 +77,53 @@ def test_who_remembers_a_number_reads_only_what_came_later(ledger: Ledger) -> No
     assert (later.number, later.rows.select("sales", "price").rows()) == (2, [(None, 2.0)])
     assert ledger.read(after=2).rows.is_empty()
     assert ledger.read().rows.select("sales", "price").rows() == [(1.0, 2.0)]
+
+
+def test_rows_of_one_day_in_one_request_are_merged_as_if_each_had_come_alone(ledger: Ledger) -> None:
+    told = ledger.record_plans([plan(price=2.0), plan(promotion=1), plan(price=3.0)])
+    assert told.rows.select("price", "promotion").rows() == [(3.0, 1)]
+    assert ledger.read().rows.select("price", "promotion").rows() == [(3.0, 1)]
+
+
+def test_what_is_sent_again_is_no_news_and_only_what_changed_is_kept_as_past(ledger: Ledger) -> None:
+    days = [LAST_DAY + timedelta(days=ahead) for ahead in range(1, 5)]
+    plans = [Plan(store=one, sku=one, date=day, price=2.0, promotion=1) for one in "abcd" for day in days]
+    first = ledger.record_plans(plans)
+    again = ledger.record_plans(plans)
+    assert ledger.read(after=first.number).rows.is_empty()
+    changed = ledger.record_plans([one.model_copy(update={"price": 3.0}) for one in plans])
+    assert ledger.read(after=again.number).rows["price"].to_list() == [3.0] * 16
+    assert ledger.read().rows.select("price", "promotion").unique().rows() == [(3.0, 1)]
+    for number, price in ((first.number, 2.0), (again.number, 2.0), (changed.number, 3.0)):
+        assert ledger.at(Position(applied=number))["price"].to_list() == [price] * 16
+    with ledger._engine.connect() as connection:
+        past = connection.execute(select(past_arrivals.c.field, past_arrivals.c.arrival)).all()
+    assert past == [("price", first.number)] * 16
+
+
+def test_a_field_that_is_told_as_null_is_unknown_again_everywhere(
+    ledger: Ledger, path: Path, table: pl.DataFrame
+) -> None:
+    save_table(table, path)
+    here, there = SalesBook(path, ledger), SalesBook(path, ledger)
+    here.refresh()
+    event, price = map(CHANNELS.index, ("event", "price"))
+    here.record_plans([plan(event="Easter", category_1="food")])
+    there.refresh()
+    assert shown(here, channel=event) == shown(there, channel=event) > 0
+    before = Position(applied=ledger.counts().arrivals)
+    here.record_plans([plan(event=None, price=None, promotion=1)])  # the price is in the table file
+    there.refresh()
+    started = SalesBook(path, ledger)
+    started.refresh()
+    for book in (here, there, started):
+        assert shown(book, channel=event) == 0
+        assert math.isnan(shown(book, channel=price))
+    assert merge(table, ledger.at(before)).filter(event="Easter").height == 1
+    folded = fold(path, ledger).filter(store="north", sku="milk", date=TOMORROW)
+    assert folded.select("event", "price", "promotion", "category_1").rows() == [(None, None, 1, "food")]
+    here.record_plans([plan(price=1.5)])
+    assert shown(here, channel=price) == 1.5
 
 
 def test_replicas_that_write_at_once_get_different_numbers_and_a_reader_misses_no_write(engine: Engine) -> None:
@@ -131,18 +185,6 @@ def test_a_crash_between_save_and_forget_loses_nothing(ledger: Ledger, path: Pat
     assert units_of(whole_table(path, ledger)) == [2, 1]  # the lesser evil: what arrived wins once more
     assert units_of(fold(path, ledger, imported(5))) == [2, 5]
     assert ledger.read().rows.is_empty()
-
-
-def test_what_arrives_while_a_fold_runs_stays_in_the_ledger(ledger: Ledger, path: Path) -> None:
-    class Interrupted(Ledger):
-        def forget(self, *, until: int) -> None:
-            self.record_sales([sale(8)])
-            super().forget(until=until)
-
-    ledger.record_sales([sale(1), sale(2, sku="bread")])
-    fold(path, Interrupted(ledger._engine), imported(5))
-    assert ledger.read().rows.select("sku", "sales").rows() == [("milk", 8)]
-    assert units_of(whole_table(path, ledger)) == [2, 8]
 
 
 def test_folds_at_once_wait_for_each_other(ledger: Ledger, path: Path) -> None:
@@ -227,7 +269,11 @@ def test_what_a_database_from_before_the_numbers_holds_is_taken_over_once(engine
     for _ in range(2):
         ledger = Ledger(engine)
         assert ledger.read().rows.select("sales", "price").rows() == [(3, 2)]
-        assert ledger.counts() == Counts(arrivals=1)
+        assert ledger.counts() == Counts(arrivals=2)
+    assert ledger.at(Position(applied=1))["sales"].to_list() == [1]
+    for units in (4, 5):
+        ledger.record_sales([sale(units)])
+    assert units_of(fold(path, ledger)) == [5]
     assert not inspect(engine).has_table("supermegaretail_sales")
 
 

@@ -24,6 +24,7 @@ from supermegaretail.features import STABLE
 from supermegaretail.forecast import Forecaster, Run
 from supermegaretail.history import ModelInputs, SalesHistory
 from supermegaretail.model_contract import Prediction
+from supermegaretail.overriding import Overrides
 from supermegaretail.panel import Key
 from supermegaretail.prepared import FEW_ITEMS
 from tests.supermegaretail.conftest import LAST_DAY
@@ -123,7 +124,7 @@ async def test_without_a_model_events_are_worked_out_in_a_thread_though_the_aver
         events=lambda: events,
         pool=cast(Any, None),
         fallback_pool=cast(Any, pool),
-        overrides=cast(Any, None),
+        overrides=Overrides,
     )
     THREADS.clear()
     run = Run(forecaster, Question(as_of=LAST_DAY, horizon_days=HORIZON, version="champion"), history)

@@ -173,11 +173,24 @@ def test_christmas_is_no_fault_even_as_the_last_days_of_all(sound: pl.DataFrame)
         assert report(sound.with_columns(where(days, "sales", 0.0))).verdict == "fine"
 
 
-def test_a_wrong_date_moves_nothing_but_its_own_warning(sound: pl.DataFrame) -> None:
-    lost = sound.head(3).with_columns(date=pl.Series([date(1999, 1, 1), date(2062, 6, 28), date(2062, 6, 29)]))
+@pytest.mark.parametrize(("wrong", "level"), [(date(1999, 1, 1), "warn"), (date(2062, 6, 28), "stop")])
+def test_a_wrong_date_moves_no_other_check_and_stops_a_training_where_it_is_the_last(
+    sound: pl.DataFrame, wrong: date, level: str
+) -> None:
+    lost = sound.head(2).with_columns(date=pl.Series([date(1998, 1, 1), wrong]))
     found = report(pl.concat([lost, sound]).sort("store", "sku", "date"))
-    assert levels(found) == {"dates.apart": "warn"}
+    assert levels(found) == {"dates.apart": level}
     assert found.last_day == LAST_DAY
+
+
+def test_days_of_which_each_lies_weeks_from_the_next_are_a_chain(sound: pl.DataFrame) -> None:
+    first = date(1990, 1, 1)
+    sparse = (
+        sound.head(1)
+        .select(pl.exclude("date"))
+        .join(pl.DataFrame({"date": [first + timedelta(30 * step) for step in range(1_200)]}), how="cross")
+    )
+    assert report(sparse).first_day == first
 
 
 def test_sales_in_the_future_are_a_warning_as_the_clock_may_be_wrong(sound: pl.DataFrame) -> None:
@@ -224,6 +237,10 @@ def test_a_table_of_plans_alone_or_with_repeated_rows_is_stopped(sound: pl.DataF
     assert report(sound.head(0)).verdict == "stop"
     twice = pl.concat([sound, sound.head(1)]).sort("store", "sku", "date")
     assert levels(report(twice))["rows.repeated"] == "stop"
+
+
+def test_a_chain_that_reports_nothing_but_zeros_is_stopped(sound: pl.DataFrame) -> None:
+    assert levels(report(sound.with_columns(where(ALL, "sales", 0.0))))["missing.all"] == "stop"
 
 
 def test_few_series_warn_where_many_would_stop(sound: pl.DataFrame) -> None:

@@ -139,7 +139,9 @@ def test_quantiles_that_make_no_sense_cost_the_item_its_answer(spoilt: dict[str,
     }
     told = [Prediction(**good), Prediction(**(good | spoilt))]
     of_both = np.array([100.0, 100.0])
-    fine, bad = demands_of(told, "core", (0.9, 0.25), horizon_days=2, most=of_both, level=of_both)
+    fine, bad = demands_of(
+        told, "core", (0.9, 0.25), horizon_days=2, most=of_both, level=of_both, by_the_piece=of_both > 0
+    )
     assert isinstance(fine, Demand)
     assert bad == Refused(Reason.MEANING)
 

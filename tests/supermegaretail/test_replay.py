@@ -189,7 +189,7 @@ async def test_a_replay_at_the_command_line_writes_nothing_into_the_database(
     monkeypatch.setenv("VAR_DIR", str(var_dir))
     before = rows_of(var_dir)
     await replay_here("monday-order", settings_of(var_dir))
-    asked = argparse.Namespace(request_id="monday-order", with_=[], without=[], as_="somebody")
+    asked = argparse.Namespace(request_id="monday-order", service=None, with_=[], without=[], as_="somebody")
     assert (await replayed(asked))["same_bytes"] is True
     assert rows_of(var_dir) == before
 

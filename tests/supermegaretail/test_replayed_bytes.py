@@ -22,6 +22,7 @@ from tests.supermegaretail.test_api import an_override
 from tests.supermegaretail.test_replay import ALL, NAMED, service, settings_of
 
 DAY = LAST_DAY - timedelta(days=2)
+URL = "/v1/admin/overrides"
 
 
 @pytest.fixture
@@ -142,6 +143,41 @@ async def test_a_factor_that_shaped_an_answer_shapes_it_again(var_dir: Path) -> 
         again = (await client.get("/v1/admin/replays/monday-order")).json()
     assert again["answer"] == told.json()
     assert again["same_bytes"] is True
+
+
+@pytest.mark.parametrize("effect", ["factor", "constant"])
+async def test_without_an_override_those_that_it_hid_decide_as_they_would_have(var_dir: Path, effect: str) -> None:
+    of_item = an_override(effect="factor", value=2) | {"demand_per_day": None}
+    of_store = of_item | {"sku": None, "effect": effect, "value": 3}
+    async with service(settings_of(var_dir)) as client:
+        body = {"items": ALL[:1], "horizon_days": 3}
+        plain = (await client.post("/v1/forecasts", json=body)).json()
+        hidden, decided = [(await client.post(URL, json=one)).json()["id"] for one in (of_store, of_item)]
+        told = await client.post("/v1/forecasts", json=body, headers=NAMED)
+        params = {"without": f"override={decided}"}
+        again = (await client.get("/v1/admin/replays/monday-order", params=params)).json()
+        both = {"without": [f"override={decided}", f"override={hidden}"]}
+        neither = (await client.get("/v1/admin/replays/monday-order", params=both)).json()["changed"]["answer"]
+        await client.delete(f"{URL}/{decided}")
+        for_real = (await client.post("/v1/forecasts", json=body, headers=NAMED)).json()
+    assert told.json()["forecasts"][0]["override_ids"] == [decided]
+    assert again["same_bytes"] is True
+    assert again["changed"]["answer"] == for_real
+    assert neither["forecasts"] == plain["forecasts"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("without", "override=typo"), ("without", "event=typo"), ("with", "version=99.9.9"), ("with", "correction=9.9.9")],
+)
+async def test_what_had_no_part_in_an_answer_and_versions_that_are_not_there_cannot_be_changed(
+    var_dir: Path, name: str, change: str
+) -> None:
+    async with service(settings_of(var_dir)) as client:
+        await client.post("/v1/forecasts", json={"items": ALL, "horizon_days": 3}, headers=NAMED)
+        refused = await client.get("/v1/admin/replays/monday-order", params={name: change})
+    assert refused.status_code == 422, refused.text
+    assert change.partition("=")[2] in refused.json()["detail"]
 
 
 async def test_without_its_override_an_answer_is_asked_of_the_core_of_then_and_not_of_todays_champion(

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from supermegaretail.demand import in_pieces
 from supermegaretail.features import CORE_DESIGN
 from supermegaretail.spread import LEAST_ROWS, Spread, learn
 
@@ -37,14 +38,14 @@ def off_by(sold: np.ndarray, quantile: np.ndarray, level: float) -> float:
 @pytest.fixture(scope="module")
 def spread() -> Spread:
     mean, sold = shop(1)
-    learnt = learn(mean, design_of(mean), sold, seed=1)
+    learnt = learn(mean, design_of(mean), sold, sold >= 0, seed=1)
     assert learnt is not None
     return learnt
 
 
 def test_each_quantile_covers_its_share_of_days_that_were_not_learnt_from(spread: Spread) -> None:
     mean, sold = shop(2)
-    quantiles = spread.quantiles(mean, design_of(mean), LEVELS)
+    quantiles = in_pieces(spread.quantiles(mean, design_of(mean), LEVELS), mean > 0)
     for of in (slice(None), mean < 1, (mean >= 1) & (mean < 10), mean >= 10):
         assert max(off_by(sold[of], quantiles[of, place], level) for place, level in enumerate(LEVELS)) < 0.03
 
@@ -53,9 +54,9 @@ def test_each_quantile_covers_its_share_of_days_that_were_not_learnt_from(spread
 def test_what_sells_by_the_piece_has_whole_quantiles_that_hold_for_products_alike(per_day: float) -> None:
     mean = np.full(ROWS, per_day)
     sold = np.random.default_rng(3).poisson(mean).astype(float)
-    learnt = learn(mean, design_of(mean), sold, seed=1)
+    learnt = learn(mean, design_of(mean), sold, sold >= 0, seed=1)
     assert learnt is not None
-    quantiles = learnt.quantiles(mean[:1], design_of(mean[:1]), LEVELS)[0]
+    quantiles = in_pieces(learnt.quantiles(mean[:1], design_of(mean[:1]), LEVELS), mean[:1] > 0)[0]
     assert (quantiles == np.round(quantiles)).all()
     assert max(off_by(sold, quantile, level) for quantile, level in zip(quantiles, LEVELS, strict=True)) < 0.01
 
@@ -63,11 +64,27 @@ def test_what_sells_by_the_piece_has_whole_quantiles_that_hold_for_products_alik
 def test_what_sells_by_weight_has_quantiles_between_whole_numbers() -> None:
     mean, sold = shop(4)
     weighed = sold * np.random.default_rng(4).uniform(0.9, 1.1, ROWS)
-    learnt = learn(mean, design_of(mean), weighed, seed=1)
+    learnt = learn(mean, design_of(mean), weighed, weighed < 0, seed=1)
     assert learnt is not None
     quantiles = learnt.quantiles(mean, design_of(mean), LEVELS)
     assert (quantiles != np.round(quantiles)).mean() > 0.5
     assert max(off_by(weighed, quantiles[:, place], level) for place, level in enumerate(LEVELS)) < 0.02
+
+
+def test_few_that_are_weighed_among_many_pieces_keep_quantiles_of_their_own() -> None:
+    mean, sold = shop(5, steady=8)
+    weighed = np.arange(ROWS) % 200 == 0
+    mean[weighed], sold[weighed] = 0.4, np.random.default_rng(5).gamma(16, 0.4 / 16, weighed.sum())
+    design = design_of(mean)
+    design[weighed] = design_of(mean[weighed], variation=0.25)
+    design[weighed, CORE_DESIGN.index("zero_share_56")] = 0
+    learnt = learn(mean, design, sold, ~weighed, seed=1)
+    assert learnt is not None
+    quantiles = in_pieces(learnt.quantiles(mean, design, LEVELS), ~weighed)
+    assert (quantiles[~weighed] == np.round(quantiles[~weighed])).all()
+    _, quarter, middle, three_quarters, high, _ = quantiles[weighed].mean(0)
+    assert quarter < middle < three_quarters < high
+    assert 0.2 < middle < 0.6
 
 
 def test_what_hardly_sells_has_a_median_of_zero_and_still_a_high_quantile(spread: Spread) -> None:
@@ -96,13 +113,13 @@ def test_quantiles_never_cross_are_never_negative_and_always_numbers(
 
 def test_the_same_errors_and_seed_give_the_same_spread_and_it_survives_being_kept(spread: Spread) -> None:
     mean, sold = shop(1)
-    assert learn(mean, design_of(mean), sold, seed=1) == spread
+    assert learn(mean, design_of(mean), sold, sold >= 0, seed=1) == spread
     assert Spread.model_validate_json(spread.as_json()) == spread
 
 
 def test_from_too_few_errors_nothing_is_claimed() -> None:
     mean, sold = (values[: LEAST_ROWS - 1] for values in shop(1))
-    assert learn(mean, design_of(mean), sold, seed=1) is None
+    assert learn(mean, design_of(mean), sold, sold >= 0, seed=1) is None
 
 
 @pytest.mark.parametrize(

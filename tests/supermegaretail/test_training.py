@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -13,7 +14,7 @@ from supermegaretail.history import SalesHistory
 from supermegaretail.model_contract import Features, PredictionRequest, packed
 from supermegaretail.model_server import predict
 from supermegaretail.models import Models, read
-from supermegaretail.training import train
+from supermegaretail.training import held_out_from, train
 from tests.supermegaretail.conftest import ITEMS, LAST_DAY, small_table
 
 ROWS = 3_000
@@ -50,6 +51,21 @@ def test_the_correction_is_published_for_its_core_and_both_are_champions(registr
 def test_training_again_on_the_same_sales_makes_no_new_version(registry: Registry) -> None:
     again: tuple[Manifest, Manifest] = train(small_table(days=200), registry, rows=ROWS)
     assert [manifest.version for manifest in again] == ["1.0.0", "1.0.0"]
+
+
+def test_held_out_weeks_in_which_nothing_was_sold_leave_the_versions_without_that_error(tmp_path: Path) -> None:
+    silent = pl.col("date").is_between(LAST_DAY - timedelta(days=60), LAST_DAY) & pl.col("sales").is_not_null()
+    table = small_table(days=200).with_columns(sales=pl.when(silent).then(0).otherwise("sales").cast(pl.Float32))
+    assert [manifest.metrics for manifest in train(table, Registry(tmp_path), rows=ROWS)] == [{}, {}]
+
+
+@pytest.mark.parametrize("silent", [range(150), range(150, 200)], ids=["sold late", "sold early"])
+def test_no_weeks_are_held_out_where_all_sales_lie_on_one_side_of_them(silent: range) -> None:
+    first = LAST_DAY - timedelta(days=199)
+    days = [first + timedelta(days=day) for day in silent]
+    none = pl.col("date").is_in(days) & pl.col("sales").is_not_null()
+    table = small_table(days=200).with_columns(sales=pl.when(none).then(0).otherwise("sales").cast(pl.Float32))
+    assert (held_out_from(SalesHistory.build(table)) is None) == (silent.start == 0)
 
 
 def test_other_sales_make_a_new_version_and_the_old_one_still_serves(registry: Registry) -> None:

@@ -222,6 +222,23 @@ def test_prometheus_and_alertmanager_accept_the_files_and_the_rules_keep_their_p
     check(promtool, "test", "rules", "rules_test.yml", cwd=ROOT / "docker" / "prometheus")
 
 
+@pytest.mark.parametrize("address", ["https://pager.example/hook?key=abc&severity=page", r"https://p.example/a|b\&c&d"])
+def test_the_address_of_what_wakes_people_reaches_alertmanager_as_it_was_given(tmp_path: Path, address: str) -> None:
+    told = re.search(r"- >-\n((?: {8}.*\n)*? {8}exec /bin/alertmanager.*\n)", (ROOT / "docker-compose.yml").read_text())
+    assert told is not None
+    command = told[1].replace("$$", "$").replace("/tmp/", f"{tmp_path}/").replace("exec /bin/alertmanager", "true")
+    source = ROOT / "docker" / "alertmanager" / "alertmanager.yml"
+    command = " ".join(command.replace("/etc/alertmanager/alertmanager.yml", str(source)).split())
+    names = {"ALERT_TOKEN": "token", "PAGER_URL": address, "PATH": os.environ["PATH"]}
+    subprocess.run(["/bin/sh", "-c", command], check=True, env=names, timeout=10)
+    told_address = source.read_text().replace("http://pager.invalid/", address)
+    assert (tmp_path / "alertmanager.yml").read_text() == told_address
+    without = subprocess.run(
+        ["/bin/sh", "-c", command], env={**names, "PAGER_URL": ""}, capture_output=True, timeout=10
+    )
+    assert without.returncode != 0
+
+
 def test_a_dashboard_for_each_service_names_only_metrics_that_there_are() -> None:
     for service in ("supermegaretail", "photostock"):
         document = json.loads((ROOT / "docker" / "grafana" / "dashboards" / f"{service}.json").read_text())

@@ -95,7 +95,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     state = open_state(settings)
     panel = panel_of(service, state, "small")
     panel.refresh()
-    incidents = incidents_of(service, state, "small", ("core",))
+    incidents = incidents_of(service, state, "small")
     operators = AdminPages(service, panel)
     add_incident_pages(operators, incidents)
     routes = admin_router(panel)

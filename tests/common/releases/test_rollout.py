@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from common.panel.health import releases
 from common.releases.canary import Answered, CanaryPolicy
 from common.releases.desk import ReleaseDesk
 from common.releases.policy import ReleasePolicy
@@ -68,6 +69,23 @@ def _assigned(rollouts: Rollouts, item: str, *, asked: str = "champion") -> Assi
 
 def test_without_a_rollout_everybody_gets_what_was_asked_for(desk: ReleaseDesk) -> None:
     assert _assigned(Rollouts(desk), "a") == Assigned("champion")
+
+
+def test_what_waits_for_a_person_is_on_the_home_page_until_somebody_decides(desk: ReleaseDesk) -> None:
+    rollouts = Rollouts(desk)
+    assert releases(rollouts).level == "quiet"
+    proposed = desk.propose("ranker", "1.1.0", who="ann", why="newer", report={})
+    desk.store.add("of another service", from_version=None, to_version="7", report={}, who="ann", why="newer")
+    rollouts.refresh()
+    told = releases(rollouts)
+    assert (told.level, told.sentence) == ("attention", "0 under way, 1 waiting for a person")
+    assert told.lines == [("ranker", "1.1.0 is proposed")]
+    desk.approve(proposed.id, who="ben", why="it is good")
+    rollouts.refresh()
+    assert releases(rollouts).lines == [("ranker", "1.1.0 is approved")]
+    desk.start(proposed.id, who="ben", why="now")
+    rollouts.refresh()
+    assert releases(rollouts).sentence == "1 under way, 0 waiting for a person"
 
 
 def test_about_its_share_of_the_requests_meet_the_challenger_and_always_the_same_ones(rollouts: Rollouts) -> None:

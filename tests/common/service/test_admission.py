@@ -6,7 +6,17 @@ import time
 
 import pytest
 
-from common.service.admission import FEWEST, FEWEST_LOOKS, OPERATORS, STANDING_MS, WINDOW_S, Admission
+from common.deadline import Deadline
+from common.service.admission import (
+    ANSWERING_MS,
+    ANSWERING_SHARE,
+    FEWEST,
+    FEWEST_LOOKS,
+    OPERATORS,
+    STANDING_MS,
+    WINDOW_S,
+    Admission,
+)
 from common.service.auth import Callers
 
 
@@ -142,3 +152,32 @@ def test_a_place_that_was_left_without_an_answer_makes_nobody_look_quick(monkeyp
         now[0] += WINDOW_S / 9.99
         admission.waited(STANDING_MS * 2)
     assert admission.limit == 100  # halved: nothing was answered
+
+
+def test_who_would_stand_in_line_for_too_much_of_their_time_is_refused_and_who_has_more_time_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("common.service.turns.Turns.expected_wait_ms", 100.0)
+    admission = Admission(most=100)
+    assert all(admission.enter("a", budget_ms=300.0) for _ in range(FEWEST))
+    assert not admission.enter("a", budget_ms=300.0)
+    assert admission.enter("a", budget_ms=3_000.0)
+    assert admission.enter("a")  # whose time is not known yet
+
+
+def test_the_more_are_at_work_the_earlier_each_is_to_be_done_but_most_of_its_time_is_its_own() -> None:
+    admission, now_s = Admission(most=100), 50.0
+
+    def left_ms(budget_ms: float) -> float | None:
+        begun = admission.begin(Deadline(now_s + budget_ms / 1000, clock=lambda: now_s))
+        return None if begun is None else begun.remaining_ms
+
+    assert left_ms(300) == pytest.approx(300)
+    entered(admission, "a", 10)
+    assert left_ms(300) == pytest.approx(300 - 10 * ANSWERING_MS)
+    assert left_ms(15) == pytest.approx(15 * (1 - ANSWERING_SHARE))
+    assert left_ms(0) == 0  # where few are at work even who comes late is answered
+    entered(admission, "a", 40)
+    assert left_ms(300) == pytest.approx(300 * (1 - ANSWERING_SHARE))
+    assert left_ms(49 * ANSWERING_MS) is None
+    assert admission.refused == 1

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 
 import pytest
 
-from common.service.turns import ONE_MORE_EVERY_S, Turns
+from common.service.turns import PAUSE_S, Turns
 
 
 async def test_of_many_that_are_let_in_at_once_one_begins_in_each_turn_of_the_loop_in_their_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("common.service.turns.ONE_MORE_EVERY_S", math.inf)  # the machine may stand still
+    monkeypatch.setattr("common.service.turns.BEGINNING_SHARE", 0.0)  # the machine may stand still
     turns, seen, turn = Turns(), list[tuple[int, int]](), 0
 
     async def count() -> None:
@@ -40,15 +39,35 @@ async def test_in_a_turn_that_took_long_more_begin_so_that_a_flood_of_others_sta
     async def request(number: int) -> None:
         await turns.take()
         begun.append(number)
+        time.sleep(0.0005)  # noqa: ASYNC251  what it takes to begin
 
-    tasks = [asyncio.create_task(request(number)) for number in range(1_000)]
-    await asyncio.sleep(0)
-    time.sleep(20 * ONE_MORE_EVERY_S)  # noqa: ASYNC251  as reading from many callers does
-    for _ in range(3):
+    tasks = [asyncio.create_task(request(number)) for number in range(300)]
+    for _ in range(5):
         await asyncio.sleep(0)
-    assert 20 < len(begun) < 1_000
+    assert len(begun) < 20
+    time.sleep(0.05)  # noqa: ASYNC251  as reading from many callers does
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert 20 < len(begun) < 300
     await asyncio.gather(*tasks)
-    assert begun == list(range(1_000))
+    assert begun == list(range(300))
+
+
+async def test_a_pause_of_the_machine_is_no_pace_and_without_a_line_nobody_waits() -> None:
+    turns = Turns()
+
+    async def request() -> None:
+        await turns.take()
+
+    tasks = [asyncio.create_task(request()) for _ in range(30)]
+    await asyncio.sleep(0)
+    time.sleep(6 * PAUSE_S)  # noqa: ASYNC251
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert turns.expected_wait_ms <= 1_000 * PAUSE_S * len(turns._waiting)
+    await asyncio.gather(*tasks)
+    await asyncio.sleep(0)
+    assert turns._turn_s == 0
 
 
 async def test_whoever_leaves_while_waiting_takes_nobodys_turn() -> None:
@@ -82,3 +101,20 @@ def test_a_loop_that_ended_in_the_middle_of_a_turn_holds_up_nobody_on_the_next()
     ended.run_until_complete(turns.take())
     ended.close()
     asyncio.run(asyncio.wait_for(turns.take(), timeout=60))
+
+
+async def test_the_wait_of_who_comes_next_is_told_by_the_line_and_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.service.turns.BEGINNING_SHARE", 0.0)
+    turns = Turns()
+
+    async def request() -> None:
+        await turns.take()
+        time.sleep(0.002)  # noqa: ASYNC251  what it takes to begin
+
+    assert turns.expected_wait_ms == 0
+    tasks = [asyncio.create_task(request()) for _ in range(60)]
+    for _ in range(30):
+        await asyncio.sleep(0)
+    assert turns.expected_wait_ms > len(turns._waiting) * 1.0 > 0
+    await asyncio.gather(*tasks)
+    assert turns.expected_wait_ms == 0
