@@ -65,14 +65,14 @@ $(RERANKER): | $(PHOTOS)
 demo: $(READY) train ## both services under traffic while their models are killed, frozen and made to lie
 	$(BIN)/python -m loadtests tour
 
-# What starts whole services, or is about milliseconds, runs after the rest, two at a time. What failed is run once more, alone: on
-# a shared machine a core may stand still just when a deadline is tested. Without --cache-clear a run that died half-way
+# What starts whole services, or is about milliseconds, runs after the rest, one at a time. What failed is run once more: on a
+# shared machine a core may stand still just when a deadline is tested. Without --cache-clear a run that died half-way
 # would be repeated as what failed in an earlier one.
 TESTS_TIMED := tests/e2e tests/loadtests tests/common/calls tests/common/service
 ONCE_MORE = { printf '\n%s\n\n' 'ONCE MORE, only what failed:'; $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 test: $(READY) ## the whole test suite
 	$(BIN)/python -m pytest --cache-clear --numprocesses logical --maxprocesses 4 --dist loadfile $(TESTS_TIMED:%=--ignore=%) || $(ONCE_MORE)
-	$(BIN)/python -m pytest --cache-clear --numprocesses 2 --dist loadfile $(TESTS_TIMED) || $(ONCE_MORE)
+	$(BIN)/python -m pytest --cache-clear $(TESTS_TIMED) || $(ONCE_MORE)
 
 # mypy's joins of types depend on the order of its sets; a fixed seed makes it say the same every time.
 lint: $(READY) ## ruff, mypy --strict, and what callers were promised

@@ -8,7 +8,9 @@ begin in it, so that those who were let in are not starved by those who were not
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Callable
 
 BEGINNING_SHARE = 0.5  # of the turn before, for more than one; at 1 a long turn would make the next one as long
 LEARNS = 0.2  # weight of what was measured last
@@ -18,7 +20,8 @@ PAUSE_S = 0.05  # who takes longer than this to begin met a pause of the machine
 class Turns:
     """First come, first served; not for threads. Whoever is let in may wait here, so admission bounds the queue."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._taken = False  # in this turn of the loop
         self._began_s = self._woke_s = 0.0  # this turn; those whose turn it is
@@ -38,7 +41,7 @@ class Turns:
             self._loop, self._taken = loop, False
             self._waiting.clear()
         if not self._taken:
-            self._taken, self._begun, self._began_s = True, 0, loop.time()
+            self._taken, self._begun, self._began_s = True, 0, self._clock()
             loop.call_soon(self._next)
             return
         turn: asyncio.Future[None] = loop.create_future()
@@ -48,7 +51,7 @@ class Turns:
     def _next(self) -> None:
         """Called in the next turn of the loop, after those who began in it: it has looked what there is to read."""
         loop = asyncio.get_running_loop()
-        now_s = loop.time()
+        now_s = self._clock()
         took_s = now_s - self._began_s
         if self._begun:
             self._turn_s = _learnt(self._turn_s, took_s / self._begun)
@@ -68,7 +71,7 @@ class Turns:
 
     def _wake(self) -> None:
         """Called right before those whose turn it is."""
-        self._woke_s = asyncio.get_running_loop().time()
+        self._woke_s = self._clock()
 
 
 def _learnt(known_s: float, seen_s: float) -> float:

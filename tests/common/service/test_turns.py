@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
-
-import pytest
 
 from common.service.turns import PAUSE_S, Turns
 
 
-async def test_of_many_that_are_let_in_at_once_one_begins_in_each_turn_of_the_loop_in_their_order(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("common.service.turns.BEGINNING_SHARE", 0.0)  # the machine may stand still
-    turns, seen, turn = Turns(), list[tuple[int, int]](), 0
+class Clock:
+    """Seconds that pass only when somebody says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+async def test_of_many_that_are_let_in_at_once_one_begins_in_each_turn_of_the_loop_in_their_order() -> None:
+    turns, seen, turn = Turns(clock=Clock()), list[tuple[int, int]](), 0
 
     async def count() -> None:
         nonlocal turn
@@ -34,18 +38,19 @@ async def test_of_many_that_are_let_in_at_once_one_begins_in_each_turn_of_the_lo
 
 
 async def test_in_a_turn_that_took_long_more_begin_so_that_a_flood_of_others_starves_nobody() -> None:
-    turns, begun = Turns(), list[int]()
+    clock = Clock()
+    turns, begun = Turns(clock=clock), list[int]()
 
     async def request(number: int) -> None:
         await turns.take()
         begun.append(number)
-        time.sleep(0.0005)  # noqa: ASYNC251  what it takes to begin
+        clock.now_s += 0.0005  # what it takes to begin
 
     tasks = [asyncio.create_task(request(number)) for number in range(300)]
     for _ in range(5):
         await asyncio.sleep(0)
     assert len(begun) < 20
-    time.sleep(0.05)  # noqa: ASYNC251  as reading from many callers does
+    clock.now_s += 0.05  # as reading from many callers does
     for _ in range(2):
         await asyncio.sleep(0)
     assert 20 < len(begun) < 300
@@ -54,14 +59,15 @@ async def test_in_a_turn_that_took_long_more_begin_so_that_a_flood_of_others_sta
 
 
 async def test_a_pause_of_the_machine_is_no_pace_and_without_a_line_nobody_waits() -> None:
-    turns = Turns()
+    clock = Clock()
+    turns = Turns(clock=clock)
 
     async def request() -> None:
         await turns.take()
 
     tasks = [asyncio.create_task(request()) for _ in range(30)]
     await asyncio.sleep(0)
-    time.sleep(6 * PAUSE_S)  # noqa: ASYNC251
+    clock.now_s += 6 * PAUSE_S
     for _ in range(2):
         await asyncio.sleep(0)
     assert turns.expected_wait_ms <= 1_000 * PAUSE_S * len(turns._waiting)
@@ -103,13 +109,13 @@ def test_a_loop_that_ended_in_the_middle_of_a_turn_holds_up_nobody_on_the_next()
     asyncio.run(asyncio.wait_for(turns.take(), timeout=60))
 
 
-async def test_the_wait_of_who_comes_next_is_told_by_the_line_and_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("common.service.turns.BEGINNING_SHARE", 0.0)
-    turns = Turns()
+async def test_the_wait_of_who_comes_next_is_told_by_the_line_and_its_pace() -> None:
+    clock = Clock()
+    turns = Turns(clock=clock)
 
     async def request() -> None:
         await turns.take()
-        time.sleep(0.002)  # noqa: ASYNC251  what it takes to begin
+        clock.now_s += 0.002  # what it takes to begin
 
     assert turns.expected_wait_ms == 0
     tasks = [asyncio.create_task(request()) for _ in range(60)]
