@@ -67,7 +67,7 @@ class Writes:
         """
         within = time_to_store(deadline)
         if self._inside * self._write_ms > within.remaining_ms / 2:
-            raise too_many(TOO_MANY)
+            raise not_now(TimeoutError(), OUT_OF_TIME) if self._refused else too_many(TOO_MANY)
         begun, written_before, asked_s = threading.Lock(), self._written, time.monotonic()
 
         def once() -> Written:

@@ -18,6 +18,7 @@ from loadtests.services import Service
 REMEMBERED = 64  # starts
 RESTARTS = 3  # starts of one process in the long window: ProcessRestarts is right then
 AFTERMATH_S = 8.0  # until one that is back is asked again, and its alert is gone
+TOLD_BY = {"api": ("ApiDown",), "model": ("ModelDown", "ModelUnreachable")}  # of one that is gone
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class WatchedHouse(House):
         super().__init__(services, var_dir=var_dir, fleet=fleet)
         self.watching = watching
         self._long_s = window_s * LONG_WINDOWS
+        self._aftermath_s = window_s + AFTERMATH_S  # a share looks back over the window
         self._comings = {target: Comings() for target in targets_of(services)}
 
     async def link(self, fault: str | None, services: Sequence[str] = (RETAIL, PHOTOS)) -> None:
@@ -69,8 +71,8 @@ class WatchedHouse(House):
         now = time.monotonic()
         told = set()
         for (service, role), comings in self._comings.items():
-            if comings.gone_since is not None or now - comings.back_at < AFTERMATH_S:
-                told.add((service, "ApiDown" if role == "api" else "ModelDown"))
+            if comings.gone_since is not None or now - comings.back_at < self._aftermath_s:
+                told.update((service, alert) for alert in TOLD_BY[role])
             if sum(at > now - self._long_s - AFTERMATH_S for at in comings.starts) >= RESTARTS:
                 told.add((service, "ProcessRestarts"))
         return frozenset(told)

@@ -8,7 +8,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Watching:
     folder: Path
     targets: Mapping[Target, Sequence[str]]
     window_s: int
+    more: list[tuple[Target, str]] = field(default_factory=list)  # asked for a while, by either lane
 
     async def shown(self) -> Shown:
         """Alerts that fire and that no other one explains."""
@@ -55,17 +56,23 @@ class Watching:
     @asynccontextmanager
     async def also(self, target: Target, address: str) -> AsyncIterator[None]:
         """Prometheus asks one more process of this service and role, for the length of a block."""
-        await self._ask({**self.targets, target: [*self.targets[target], address]})
+        self.more.append((target, address))
+        self._ask()
         try:
             yield
         finally:
-            await self._ask(self.targets)
+            self.more.remove((target, address))
+            self._ask()
 
-    async def _ask(self, targets: Mapping[Target, Sequence[str]]) -> None:
+    def _ask(self) -> None:
         """SIGHUP: it reads its settings again."""
+        targets = {
+            target: [*addresses, *(address for whose, address in self.more if whose == target)]
+            for target, addresses in self.targets.items()
+        }
         address = self.alertmanager.removeprefix("http://")
         text = rules.prometheus(window_s=self.window_s, targets=targets, alertmanager=address)
-        await asyncio.to_thread((self.folder / "prometheus.yml").write_text, text)
+        (self.folder / "prometheus.yml").write_text(text)
         os.kill(self.fleet.pid(PROGRAMS[0]), signal.SIGHUP)
 
 

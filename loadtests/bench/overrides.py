@@ -10,10 +10,12 @@ import argparse
 import asyncio
 import json
 import os
+import secrets
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ from typing import Any
 import aiohttp
 import polars as pl
 from rich.console import Console
-from sqlalchemy import insert
+from sqlalchemy import create_engine, insert, make_url
+from sqlalchemy.schema import CreateSchema, DropSchema
 
 from common.settings import ServiceSettings
 from common.state.database import open_state
@@ -48,7 +51,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rounds", type=int, default=21, metavar="N", help="default: %(default)s")
     command.add_argument("--requests", type=int, default=100, metavar="N", help="of a round (default: %(default)s)")
     command.add_argument("--changes", type=int, default=10, metavar="N", help="to be followed (default: %(default)s)")
-    command.add_argument("--database-url", metavar="URL", help="PostgreSQL for those with overrides, else SQLite")
+    command.add_argument("--database-url", metavar="URL", help="a PostgreSQL; else SQLite")
     command.add_argument("--shaped", action="store_true", help="a factor on every item asked for, instead of on others")
 
 
@@ -84,15 +87,19 @@ async def _measure(arguments: argparse.Namespace) -> tuple[list[float], float, l
     table = var_dir(os.environ) / "supermegaretail" / "sales.parquet"
     items = json.loads((var_dir(os.environ) / "demo.json").read_bytes())["items"][:ITEMS]
     sales = pl.read_parquet(table).join(pl.DataFrame(items).select("store", "sku"), on=["store", "sku"], how="semi")
-    with tempfile.TemporaryDirectory() as folder, Fleet(Path(folder)) as fleet:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _new_databases(arguments.database_url, 2) as (without_url, with_url),
+        Fleet(Path(folder)) as fleet,
+    ):
         folders = [Path(folder) / name for name in ("without", "with")]
         for one in folders:
             (one / "supermegaretail").mkdir(parents=True)
             sales.write_parquet(one / "supermegaretail" / "sales.parquet")
         scopes = [_scope(place, items, shaped=arguments.shaped) for place in range(arguments.overrides)]
-        _store(folders[1], scopes, arguments.database_url)
-        without = _api("without", folders[0], None)
-        with_, other = (_api(name, folders[1], arguments.database_url) for name in ("with", "other"))
+        _store(folders[1], scopes, with_url)
+        without = _api("without", folders[0], without_url)
+        with_, other = (_api(name, folders[1], with_url) for name in ("with", "other"))
         for program in (without, with_, other):
             fleet.start(program)
             await fleet.ready(program, within_seconds=READY_WITHIN_S, wholly=False)  # they have no model on purpose
@@ -109,6 +116,31 @@ async def _measure(arguments: argparse.Namespace) -> tuple[list[float], float, l
                 none_ms.append(costs["without"] * 1e3)
             delays_s = [await _followed(session, with_, other, place) for place in range(arguments.changes)]
         return ratios, statistics.median(none_ms), delays_s
+
+
+@contextmanager
+def _new_databases(database_url: str | None, count: int) -> Iterator[list[str | None]]:
+    """As many schemas of that database, thrown away afterwards; without one each API has an SQLite file of its own."""
+    if database_url is None:
+        yield [None] * count
+        return
+    schemas = [f"bench_{secrets.token_hex(8)}" for _ in range(count)]
+    engine = create_engine(database_url)
+    try:
+        with engine.begin() as connection:
+            for schema in schemas:
+                connection.execute(CreateSchema(schema))
+        yield [_in_schema(database_url, schema) for schema in schemas]
+    finally:
+        with engine.begin() as connection:
+            for schema in schemas:
+                connection.execute(DropSchema(schema, cascade=True, if_exists=True))
+        engine.dispose()
+
+
+def _in_schema(database_url: str, schema: str) -> str:
+    options = {"options": f"-csearch_path={schema}"}
+    return make_url(database_url).update_query_dict(options).render_as_string(hide_password=False)
 
 
 def _store(folder: Path, scopes: Sequence[dict[str, str]], database_url: str | None) -> None:

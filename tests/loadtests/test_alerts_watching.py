@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from aiohttp import web
 from loadtests.alerts.house import WatchedHouse
 from loadtests.alerts.playing import WITHIN_S, Lane, Raised
 from loadtests.alerts.watching import ASK_TIMES, Shown, Watching
-from loadtests.murphy.trial import RETAIL, Trial
+from loadtests.murphy.trial import PHOTOS, RETAIL, Trial
 from loadtests.processes import Fleet, ProcessError
 from loadtests.stalls import StallWatch
 
@@ -49,6 +50,24 @@ async def test_alertmanager_is_asked_again_before_it_is_said_to_be_silent(tmp_pa
     async with alertmanager(failures=ASK_TIMES, folder=tmp_path) as watching:
         with pytest.raises(ProcessError, match="does not answer: ClientResponseError 503"):
             await watching.shown()
+
+
+async def test_what_one_lane_has_looked_at_for_a_while_goes_on_when_the_other_comes_and_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = list[int]()
+    monkeypatch.setattr(os, "kill", lambda pid, _: told.append(pid))
+    prometheus = cast(Fleet, SimpleNamespace(pid=lambda _: 1))
+    targets = {(name, "api"): [f"{name}-one:1"] for name in (RETAIL, PHOTOS)}
+    watching = Watching("http://nowhere", "http://nowhere", prometheus, tmp_path, targets, 10)
+    async with watching.also((RETAIL, "api"), "retail-two:2"):
+        async with watching.also((PHOTOS, "api"), "photos-two:2"):
+            both = (tmp_path / "prometheus.yml").read_text()
+        one = (tmp_path / "prometheus.yml").read_text()
+    none = (tmp_path / "prometheus.yml").read_text()
+    seen = [[address in text for address in ("retail-two:2", "photos-two:2")] for text in (both, one, none)]
+    assert seen == [[True, True], [True, False], [False, False]]
+    assert told == [1] * 4
 
 
 class Blinks:

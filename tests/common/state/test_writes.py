@@ -17,6 +17,10 @@ from tests.postgres_server import postgres_server
 LONG_MS = 60_000
 
 
+def fail() -> None:
+    raise SQLAlchemyError
+
+
 @pytest.mark.parametrize(("budget_ms", "to_store_ms"), [(1_000, 950), (30_000, 29_950), (100, 90), (20, 18)])
 def test_who_can_not_be_stored_in_time_hears_so_in_time(budget_ms: float, to_store_ms: float) -> None:
     deadline = Deadline.after_ms(budget_ms, clock=lambda: 0.0)
@@ -28,10 +32,6 @@ async def test_a_full_queue_is_too_many_callers_unless_the_database_is_to_blame(
     failed_before: bool, status: int
 ) -> None:
     writes, goes_on = Writes(queue=0), threading.Event()
-
-    def fail() -> None:
-        raise SQLAlchemyError
-
     if failed_before:
         with pytest.raises(Problem):
             await writes.run(fail, deadline=Deadline.after_ms(LONG_MS))
@@ -45,17 +45,23 @@ async def test_a_full_queue_is_too_many_callers_unless_the_database_is_to_blame(
     writes.close()
 
 
-async def test_who_would_wait_for_more_than_half_of_their_time_is_refused_at_once_and_others_are_not() -> None:
+@pytest.mark.parametrize(("failed_before", "status"), [(False, 429), (True, 503)])
+async def test_who_would_wait_for_more_than_half_of_their_time_is_refused_at_once_and_others_are_not(
+    failed_before: bool, status: int
+) -> None:
     writes, goes_on = Writes(queue=100), threading.Event()
     slow_ms = 200
     for _ in range(10):  # it is slow to believe that writing has become slow
         await writes.run(lambda: threading.Event().wait(slow_ms / 1000), deadline=Deadline.after_ms(LONG_MS))
+    if failed_before:
+        with pytest.raises(Problem):
+            await writes.run(fail, deadline=Deadline.after_ms(LONG_MS))
     under_way = [asyncio.create_task(writes.run(goes_on.wait, deadline=Deadline.after_ms(LONG_MS))) for _ in range(10)]
     await asyncio.sleep(0)
 
     with pytest.raises(Problem) as refused:
         await writes.run(lambda: None, deadline=Deadline.after_ms(slow_ms))
-    assert refused.value.status == 429
+    assert refused.value.status == status
     patient = asyncio.create_task(writes.run(lambda: "written", deadline=Deadline.after_ms(LONG_MS)))
     goes_on.set()
     assert await patient == "written"
