@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import date
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 Run = Callable[[argparse.Namespace], int]
+Measure = TypeVar("Measure", int, float, date)
 
 
 class Failed(Exception):
@@ -64,12 +67,20 @@ def main(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None
     return code
 
 
-def positive_int(text: str) -> int:
-    """An argument's type: a whole number from 1 on."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
+def between(read: Callable[[str], Measure], low: Measure, high: Measure) -> Callable[[str], Measure]:
+    """An argument's type: what `read` makes of the text, from `low` to `high`; NaN lies nowhere."""
+
+    def value_of(text: str) -> Measure:
+        with suppress(ValueError):
+            if low <= (value := read(text)) <= high:
+                return value
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} does not lie between {low} and {high}")
+
+    return value_of
+
+
+positive_int = between(int, 1, 1_000_000_000)
+seed = between(int, 0, 2_000_000_000)  # as far as every library can follow
 
 
 def _of_database(error: Exception) -> str | None:

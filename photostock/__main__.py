@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.command_line import Failed, command, main
+from common.command_line import Failed, between, command, main, positive_int, seed
 from common.erasing import commands as erasing
 from common.progress import progress
 from photostock.settings import PhotoSettings
@@ -31,14 +31,16 @@ def parser() -> argparse.ArgumentParser:
     train = command(
         commands, "train", _train, "export the encoder, index the catalogue, train and publish the reranker"
     )
-    train.add_argument("--seed", type=int, default=1)
+    train.add_argument("--seed", type=seed, default=1)
     train.add_argument(
         "--minutes",
-        type=float,
+        type=between(float, 0.01, 10_000),
         help="CPU time for the reranker, over all cores (default: 2 to 28, by how much there is to learn)",
     )
     train.add_argument(
-        "--layers", type=int, help="of the reranker: more are better and slower (default: 4, or 6 if it has the time)"
+        "--layers",
+        type=positive_int,
+        help="of the reranker: more are better and slower (default: 4, or 6 if it has the time)",
     )
     label = command(commands, "label", _label, "what `train` would learn of decisions about searches, and what may go")
     label.add_argument("--version", default="champion", help="of the reranker that is asked (default: champion)")
@@ -48,8 +50,10 @@ def parser() -> argparse.ArgumentParser:
         _evaluate,
         "what each stage adds and costs, on queries with a known answer: tables and a page",
     )
-    evaluate.add_argument("--max-queries", type=int, default=500, help="more take longer and tell more (default: 500)")
-    evaluate.add_argument("--seed", type=int, default=1)
+    evaluate.add_argument(
+        "--max-queries", type=positive_int, default=500, help="more take longer and tell more (default: 500)"
+    )
+    evaluate.add_argument("--seed", type=seed, default=1)
     evaluate.add_argument("--peers", action="store_true", help="also ask BM25, MiniLM in full precision, and both")
     evaluate.add_argument("--html", type=Path, help="the page (default: photostock/evaluation.html in VAR_DIR)")
     evaluate.add_argument("--json", type=Path, help="where to write the figures, if anywhere")
@@ -62,8 +66,8 @@ def parser() -> argparse.ArgumentParser:
     catalogue = command(commands, "catalogue", lambda _: _usage(catalogue), "make or import photos")
     kinds = catalogue.add_subparsers(metavar="KIND")
     demo = command(kinds, "demo", _demo, "make some thousands of drawn photos")
-    demo.add_argument("--count", type=int, default=3000)
-    demo.add_argument("--seed", type=int, default=7)
+    demo.add_argument("--count", type=positive_int, default=3000)
+    demo.add_argument("--seed", type=seed, default=7)
     imported = command(
         kinds, "import", _import, "import captions (COCO, parquet), Unsplash Lite, or a folder of pictures"
     )

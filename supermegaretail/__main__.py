@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from common.command_line import Failed, command, main, positive_int
+from common.command_line import Failed, between, command, main, positive_int, seed
 from common.progress import progress
+from supermegaretail.columns import FIRST_DAY, LAST_DAY
 from supermegaretail.settings import RetailSettings
 
 if TYPE_CHECKING:
@@ -33,15 +34,15 @@ def parser() -> argparse.ArgumentParser:
         _train,
         "train core and correction on all sales: champions if there are none, else candidates",
     )
-    train.add_argument("--seed", type=int, default=1)
-    train.add_argument("--threads", type=int, default=2)
+    train.add_argument("--seed", type=seed, default=1)
+    train.add_argument("--threads", type=int, default=2, choices=range(1, 65), metavar="N", help="default: 2")
     train.add_argument("--despite-quality", metavar="REASON", help="train although the data check stops, and say why")
     labels = command(commands, "label", _label, "make labels for `train` of what people decided; tell what may go")
     labels.add_argument("--version", default="champion", help="of the core that is asked (default: champion)")
     evaluate = command(commands, "evaluate", _evaluate, "compare the tiers on held-out weeks")
     evaluate.add_argument("--horizon-days", type=int, default=28, choices=range(1, 29), metavar="1..28")
     evaluate.add_argument("--origins", type=positive_int, default=3, help="how many rolling origins (default: 3)")
-    evaluate.add_argument("--seed", type=int, default=1)
+    evaluate.add_argument("--seed", type=seed, default=1)
     evaluate.add_argument(
         "--peers", action="store_true", help="ask statsforecast and mlforecast, too (`forecast-peers`)"
     )
@@ -50,22 +51,29 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", type=Path, help="where to write the figures, if anywhere")
     missing = command(commands, "missing-plans", _missing_plans, "what each way to forecast says when plans go missing")
     missing.add_argument("--horizon-days", type=int, default=7, choices=range(1, 29), metavar="1..28")
-    missing.add_argument("--seed", type=int, default=1)
+    missing.add_argument("--seed", type=seed, default=1)
     competitor = command(commands, "new-competitor", _new_competitor, "an override is learnt from, and retired")
-    competitor.add_argument("--seed", type=int, default=1)
+    competitor.add_argument("--seed", type=seed, default=1)
     competitor.add_argument("--html", type=Path, help="the page, if it is to be written")
     forecast = command(commands, "forecast", _forecast, "forecast a whole chain into a parquet file")
     whole_or_part = forecast.add_mutually_exclusive_group(required=True)
     whole_or_part.add_argument("--all", action="store_true", help="every store")
     whole_or_part.add_argument("--store", action="append", default=[], help="only this store; may be repeated")
     forecast.add_argument("--horizon-days", type=int, default=7, choices=range(1, 29), metavar="1..28")
-    forecast.add_argument("--as-of", type=date.fromisoformat, metavar="DATE", help="default: the last day with sales")
+    forecast.add_argument(
+        "--as-of",
+        type=between(date.fromisoformat, FIRST_DAY, LAST_DAY),
+        metavar="DATE",
+        help="default: the last day with sales",
+    )
     forecast.add_argument("--quantiles", type=_level, nargs="+", default=[], metavar="LEVEL", help="such as 0.5 0.95")
     forecast.add_argument("--version", default="champion", help="of the core model, or an alias (default: champion)")
     forecast.add_argument("--out", type=Path, metavar="FILE", help="default: forecasts.parquet beside the sales")
     forecast.add_argument("--threads", type=int, default=1, choices=range(1, 65), metavar="N", help="default: 1")
     timed = command(commands, "benchmark", _benchmark, "what a batch costs beside LightGBM's own predictions")
-    timed.add_argument("--series", type=int, nargs="+", default=[1_000, 10_000, 50_000], metavar="N", help="how many")
+    timed.add_argument(
+        "--series", type=positive_int, nargs="+", default=[1_000, 10_000, 50_000], metavar="N", help="how many"
+    )
     timed.add_argument("--horizon-days", type=int, default=7, choices=range(1, 29), metavar="1..28")
     timed.add_argument("--quantiles", type=_level, nargs="+", default=[], metavar="LEVEL", help="such as 0.5 0.95")
     timed.add_argument("--rounds", type=int, default=3, choices=range(1, 101), metavar="N", help="default: 3")
@@ -75,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     data = command(commands, "data", lambda _: _usage(data), "make or import sales")
     kinds = data.add_subparsers(metavar="KIND")
     demo = command(kinds, "demo", _demo, "make the synthetic chain of shops")
-    demo.add_argument("--seed", type=int, default=7)
+    demo.add_argument("--seed", type=seed, default=7)
     imported = command(kinds, "import", _import, "import M5's or FreshRetailNet's own files, or a canonical table")
     imported.add_argument("path", type=Path, help="folder, .csv or .parquet")
     imported.add_argument("--store", action="append", default=[], help="of these files only one store; may be repeated")

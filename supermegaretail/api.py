@@ -49,6 +49,7 @@ from supermegaretail.history import SalesHistory
 from supermegaretail.monitoring.looking_up import told_before
 from supermegaretail.monitoring.records import Answered
 from supermegaretail.monitoring.replay import LoggedItem
+from supermegaretail.prepared import RetailReason
 from supermegaretail.replaying import note
 from supermegaretail.told_rows import BadRows
 
@@ -203,15 +204,16 @@ async def forecasts_of(
     made = await engine.forecaster.forecast(request.items, question, history=history, deadline=deadline)
     if watch is not None:
         watch(question, made)
-    explanations: list[Explanation | None] = [None] * len(request.items)
+    explanations: list[Explanation | str | None] = [None] * len(request.items)  # or why there is none
     if request.explain:
+        explanations = [RetailReason.TOO_MANY] * len(request.items)
         first = slice(MAX_EXPLAINED // len(dates))
         explanations[first] = await explained(
             engine.forecaster,
             request.items[first],
             made.served[first],
             question,
-            history=history,
+            history=made.history,
             versions=made.versions,
             deadline=deadline,
         )
@@ -230,7 +232,7 @@ def _forecasts(
     request: ForecastRequest,
     served: Sequence[Served[Demand]],
     dates: list[date],
-    explanations: Sequence[Explanation | None],
+    explanations: Sequence[Explanation | str | None],
 ) -> list[Forecast]:
     """What is told of each item; the numbers of all are rounded at once."""
     told = [cast(Demand, one.value) for one in served]
@@ -246,7 +248,8 @@ def _forecasts(
             degraded=answer.degraded,
             reason=answer.reason,
             override_id=one.override_id,
-            explanation=explanation,
+            explanation=explanation if isinstance(explanation, Explanation) else None,
+            explanation_reason=explanation if isinstance(explanation, str) else None,
             override_ids=None if one.shape is None else [decision.id for decision in one.shape.decisions],
         )
         for item, answer, one, per_day, explanation in zip(

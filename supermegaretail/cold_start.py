@@ -15,7 +15,7 @@ import numpy as np
 
 from supermegaretail.formulas import WINDOW_DAYS, Flags, Floats
 from supermegaretail.panel import Panel
-from supermegaretail.series import AVERAGED, GROUP_CHANNELS, SALES, Floats32, Ints, Series, known_demand, past, windows
+from supermegaretail.series import AVERAGED, GROUP_CHANNELS, SALES, Floats32, Ints, Series, lent_demand, past, windows
 
 FEW_DAYS = 14  # an item with fewer known days borrows
 RECENT_DAYS = 28  # a group that nothing is known of for so long lends nothing, and stores are compared over them
@@ -67,17 +67,12 @@ def borrow(panel: Panel, places: Ints, as_of: Ints, *, known_days: Ints) -> Loan
         origin[asking[lending]] = kind
         lent[asking[lending]] = groups[lending]
 
-    for kind, group_of in ((Origin.PRODUCT, panel.product_of), (Origin.CATEGORY, panel.chain_category_of)):
-        asking = np.flatnonzero((origin == Origin.OWN) & (group_of[places] >= 0))
-        if kind == Origin.CATEGORY:  # the group of a wider one holds only what was told no finer one
-            asking = asking[[panel.categories[place][0] == panel.deepest for place in places[asking].tolist()]]
-        ask(kind, asking, groups_past(panel, group_of[places[asking]], as_of[asking], taken_out=mine[asking]))
+    ask(Origin.PRODUCT, np.arange(len(rows)), groups_past(panel, panel.product_of[places], as_of, taken_out=mine))
     told = [panel.told[place] for place in places.tolist()]
     for level in sorted({level for one in told for level in one}, reverse=True):
         asking = np.flatnonzero((origin == Origin.OWN) & np.array([level in one for one in told]))
         if len(asking):
-            wider = _wider_past(panel, places[asking], as_of[asking], level, taken_out=mine[asking])
-            ask(Origin.CATEGORY, asking, wider)
+            ask(Origin.CATEGORY, asking, _category_past(panel, places[asking], as_of[asking], level, mine[asking]))
     found = np.flatnonzero(origin)
     sizes = _store_sizes(panel, places[found], as_of[found], mine[found])
     lent[found, SALES] *= sizes[:, None].astype(np.float32)
@@ -94,7 +89,7 @@ def groups_past(panel: Panel, numbers: Ints, as_of: Ints, *, taken_out: Floats32
     return _past_others([panel.groups[number] for number in numbers.tolist()], as_of, taken_out)
 
 
-def _wider_past(panel: Panel, places: Ints, as_of: Ints, level: int, *, taken_out: Floats32) -> Floats32:
+def _category_past(panel: Panel, places: Ints, as_of: Ints, level: int, taken_out: Floats32) -> Floats32:
     """The same of all that is in the category of that level of the series at `places`: all its finer ones together."""
     categories = [(level, panel.told[place][level][1]) for place in places.tolist()]
     distinct = sorted({*categories})
@@ -110,8 +105,9 @@ def _past_others(groups: Sequence[Series], as_of: Ints, taken_out: Floats32) -> 
 
 def share(panel: Panel, places: Ints, as_of: Ints) -> Floats32:
     """What the series at `places` put into the means of their groups up to `as_of`: [n, AVERAGED, WINDOW_DAYS]."""
-    values = past([panel.series[place] for place in places.tolist()], as_of, days=WINDOW_DAYS, channels=AVERAGED)
-    values[:, SALES] = known_demand(values)
+    series = [panel.series[place] for place in places.tolist()]
+    values = past(series, as_of, days=WINDOW_DAYS, channels=AVERAGED)
+    values[:, SALES] = lent_demand(series, values)
     return values
 
 
@@ -150,7 +146,8 @@ def _compared(panel: Panel, members: Ints, as_of: Ints) -> Floats:
     """Units here, units elsewhere and the number of days compared [3, n], summed over `members` of one store."""
     start, end = int(as_of.min()) - RECENT_DAYS + 1, int(as_of.max()) + 1
     starts = np.full(len(members), start)
-    own = known_demand(windows([panel.series[p] for p in members.tolist()], starts, days=end - start, channels=2))
+    series = [panel.series[place] for place in members.tolist()]
+    own = lent_demand(series, windows(series, starts, days=end - start, channels=2))
     groups = [panel.groups[number] for number in panel.product_of[members].tolist()]
     means = windows(groups, starts, days=end - start, channels=GROUP_CHANNELS)
     others = _others(means[:, SALES], means[:, AVERAGED + SALES], own)

@@ -68,6 +68,10 @@ class Explanation(AnswerModel):
     reason: str | None
 
 
+def _is_null(value: object) -> bool:
+    return value is None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """One item's demand in units per day, and the truth about where it is from.
@@ -85,6 +89,7 @@ class Forecast:
     reason: str | None
     override_id: str | None
     explanation: Explanation | None = None
+    explanation_reason: Annotated[str | None, Field(exclude_if=_is_null)] = None  # why there is none that was asked for
     override_ids: list[str] | None = None  # of all that shaped it, where there are any
 
 

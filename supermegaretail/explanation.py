@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import structlog
@@ -47,29 +48,33 @@ async def explained(
     history: SalesHistory,
     versions: Mapping[str, str],
     deadline: Deadline,
-) -> list[Explanation | None]:
-    """One for each item, in order; None where not even the moving average could be looked up in time.
+) -> list[Explanation | Reason]:
+    """One for each item, in order; the reason why not where not even the moving average could be looked up in time.
 
     `versions` are those of the models that made the forecasts. What the models say too late, or not rightly, is left
     out of an explanation, which then says so.
     """
     in_time = deadline.keeping_ms(REPLY_MS + REPLY_MS_PER_ITEM * len(items))
+    if in_time.expired:
+        return [Reason.NO_TIME] * len(items)
     keys = [(item.store, item.sku) for item in items]
     try:
         inputs = await forecaster.pool.run(
             history.inputs, keys, as_of=question.as_of, horizon_days=question.horizon_days, deadline=in_time
         )
         told = await _told(forecaster, served, question, inputs, versions, in_time)
-        return await forecaster.pool.run(
-            _explanations, served, question, inputs, told, history.panel.x_names, deadline=deadline
-        )
-    except (PoolFull, TimeoutError):
-        return [None] * len(items)
+        work = partial(_explanations, served, question, inputs, told, history.panel.x_names)
+        return [*await forecaster.pool.run(work, deadline=deadline)]
+    except PoolFull:
+        reason = Reason.OVERLOADED
+    except TimeoutError:
+        reason = Reason.TIMEOUT
     except Exception:
         if forecaster.raise_bugs:
             raise
         log.exception("explanation.bug")
-        return [None] * len(items)
+        reason = Reason.BUG
+    return [reason] * len(items)
 
 
 async def _told(
@@ -100,12 +105,12 @@ def _explanations(
     inputs: ModelInputs,
     told: Sequence[Outcome[Told]],
     x_names: Sequence[str],
-) -> list[Explanation | None]:
+) -> list[Explanation]:
     days = target_days(question.as_of, question.horizon_days)
     averages = average_of(inputs.stable, np.ones_like(inputs.special))  # models start without special days
     design = core_design(*per_target_day(inputs.stable, as_of=question.as_of, horizon_days=question.horizon_days))
     starts = moving_average_of(design).reshape(averages.shape)
-    made: list[Explanation | None] = []
+    made: list[Explanation] = []
     for row, one in enumerate(served):
         assert one.value is not None
         subject = Subject(days, inputs.stable[row], inputs.extended[row], x_names, inputs.special[row])

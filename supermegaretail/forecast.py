@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from common.chain.demotion import DemotionPolicy
 from common.chain.fallback import FallbackChain, NotNeeded, OptionalStage, Refused, Served, Substitute
@@ -45,8 +46,11 @@ Key: TypeAlias = tuple[str, str]  # store and sku
 
 NOT_NEEDED = NotNeeded()
 TO_COME = Refused(Reason.BUG)  # in place of an answer that never comes
+ANNOUNCING_SHARE = 0.3  # of the time that items which no row tells of may take before the chain begins
 SPREAD_SHARE = 0.5  # of the moving average's time that its quantiles may take: without them it still answers
 SPREAD_MS_PER_ITEM = 0.15  # they take about 0.09 on a quiet machine
+
+log = structlog.get_logger(__name__)
 
 # Pauses are short because every answer is checked anyway: a demoted model costs quality for longer than it was unwell.
 # Even at three requests a second a tier that is well again serves within five seconds.
@@ -59,6 +63,7 @@ class Forecasts:
 
     served: list[Served[Demand]]
     versions: dict[str, str]
+    history: SalesHistory  # that they were made from
     asked: Asked | None = None  # None where no model was heard
     events: PlannedEvents = field(default_factory=PlannedEvents)  # that were known
     overrides: Overrides = field(default_factory=Overrides)  # that were in force
@@ -120,12 +125,29 @@ class Forecaster:
         self, items: Sequence[Item], question: Question, *, history: SalesHistory, deadline: Deadline
     ) -> Forecasts:
         """One answer per item, in order, whatever happens to the model."""
+        history = await self._announcing(items, history, deadline)
         run = Run(self, question, history)
         served = await self.chain(run).answer(items, deadline)
         run.shape(served)
         version = run.events.version
         versions = {**run.versions, "events": version} if version else run.versions
-        return Forecasts(served, versions, run.asked, run.events, run.overrides)
+        return Forecasts(served, versions, history, run.asked, run.events, run.overrides)
+
+    async def _announcing(self, items: Sequence[Item], history: SalesHistory, deadline: Deadline) -> SalesHistory:
+        """The history in which known products are new where nobody told of them; in need of time they stay unknown."""
+        keys = [key for item in items if history.panel.lacks(key := _key(item))]
+        if not keys:
+            return history
+        in_time = deadline.at_most_ms(deadline.remaining_ms * ANNOUNCING_SHARE)
+        try:
+            return await self.pool.run(history.announcing, keys, deadline=in_time)
+        except (PoolFull, TimeoutError):
+            return history
+        except Exception:
+            if self.raise_bugs:
+                raise
+            log.exception("fallback.bug", tier="announcing")
+            return history
 
 
 class Run:

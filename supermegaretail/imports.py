@@ -10,7 +10,7 @@ import polars as pl
 from supermegaretail.columns import ImportProblem
 from supermegaretail.freshretailnet import files_of, read_freshretailnet
 from supermegaretail.m5 import SALES_FILES, read_m5
-from supermegaretail.quality.facts import main_part
+from supermegaretail.quality.facts import by_day, main_part
 from supermegaretail.quality.limits import LIMITS
 from supermegaretail.table import Import, read_table
 
@@ -46,8 +46,7 @@ def _read(path: Path, stores: Sequence[str]) -> Import:
 def _without_later(imported: Import) -> Import:
     """The last day of sales is what everything is forecast from: one wrong date would move the whole chain."""
     sold = imported.rows.lazy().filter(pl.col("sales").is_not_null())
-    days = sold.group_by("date").agg(reports=pl.len()).sort("date").collect()
-    main, astray = main_part(days, LIMITS)
+    main, astray = main_part(by_day(sold, LIMITS), LIMITS)
     if not astray or astray[-1] < main["date"][-1]:
         return imported
     later = pl.col("sales").is_not_null() & (pl.col("date") > main["date"][-1])

@@ -1,6 +1,7 @@
 """All series of the sales table in memory, and the groups that they belong to.
 
-Four groups: the store; the finest category in the store; the product, and the finest category, across all stores.
+Four groups: the store; the finest category in the store; across all stores the product, and all that was told the same
+categories. Of the latter any category, wide or fine, is put together.
 
 Never changed: `updated` makes the next panel, which copies the series that the new rows touch and shares the others.
 """
@@ -8,8 +9,9 @@ Never changed: `updated` makes the next panel, which copies the series that the 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -18,25 +20,12 @@ import polars as pl
 from supermegaretail.categories import NO_CATEGORY, Category, Told, finest, latest, told_categories
 from supermegaretail.columns import TAKEN_BACK
 from supermegaretail.far_rows import middle_of, near, ordinals
-from supermegaretail.formulas import Floats
-from supermegaretail.series import (
-    AVERAGED,
-    CHANNELS,
-    EVENT,
-    GROUP_CHANNELS,
-    SALES,
-    X_SLOTS,
-    Floats32,
-    Ints,
-    Series,
-    known_demand,
-    windows,
-)
+from supermegaretail.group_means import means_of, overwritten, together
+from supermegaretail.series import CHANNELS, EVENT, GROUP_CHANNELS, X_SLOTS, Floats32, Ints, Series
 
 Key: TypeAlias = tuple[str, str]  # store, sku
 
 EVENT_CODES = 4_091  # thirty names collide with a chance of a tenth; more codes make trees on them large and slow
-MEMBERS = 256  # series averaged at once
 RUNS = 1_024  # series whose rows are taken out of a table at once
 
 
@@ -51,8 +40,9 @@ class Panel:
     groups: Sequence[Series] = ()  # by day the means of their series (averaged channels), and of how many each
     group_numbers: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     group_of: Ints = field(default_factory=lambda: np.empty((4, 0), np.int64))  # number by GROUPS and place, -1: none
+    in_category: Mapping[Category, Sequence[int]] = field(default_factory=dict)  # numbers of the groups that make it up
     x_names: tuple[str, ...] = ()  # the columns behind the channels x_1, x_2, …
-    deepest: int = 0  # the finest level of category that any series was told
+    unannounced: frozenset[Key] = frozenset()  # that no row tells of; see `announcing`
     middle: int = 0  # the day around which MOST_DAYS to either side are known, an ordinal; 0: nothing is known yet
 
     @property
@@ -70,10 +60,37 @@ class Panel:
         """Likewise of its product in all stores."""
         return np.asarray(self.group_of[2])
 
-    @property
-    def chain_category_of(self) -> Ints:
-        """Likewise of its category in all stores; -1 where none is told."""
-        return np.asarray(self.group_of[3])
+    def lacks(self, item: Key) -> bool:
+        """Whether no row tells of the item, though others tell of its product and of its store."""
+        store, sku = item
+        numbers = self.group_numbers
+        return item not in self.places and ("store", store) in numbers and ("product", sku) in numbers
+
+    def announcing(self, items: Iterable[Key]) -> Panel:
+        """This panel with a place for each of these that it `lacks`.
+
+        As if a row without a value had announced the product there, in the categories that other stores tell of it.
+        """
+        news = [item for item in dict.fromkeys(items) if self.lacks(item)]
+        if not news:
+            return self
+        begins, told = len(self.series), list(self.told)
+        for _, sku in news:
+            alike = np.flatnonzero(self.product_of == self.group_numbers["product", sku]).tolist()
+            told.append(reduce(latest, (self.told[place] for place in alike)))
+        places = dict(zip(news, range(begins, begins + len(news)), strict=True))
+        beside = replace(
+            self,
+            places={**self.places, **places},
+            series=[*self.series, *[Series(self.middle, np.empty((len(CHANNELS), 0), np.float32))] * len(news)],
+            categories=[*self.categories, *(finest(one) if one else NO_CATEGORY for one in told[begins:])],
+            told=told,
+            unannounced=frozenset(news),
+        )
+        grouped, _ = beside._grouped({place: key for key, place in places.items()})
+        nothing = Series(self.middle, np.empty((GROUP_CHANNELS, 0), np.float32))
+        groups = [*self.groups, *[nothing] * (len(grouped.group_numbers) - len(self.groups))]
+        return replace(grouped, groups=groups)
 
     def updated(self, rows: pl.DataFrame) -> tuple[Panel, Ints]:
         """This panel with `rows` merged in, and the places of the series that they touched.
@@ -91,48 +108,62 @@ class Panel:
         places, series = dict(self.places), list(self.series)
         categories, told = list(self.categories), list(self.told)
         touched: dict[int, Key] = {}
+        judged_anew = list[Ints]()  # days that were taken for mistakes, or are now
         for key, newly_told, days, values in _runs(rows, x_names):
             place = places.setdefault(key, len(series))
             if place == len(series):
                 series.append(Series(int(days[0]), np.empty((len(CHANNELS), 0), np.float32)))
                 categories.append(NO_CATEGORY)
                 told.append({})
-            series[place] = _merged(series[place], days, values)
+            before = series[place]
+            series[place] = _merged(before, days, values)
+            judged_anew += before.mistaken_days, series[place].mistaken_days
             if newly_told:
                 told[place] = latest(told[place], newly_told)
                 categories[place] = finest(told[place])
             touched[place] = key
         merged = replace(self, places=places, series=series, categories=categories, told=told)
-        deepest = max(self.deepest, *(categories[place][0] for place in touched))
-        merged = replace(merged, x_names=x_names, middle=middle, deepest=deepest)
-        return merged._regrouped(touched, ordinals(rows)), np.array([*touched], np.int64)
+        merged = replace(merged, x_names=x_names, middle=middle)
+        days = np.concatenate([ordinals(rows), *judged_anew])
+        return merged._regrouped(touched, days), np.array([*touched], np.int64)
 
     def _regrouped(self, touched: Mapping[int, Key], days: Ints) -> Panel:
-        """The touched series sorted into groups, and those averaged anew: on the days that the rows were about.
+        """The touched series sorted into groups, and those averaged anew: on the `days` that changed.
 
         Where a series changed its category, the groups that it left and joined are averaged anew on all its days.
         """
-        numbers, (first, last) = dict(self.group_numbers), (int(days.min()), int(days.max()))
+        first, last = int(days.min()), int(days.max())
+        grouped, left = self._grouped(touched)
+        for place in left:
+            first = min(first, self.series[place].first_day)
+            last = max(last, self.series[place].end_day - 1)
+        concerned = np.union1d(grouped.group_of[:, [*touched]], self.group_of[:, left])
+        return grouped._averaged(concerned[concerned >= 0], first, last + 1)
+
+    def _grouped(self, touched: Mapping[int, Key]) -> tuple[Panel, list[int]]:
+        """The touched series sorted into groups, and the places of those that were in other ones before."""
+        numbers, in_category = dict(self.group_numbers), dict(self.in_category)
         added = np.full((len(self.group_of), len(self.series) - self.group_of.shape[1]), -1)
-        group_of, left = np.append(self.group_of, added, axis=1), set[int]()
+        group_of, left = np.append(self.group_of, added, axis=1), list[int]()
         for place, (store, sku) in touched.items():
             level, name = self.categories[place]
-            category = str(level), name
+            told = sorted((level, name) for level, (_, name) in self.told[place].items())
+            alike = "told alike", *(part for level, name in told for part in (str(level), name))
+            if told and alike not in numbers:
+                for category in told:
+                    in_category[category] = (*in_category.get(category, ()), len(numbers))
+                numbers[alike] = len(numbers)
             groups = [
                 numbers.setdefault(("store", store), len(numbers)),
-                numbers.setdefault(("category in store", store, *category), len(numbers)),
+                numbers.setdefault(("category in store", store, str(level), name), len(numbers)),
                 numbers.setdefault(("product", sku), len(numbers)),
-                numbers.setdefault(("category", *category), len(numbers)) if level else -1,
+                numbers.get(alike, -1),
             ]
             before = group_of[:, place].tolist()
             if before[0] >= 0 and before != groups:
-                left.update(before)
-                first = min(first, self.series[place].first_day)
-                last = max(last, self.series[place].end_day - 1)
+                left.append(place)
             group_of[:, place] = groups
-        regrouped = replace(self, group_numbers=numbers, group_of=group_of)
-        concerned = np.union1d(group_of[:, [*touched]], np.array([*left], np.int64))
-        return regrouped._averaged(concerned[concerned >= 0], first, last + 1)
+        return replace(self, group_numbers=numbers, group_of=group_of, in_category=in_category), left
 
     def _averaged(self, concerned: Ints, start_day: int, end_day: int) -> Panel:
         """These groups averaged anew on these days."""
@@ -144,8 +175,8 @@ class Panel:
         for membership in self.group_of:
             members = np.flatnonzero(anew[membership])
             members = members[np.argsort(membership[members], kind="stable")]
-            for group, mean in self._means(members, membership[members], start_day, end_day):
-                groups[group] = _overwritten(groups[group], start_day, mean)
+            for group, mean in means_of(self.series, members, membership[members], start_day, end_day):
+                groups[group] = overwritten(groups[group], start_day, mean)
                 emptied.discard(group)
         for group in emptied:
             groups[group] = nothing
@@ -154,43 +185,10 @@ class Panel:
     def category_means(self, categories: Sequence[Category], start_day: int, end_day: int) -> list[Series]:
         """Like `groups`, of all series that were told to be in these categories, finer ones told or not.
 
-        Worked out when it is asked for: a wide category changes with nearly every sale, and is hardly ever needed.
+        Put together of groups when it is asked for: these are few, while a wide category has most series of a chain.
         """
-        number = {category: place for place, category in enumerate(categories)}
-        told = (
-            (place, (level, name)) for place, all_told in enumerate(self.told) for level, (_, name) in all_told.items()
-        )
-        pairs = sorted((number[category], place) for place, category in told if category in number)
-        group_of, members = np.array(pairs, np.int64).reshape(-1, 2).T
-        means = dict(self._means(members, group_of, start_day, end_day))
-        return [Series(start_day, means[place]) for place in range(len(categories))]
-
-    def _means(self, members: Ints, group_of: Ints, start_day: int, end_day: int) -> Iterator[tuple[int, Floats32]]:
-        """Each group's mean of the averaged channels over the series that know them: [GROUP_CHANNELS, days].
-
-        `group_of` the `members` ascends. Series are added up a few at a time, however many a group has.
-        """
-        days = end_day - start_day
-        if not len(members):
-            return
-        group, total, count = -1, np.zeros((AVERAGED, days)), np.zeros((AVERAGED, days), np.int64)
-        for start in range(0, len(members), MEMBERS):
-            part = [self.series[place] for place in members[start : start + MEMBERS].tolist()]
-            values = windows(part, np.full(len(part), start_day), days=days, channels=AVERAGED)
-            values[:, SALES] = known_demand(values)
-            known = ~np.isnan(values)
-            values[~known] = 0
-            numbers = group_of[start : start + MEMBERS]
-            firsts = np.flatnonzero(np.diff(numbers, prepend=-1))
-            totals = np.add.reduceat(values, firsts, axis=0, dtype=np.float64)
-            counts = np.add.reduceat(known, firsts, axis=0, dtype=np.int64)
-            if numbers[0] == group:  # begun in the part before
-                totals[0], counts[0] = totals[0] + total, counts[0] + count
-            elif group >= 0:
-                yield group, _mean(total, count)
-            yield from zip(numbers[firsts[:-1]].tolist(), _mean(totals[:-1], counts[:-1]), strict=True)
-            group, total, count = int(numbers[-1]), totals[-1], counts[-1]
-        yield group, _mean(total, count)
+        parts = ([self.groups[number] for number in self.in_category[category]] for category in categories)
+        return [Series(start_day, together(groups, start_day, end_day)) for groups in parts]
 
 
 def _runs(rows: pl.DataFrame, x_names: Sequence[str]) -> Iterator[tuple[Key, Told, Ints, Floats32]]:
@@ -239,23 +237,3 @@ def _merged(old: Series, days: Ints, values: Floats32) -> Series:
     newest[EVENT] = np.where(np.isnan(newest[EVENT]), 0, newest[EVENT])
     merged[:, at] = newest
     return Series.of(first, merged)
-
-
-def _mean(total: Floats, count: Ints) -> Floats32:
-    """Means [..., AVERAGED, days] with, as further channels, the number of series that each of them is made of."""
-    with np.errstate(all="ignore"):
-        means = total / count  # 0 ÷ 0: nobody knows
-    return np.concatenate([means, count], axis=-2, dtype=np.float32)
-
-
-def _overwritten(old: Series, start_day: int, values: Floats32) -> Series:
-    """A group with these means; days before the first and after the last on which anything is known take no room."""
-    known = np.flatnonzero(values[AVERAGED:].any(0))
-    first, end = old.first_day, old.end_day
-    if known.size:
-        days = start_day + int(known[0]), start_day + int(known[-1]) + 1
-        first, end = (min(first, days[0]), max(end, days[1])) if old.values.shape[1] else days
-    merged = np.full((len(values), end - first), np.nan, np.float32)
-    old.copy_into(merged, first)
-    Series(start_day, values).copy_into(merged, first)
-    return Series(first, merged)

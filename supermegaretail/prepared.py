@@ -28,10 +28,12 @@ FEW_ITEMS = 16
 
 
 class RetailReason(StrEnum):
-    """Why a tier did not serve, beside the codes of `common.outcome.Reason`."""
+    """Why a tier did not serve, or an explanation is not there, beside the codes of `common.outcome.Reason`."""
 
     UNKNOWN_ITEM = "unknown_item"  # not one day of sales is known, nor a group to start from
+    TOO_MANY = "too_many"  # of an explanation: so many items of one request are not explained
     STALE_HISTORY = "stale_history"  # the sales of the last weeks before as_of are not there
+    NOT_ANNOUNCED = "not_announced"  # no row tells of the known product in that store: it starts as a new one does
     INPUTS_MISSING = "inputs_missing"  # prices or promotions of the target days are not planned yet
 
 
@@ -60,10 +62,11 @@ def prepare(
     nothing = np.zeros(len(items), bool)
     strange = nothing if drift is None else drift.strange("core", inputs)
     strange_plans = nothing if drift is None else drift.strange("correction", inputs)
+    unannounced = np.array([item in history.panel.unannounced for item in items], bool)
     # The model is not shown plans that are strange: with `planned_missing` it does not correct.
     shown = inputs
-    if strange_plans.any():
-        shown = replace(inputs, planned_missing=inputs.planned_missing | strange_plans)
+    if (not_shown := strange_plans | unannounced).any():
+        shown = replace(inputs, planned_missing=inputs.planned_missing | not_shown)
     fed = None if events is None else events.feed(items, history.panel, as_of=as_of, horizon_days=horizon_days)
     maxima = plausible_maximum(history, items, as_of=as_of)
     return Prepared(
@@ -74,7 +77,9 @@ def prepare(
             (strange, Reason.DRIFT),
         ),
         not_to_correct=_first_reasons(
-            (inputs.planned_missing, RetailReason.INPUTS_MISSING), (strange_plans, Reason.DRIFT)
+            (unannounced, RetailReason.NOT_ANNOUNCED),
+            (inputs.planned_missing, RetailReason.INPUTS_MISSING),
+            (strange_plans, Reason.DRIFT),
         ),
         maxima=maxima if fed is None else maxima * fed.highest,
         fed=fed,

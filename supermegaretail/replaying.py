@@ -78,7 +78,7 @@ def note(
             one.id: None for it in forecasts.served if it.value and it.value.shape for one in it.value.shape.decisions
         }
         keys = dict.fromkeys((item.store, item.sku) for item in request.items)
-        in_force = forecasts.overrides.concerning(keys, known.history.panel, now_s=now.timestamp())
+        in_force = forecasts.overrides.concerning(keys, forecasts.history.panel, now_s=now.timestamp())
         return {
             "request": request.model_dump(mode="json"),
             "as_of": made.as_of.isoformat(),
@@ -94,6 +94,7 @@ def note(
             "explained": [one.explanation is not None and (one.explanation.reason or "") for one in made.forecasts]
             if request.explain
             else [],
+            "unexplained": [one.explanation_reason for one in made.forecasts] if request.explain else [],
             **told_of(forecasts.served),
         }
 
@@ -228,7 +229,8 @@ class RetailReplays:
         made = made.model_copy(update={"versions": shown})
         for place, one in enumerate(explained):
             if one is False:  # there was no time to explain it
-                made.forecasts[place] = replace(made.forecasts[place], explanation=None)
+                reason = told["unexplained"][place] if "unexplained" in told else None  # a record of before it was told
+                made.forecasts[place] = replace(made.forecasts[place], explanation=None, explanation_reason=reason)
         return Made(bytes(in_form(record.endpoint, made).body), now)
 
     async def now(self, record: Record, caller: str, deadline: Deadline) -> Made:

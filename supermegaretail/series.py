@@ -5,6 +5,7 @@ A channel is one column of the sales table as numbers; NaN is unknown, never zer
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +13,8 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from supermegaretail.quality.limits import LIMITS
 
 Floats32: TypeAlias = npt.NDArray[np.float32]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -41,6 +44,7 @@ class Series:
     last_observed: int = 0
     first_sale: int = NEVER  # first day with sales above 0
     highest_sales: float = 0.0  # most units on any day
+    good_day: float = math.inf  # units of one; NaN: a single day tells none; infinity: no day is high enough to ask
 
     @property
     def end_day(self) -> int:
@@ -58,7 +62,20 @@ class Series:
             last_observed=first_day + int(observed[-1]) if observed.size else 0,
             first_sale=first_day + int(sold[0]) if sold.size else NEVER,
             highest_sales=float(sales[sold].max()) if sold.size else 0.0,
+            good_day=_good_day(sales[observed]),
         )
+
+    @property
+    def most_believed(self) -> float:
+        """A day that sold more is taken for a mistake, as the check `impossible.huge` does."""
+        return max(LIMITS.huge_units, LIMITS.huge_times * self.good_day)  # the former beside NaN
+
+    @property
+    def mistaken_days(self) -> Ints:
+        """The days whose sales are taken for mistakes."""
+        if self.highest_sales <= self.most_believed:
+            return np.empty(0, np.int64)
+        return self.first_day + np.flatnonzero(self.values[SALES] > self.most_believed)
 
     def copy_into(self, window: Floats32, start_day: int) -> None:
         """Fills `window` [channels, days], which begins on `start_day`, where this series has days."""
@@ -99,6 +116,14 @@ def known_demand(values: Floats32) -> Floats32:
     return np.where(censored, np.float32(np.nan), values[..., SALES, :])
 
 
+def lent_demand(series: Sequence[Series], values: Floats32) -> Floats32:
+    """`known_demand` [n, days] of windows of these series as groups are told it: a mistaken day is a good one."""
+    demand = known_demand(values)
+    for row in np.flatnonzero((demand > LIMITS.huge_units).any(1)).tolist():
+        demand[row, demand[row] > series[row].most_believed] = series[row].good_day
+    return demand
+
+
 def usual_demand(values: Floats32) -> Floats32:
     """`known_demand` of windows of weeks, without the days that sold out early with far less than the usual sales.
 
@@ -131,3 +156,11 @@ def windows(series: Sequence[Series], starts: Ints, *, days: int, channels: int 
             low, high = max(offset, 0), min(offset + days, known_days)
             window[:, low - offset : high - offset] = values[:channels, low:high]
     return cut
+
+
+def _good_day(sales: Floats32) -> float:
+    """What good days sell of the known `sales`, the best one left out; later days are looked at as well as earlier."""
+    if not len(sales) or sales.max() <= LIMITS.huge_units:  # nearly always
+        return math.inf
+    others = np.sort(sales)[:-1]
+    return float(np.quantile(others, LIMITS.good_day, method="nearest")) if len(others) else math.nan

@@ -75,6 +75,12 @@ class SpecialDays:
         """Those of the next panel: what is known about stores that did not change is taken over."""
         return SpecialDays(panel, self._flags.copy())
 
+    def beside(self, panel: Panel) -> SpecialDays:
+        """The same of a panel that has more series, and no other sales."""
+        copied = self.updated(panel)
+        copied._kept = self._kept
+        return copied
+
     def is_prepared(self, as_of: int) -> bool:
         """Whether `factors` as of this day (an ordinal) are a mere lookup."""
         return any(day == as_of for day, _ in self._kept)

@@ -77,12 +77,17 @@ class PreparedStates:
 
         So are all that borrow from a group, or would if they found one: whoever's sales changed may be in theirs.
         """
-        copied, kept = PreparedStates(n), len(self._as_of) - 1
-        copied._as_of[:kept] = self._as_of[:kept]  # first: a row that is prepared meanwhile is not marked here
-        copied.states.put(slice(kept), self.states.at(slice(kept)))
+        copied = self.beside(n)
         copied._as_of[places] = 0
         few = copied.states.values[:, STATE.index("days_known_28")] < FEW_DAYS
         copied._as_of[~copied.states.known | (copied.states.origin != Origin.OWN) | few] = 0
+        return copied
+
+    def beside(self, n: int) -> PreparedStates:
+        """A copy for `n` series; those that come on top are to be prepared."""
+        copied, kept = PreparedStates(n), len(self._as_of) - 1
+        copied._as_of[:kept] = self._as_of[:kept]  # first: a row that is prepared meanwhile is not marked here
+        copied.states.put(slice(kept), self.states.at(slice(kept)))
         return copied
 
     def lacking(self, places: Ints, day: int) -> Ints:

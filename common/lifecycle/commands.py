@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from common.command_line import Failed
+from common.command_line import Failed, between
 from common.lifecycle.ending_store import EndingStore, Standing
 from common.lifecycle.endings import Ending
 from common.lifecycle.usage_store import UsageStore
@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.set_defaults(run=_run)
     parser.add_argument("name", nargs="?", help="SERVICE/NAME; without it, everything that comes to its end is listed")
-    parser.add_argument("--quiet-days", type=int, default=30, help="how long nobody may have called (default: 30)")
+    parser.add_argument(
+        "--quiet-days", type=between(int, 1, 3_650), default=30, help="how long nobody may have called (default: 30)"
+    )
     parser.add_argument("--despite", action="append", default=[], metavar="CALLER", help="a caller who may be hurt")
     parser.add_argument("--who", default=getpass.getuser(), help="default: who is logged in")
     parser.add_argument("--why", help="for those who read the history; needed with a name")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from common.command_line import Failed, command
+from common.command_line import Failed, between, command, positive_int
 
 if TYPE_CHECKING:  # each command imports what it needs when it runs
     from sqlalchemy import Engine
@@ -24,10 +24,12 @@ SCOPE = "command line"  # who wrote an entry, in place of a service
 def add_audit_arguments(audit: argparse.ArgumentParser) -> None:
     commands = audit.add_subparsers(metavar="COMMAND", required=True)
     listed = command(commands, "list", _list, "what operators did, newest first, as lines of JSON")
-    listed.add_argument("--limit", type=int, default=50, help="at most 100 (default: 50)")
-    listed.add_argument("--before", type=int, help="only entries with a lower number")
+    listed.add_argument("--limit", type=positive_int, default=50, help="at most 100 (default: 50)")
+    listed.add_argument("--before", type=positive_int, help="only entries with a lower number")
     export = command(commands, "export", _export, "every entry as it was sealed, oldest first, as lines of JSON")
-    export.add_argument("--after", type=int, default=0, help="only entries with a higher number")
+    export.add_argument(
+        "--after", type=between(int, 0, 1_000_000_000), default=0, help="only entries with a higher number"
+    )
     verify = command(commands, "verify", _verify, "exit code 1 if an entry was changed, removed or slipped in")
     verify.add_argument(
         "--expect", metavar="DIGEST", help="that the log must still contain, as printed or logged before"

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from common.command_line import Failed, command
+from common.command_line import Failed, between, command, positive_int
 from common.releases.store import OPEN, ReleaseStore
 from common.replay.store import versions_needed
 from common.settings import ServiceSettings
@@ -53,10 +53,10 @@ def add_arguments(registry: argparse.ArgumentParser) -> None:
         moving.add_argument("--who", help="for the history (default: your user name)")
         moving.add_argument("--why", default="", help="for the history")
     gc = command(commands, "gc", _told(_gc), "remove versions that nothing needs")
-    gc.add_argument("--keep", type=_count, default=GarbagePolicy().keep, metavar="N", help="newest (default: 3)")
+    gc.add_argument("--keep", type=positive_int, default=GarbagePolicy().keep, metavar="N", help="newest (default: 3)")
     gc.add_argument(
         "--unused-days",
-        type=float,
+        type=between(float, 0, 36_500),
         default=GarbagePolicy().unused_days,
         metavar="N",
         help="since it was published or last used (default: %(default)g)",
@@ -236,10 +236,3 @@ def _show_findings(findings: list[lock.Finding]) -> None:
 def _console() -> Console:
     console = Console(highlight=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=WIDE)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number

@@ -16,7 +16,7 @@ SERIES = ("store", "sku")
 class Facts:
     """A table with at least one day of sales, and what is known about it.
 
-    `days`: per day with sales `reports`, `mean` units per report, ascending.
+    `days`: as in `by_day`, without those that are astray.
     `series`: per store and sku the `first` and `last` day reported, `reports` in all; of the last `live_days` before
     `last_day`: `selling` days, `last_sale`, `reports_till_sale`; of all days `whole` (share of reports in whole units)
     and `fractions`.
@@ -52,24 +52,37 @@ class Facts:
 def facts_of(table: pl.DataFrame, limits: Limits) -> Facts | None:
     """None where there is not one day of sales."""
     sold = table.lazy().filter(pl.col("sales").is_not_null())
-    days = sold.group_by("date").agg(reports=pl.len(), mean=pl.col("sales").mean().cast(pl.Float64)).sort("date")
-    by_day = days.collect()
-    if by_day.is_empty():
+    days = by_day(sold, limits)
+    if days.is_empty():
         return None
-    main, astray = main_part(by_day, limits)
+    main, astray = main_part(days, limits)
     first_day, last_day = main["date"][0], main["date"][-1]
     return Facts(table, limits, first_day, last_day, main, _by_series(sold, last_day, limits), astray)
 
 
-def main_part(days: pl.DataFrame, limits: Limits) -> tuple[pl.DataFrame, tuple[date, ...]]:
-    """The days without the few rows that lie beyond a gap of weeks, and the days of those.
+def by_day(sold: pl.LazyFrame, limits: Limits) -> pl.DataFrame:
+    """Per `date` with sales, ascending, `reports`, `mean` units per report, and whether any store is plainly `open`."""
+    of_stores = sold.group_by("store", "date").agg(reports=pl.len(), units=pl.col("sales").cast(pl.Float64).sum())
+    reports = pl.col("reports")
+    is_open = (reports >= limits.open_reports) & (reports >= limits.open_share * reports.median().over("store"))
+    days = of_stores.with_columns(open=is_open).group_by("date")
+    return (
+        days.agg(reports.sum(), mean=pl.col("units").sum() / reports.sum(), open=pl.col("open").any())
+        .sort("date")
+        .collect()
+    )
 
-    `days`: `date`, ascending, and its number of `reports`. Where no part has more than a few rows, all are the chain.
+
+def main_part(days: pl.DataFrame, limits: Limits) -> tuple[pl.DataFrame, tuple[date, ...]]:
+    """The days (as in `by_day`) without the few rows that lie beyond a gap of weeks, and the days of those.
+
+    A store that is open again is no few rows. Where no part has more than a few rows, all are the chain.
     """
     gap = (pl.col("date").diff().dt.total_days() > limits.gap_days).fill_null(False)
     parts = days.with_columns(part=gap.cum_sum())
     rows = pl.col("reports").sum().over("part") / pl.col("reports").sum()
-    main = parts.filter((rows >= limits.astray) | (rows.max() < limits.astray)).drop("part")
+    reopened = pl.col("open").any().over("part")
+    main = parts.filter((rows >= limits.astray) | reopened | (rows.max() < limits.astray)).drop("part")
     return main, tuple(parts.join(main, on="date", how="anti")["date"].sort())
 
 

@@ -85,11 +85,12 @@ def broken_rules(facts: Facts) -> Iterator[Finding]:
 def huge_sales(facts: Facts) -> Iterator[Finding]:
     """Days far above everything else that their series sold, by the share of all units that they hold."""
     limits = facts.limits
-    high = facts.sold.filter(pl.col("sales") >= limits.huge_units).select(*SERIES, "date", "sales").collect()
+    high = facts.sold.filter(pl.col("sales") > limits.huge_units).select(*SERIES, "date", "sales").collect()
     if high.is_empty():
         return
     of_these = facts.sold.join(high.lazy(), on=SERIES, how="semi").group_by(SERIES)
-    usual = of_these.agg(best=pl.col("sales").quantile(0.95)).collect()  # of few enough days to be right itself
+    others = pl.col("sales").sort().head(pl.len() - 1)
+    usual = of_these.agg(best=others.quantile(limits.good_day)).collect()
     huge = high.join(usual, on=SERIES).filter(pl.col("sales") > limits.huge_times * pl.col("best"))
     if huge.height:
         units = facts.sold.select(pl.col("sales").cast(pl.Float64).sum()).collect().item()

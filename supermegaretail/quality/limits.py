@@ -26,7 +26,9 @@ class Limits:
     live_days: int = 98  # what was silent for longer has left the assortment and says nothing about today's feed
     late_days: int = 2  # a feed of yesterday's sales may be a day behind; two days are a missed run
     gap_days: int = 28  # no chain closes for four weeks, so a few rows beyond such a gap have a wrong date …
-    astray: float = 0.001  # … if they are so few of all rows; more of them are a chain that did close
+    astray: float = 0.001  # … if they are so few of all rows; more of them are a chain that did close …
+    open_share: float = 0.5  # … and so is a day on which a store sells such a share of what it usually does: a wrong
+    open_reports: int = 3  # date comes with single rows, which would be as many only of a store of one product or two
     least_series: int = 10  # of fewer series half may well leave in a week: such findings warn and never stop
 
     # Assortments lose 1 % of their series a month, up to a tenth when seasons change; a third is a broken feed.
@@ -44,8 +46,9 @@ class Limits:
     above_list: Graded = Graded(0.02, 0.50)  # 0.6 % in FreshRetailNet are dearer than listed; half is a share mistaken
     # Out of stock for most of the day: up to 12 % of a week in FreshRetailNet. From half on little demand is seen.
     sold_out: Graded = Graded(0.25, 0.50)
-    # A value so many times its series' 95th percentile, and of so many units at least, is a typing error or wholesale …
+    # A value so many times its series' good days, and of more units than that, is a typing error or wholesale …
     huge_times: float = 30.0
+    good_day: float = 0.95  # quantile of the other days: of few enough days to be right itself
     huge_units: float = 100.0
     # … which a model survives unless those few days hold a tenth of all that was ever sold.
     huge: Graded = Graded(0.001, 0.10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import polars as pl
 import pytest
 
 from supermegaretail.baseline import moving_average, plausible_maximum
+from supermegaretail.categories import Category
 from supermegaretail.cold_start import FEW_DAYS, Origin
 from supermegaretail.contract import Plan
 from supermegaretail.examples import draw
 from supermegaretail.features import CORE_DESIGN, STABLE
 from supermegaretail.history import ModelInputs, SalesHistory
-from supermegaretail.panel import Key
+from supermegaretail.panel import Key, Panel
+from supermegaretail.series import AVERAGED, SALES, Floats32
 from supermegaretail.states import states_of
 from supermegaretail.table import merge, save_table
 from tests.json_server import json_server
@@ -246,9 +249,34 @@ def test_a_series_that_changes_its_category_is_in_the_new_one_on_all_its_days() 
     moved = series("small", NEW, 40, days=1, category="nuts")
     rows = table.with_columns(category_2=pl.when(pl.col("sku") == NEW).then(pl.lit("nuts")).otherwise("category_2"))
     updated, rebuilt = (one.panel for one in (SalesHistory.build(table).updated(moved), SalesHistory.build(rows)))
-    for name in (("category", "2", "nuts"), ("category", "2", "fruit")):
-        one, other = (panel.groups[panel.group_numbers[name]].values[:, -90:] for panel in (updated, rebuilt))
+    for name in ("nuts", "fruit"):
+        one, other = (category_mean(panel, (2, name)) for panel in (updated, rebuilt))
         np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def category_mean(panel: Panel, category: Category) -> Floats32:
+    last = LAST_DAY.toordinal()
+    return panel.category_means([category], last - 89, last + 1)[0].values
+
+
+def test_the_mean_of_a_category_is_that_of_all_it_was_told_of_however_the_rows_came() -> None:
+    coarse = series("small", "odd one", 500).with_columns(category_2=pl.lit(None, pl.String))
+    elsewhere = series("large", NEW, 40).with_columns(
+        category_1=pl.lit("garden")
+    )  # the same fine one in another wide one
+    rows = [chain(), coarse, elsewhere, series("small", "walnut", 9, days=3, category="nuts")]
+    updated, table = SalesHistory.build(rows[0]), rows[0]
+    for row in rows[1:]:
+        updated, table = updated.updated(row), merge(table, row)
+    for panel in (updated.panel, SalesHistory.build(table).panel):
+        food = (20 * 2 + 20 * 6 + 500 + 9) / 42
+        assert category_mean(panel, (1, "food"))[[SALES, AVERAGED + SALES], -1] == pytest.approx([food, 42])
+        assert category_mean(panel, (2, "fruit"))[[SALES, AVERAGED + SALES], -1] == pytest.approx([200 / 41, 41])
+
+
+def test_the_mean_of_a_category_is_put_together_without_a_look_at_its_series() -> None:
+    panel = SalesHistory.build(chain()).panel
+    assert category_mean(replace(panel, series=()), (1, "food"))[SALES].tolist() == [4] * 90
 
 
 def test_a_share_of_the_examples_is_of_items_that_start_cold() -> None:
@@ -280,3 +308,61 @@ def test_a_plan_may_tell_nothing_but_a_category() -> None:
     assert Plan(store="small", sku=NEW, date=day, category_2="fruit").category_2 == "fruit"
     with pytest.raises(ValueError, match="at least one of"):
         Plan(store="small", sku=NEW, date=day)
+
+
+def stranger(history: SalesHistory, item: Key) -> ModelInputs:
+    return asked(history.announcing([item]), item)
+
+
+def test_a_known_product_that_a_store_never_sold_starts_as_if_it_were_announced_there() -> None:
+    rows = chain(series("small", NEW, 4), series("elsewhere", "walnut", 3, category="nuts"))
+    for item in (("large", NEW), ("elsewhere", NEW)):
+        found = stranger(SalesHistory.build(rows), item)
+        announced = asked(SalesHistory.build(merge(rows, series(*item, 0, ahead=1))), item)
+        assert found.origin.tolist() == announced.origin.tolist() == [Origin.PRODUCT]
+        np.testing.assert_array_equal(found.stable, announced.stable)
+
+
+def test_a_product_that_is_announced_in_another_store_alone_starts_from_its_category() -> None:
+    found = stranger(SalesHistory.build(PLANNED), ("large", NEW))
+    assert found.origin.tolist() == [Origin.CATEGORY]
+    assert level(found) == pytest.approx(4 * (3 * 20 + 5) / (20 + 5), rel=0.02)
+
+
+@pytest.mark.parametrize("item", [("large", "unheard of"), ("nowhere", SKUS[0]), ("small", SKUS[0])])
+def test_nobody_is_taken_for_announced_whose_store_or_product_is_unknown_or_who_is_there(item: Key) -> None:
+    history = SalesHistory.build(chain())
+    assert history.announcing([item]) is history
+
+
+def test_who_is_taken_for_announced_changes_nothing_for_the_others() -> None:
+    history = SalesHistory.build(chain(series("small", NEW, 4)))
+    beside = history.announcing([("large", NEW)])
+    items = [(store, sku) for store in ("small", "large") for sku in SKUS]
+    assert beside.is_prepared(items, as_of=LAST_DAY)
+    for one in (LAST_DAY, LAST_DAY - timedelta(days=1)):
+        mine, theirs = (it.inputs(items, as_of=one, horizon_days=7) for it in (beside, history))
+        np.testing.assert_array_equal(mine.stable, theirs.stable)
+    assert not asked(history, ("large", NEW)).known.any()
+
+
+async def test_a_known_product_that_a_store_never_sold_is_forecast_and_the_answer_says_that_nobody_announced_it(
+    tmp_path: Path, table: pl.DataFrame
+) -> None:
+    save_table(table, tmp_path / "supermegaretail" / "sales.parquet")
+    items = [{"store": "south", "sku": "bread"}, {"store": "south", "sku": "milk"}, {"store": "moon", "sku": "bread"}]
+    with json_server(sevens) as url:
+        async with service(tmp_path, url) as client:
+            answer = await forecast(client, items, quantiles=[0.5], explain=True)
+    async with service(tmp_path) as client:
+        alone = await forecast(client, items, quantiles=[0.5])
+    told = [(one["served_by"], one["degraded"], one["reason"]) for one in answer["forecasts"]]
+    assert told == [
+        ("core", True, "correction:not_announced"),
+        ("correction", False, None),
+        ("constant", True, "core:unknown_item, moving_average:unknown_item"),
+    ]
+    assert answer["forecasts"][0]["explanation"]["moving_average"] is not None
+    assert [one["served_by"] for one in alone["forecasts"]] == ["moving_average", "moving_average", "constant"]
+    assert 10 < alone["forecasts"][0]["demand"][0] < 30
+    assert alone["forecasts"][0]["quantiles"]["0.5"][0] > 5

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 import time
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import numpy as np
 import polars as pl
 import pytest
 
+from common.chain.fallback import Served
+from common.deadline import Deadline
+from common.outcome import Reason
+from common.workers import WorkerPool
+from supermegaretail.asking import Question
+from supermegaretail.contract import Item
+from supermegaretail.explanation import explained
 from supermegaretail.explanation_features import CORE_FEATURES, FEATURE_OF, GROUP_OF, REST, by_feature
 from supermegaretail.explanation_units import consistent, contributions, in_units
 from supermegaretail.explanation_words import WHY
@@ -25,12 +35,13 @@ from supermegaretail.features import (
     moving_average_of,
     per_target_day,
 )
+from supermegaretail.forecast import Forecaster
 from supermegaretail.history import SalesHistory
 from supermegaretail.model_server import create_app
 from supermegaretail.models import Models
 from supermegaretail.settings import RetailSettings
 from tests.json_server import json_server
-from tests.supermegaretail.conftest import sevens
+from tests.supermegaretail.conftest import ITEMS, LAST_DAY, sevens
 from tests.supermegaretail.test_api import ADMIN, ALL, UNKNOWN, an_override, forecast, service
 from tests.supermegaretail.test_api import var_dir as var_dir
 from tests.supermegaretail.trained import both_questions, models_in, trained_chain
@@ -198,6 +209,7 @@ async def test_of_more_than_can_be_explained_in_time_the_first_are_explained_and
         many = (await forecast(client, ALL * 17, explain=True))["forecasts"]
         plain = (await forecast(client, ALL * 17))["forecasts"]
     assert [one["explanation"] is not None for one in many] == [True] * 50 + [False]
+    assert [one.pop("explanation_reason", None) for one in many] == [None] * 50 + ["too_many"]
     assert [one | {"explanation": None} for one in many] == plain
 
 
@@ -255,6 +267,38 @@ async def test_a_client_of_old_gets_no_explanation_unless_it_asks(var_dir: Path)
     async with service(var_dir) as client:
         answer = await forecast(client, ALL)
     assert {one["explanation"] for one in answer["forecasts"]} == {None}
+    assert "explanation_reason" not in answer["forecasts"][0]
+
+
+@pytest.mark.parametrize(
+    ("within_ms", "pool_of", "reason"),
+    [(0, 4, Reason.NO_TIME), (10_000, 0, Reason.OVERLOADED), (40, 4, Reason.TIMEOUT)],
+)
+async def test_where_there_is_no_explanation_it_is_said_why(
+    table: pl.DataFrame, within_ms: int, pool_of: int, reason: Reason
+) -> None:
+    pool, history = WorkerPool("test", threads=1, queue=pool_of), SalesHistory.build(table)
+    busy, free = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        busy.set()
+        free.wait(10)
+
+    forecaster = cast(Forecaster, SimpleNamespace(pool=pool, raise_bugs=True))
+    occupied = asyncio.create_task(pool.run(occupy, deadline=Deadline.after_ms(10_000)))
+    try:
+        await asyncio.to_thread(busy.wait, 10)
+        item = Item(store=ITEMS[0][0], sku=ITEMS[0][1])
+        question = Question(as_of=LAST_DAY, horizon_days=7, version="1.0.0", quantiles=())
+        deadline = Deadline.after_ms(within_ms)
+        made = await explained(
+            forecaster, [item], [Served()], question, history=history, versions={}, deadline=deadline
+        )
+    finally:
+        free.set()
+        await occupied
+        pool.close()
+    assert made == [reason]
 
 
 def written(values: Floats) -> str:

@@ -219,6 +219,30 @@ def test_few_sales_weeks_after_all_others_are_rejected_and_plans_are_not(tmp_pat
     assert "line ?: weeks after all other sales" in summary(result)
 
 
+def reopening(tmp_path: Path, *, skus: int, sold_again: int) -> Import:
+    """Two stores that sold for long, then five weeks of nothing, and a day on which one of them sells so much again."""
+    days, usual = [FIRST + timedelta(back) for back in range(1_500)], [f"p{place}" for place in range(skus)]
+    before = pl.DataFrame({"store": ["A", "B"]}).join(pl.DataFrame({"sku": usual}), how="cross")
+    before = before.join(pl.DataFrame({"date": days}), how="cross")
+    first = pl.DataFrame({"store": "B", "sku": usual[:sold_again], "date": days[-1] + timedelta(35)})
+    pl.concat([before, first]).with_columns(sales=pl.lit(3.0)).write_parquet(tmp_path / "sales.parquet")
+    return read_any(tmp_path / "sales.parquet")
+
+
+@pytest.mark.parametrize(("skus", "sold_again"), [(40, 40), (40, 25), (5, 4)])
+def test_the_first_day_of_a_store_that_reopens_is_taken_in(tmp_path: Path, skus: int, sold_again: int) -> None:
+    result = reopening(tmp_path, skus=skus, sold_again=sold_again)
+    assert result.rejects.is_empty()
+    assert result.rows["date"].max() == FIRST + timedelta(1_499 + 35)
+
+
+@pytest.mark.parametrize(("skus", "sold_again"), [(40, 15), (5, 2), (1, 1)])
+def test_a_few_rows_are_no_store_that_reopens(tmp_path: Path, skus: int, sold_again: int) -> None:
+    result = reopening(tmp_path, skus=skus, sold_again=sold_again)
+    assert result.rejects.height == sold_again
+    assert result.rows["date"].max() == FIRST + timedelta(1_499)
+
+
 def test_an_import_of_few_days_far_apart_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "sales.csv").write_text("store,sku,date,sales\nA,1,2026-01-01,3\nA,1,2026-06-01,4\n")
     assert read_any(tmp_path / "sales.csv").rows.height == 2

@@ -49,6 +49,21 @@ async def test_a_forecast_has_the_same_bytes_though_sales_and_overrides_have_cha
     assert not document["same"]  # forecast from what is known now
 
 
+async def test_an_item_that_nobody_announced_and_those_left_unexplained_are_replayed(var_dir: Path) -> None:
+    items = [{"store": "south", "sku": "bread"}, *ALL * 4]
+    async with service(settings_of(var_dir)) as client:
+        told = await client.post(
+            "/v1/forecasts", json={"items": items, "horizon_days": 28, "explain": True}, headers=NAMED
+        )
+        announced = {"store": "south", "sku": "bread", "date": DAY.isoformat(), "price": 2.5}
+        assert (await client.post("/v1/plans", json={"plans": [announced]})).status_code == 201
+        again = (await client.get("/v1/admin/replays/monday-order")).json()
+    forecasts = told.json()["forecasts"]
+    assert (forecasts[0]["served_by"], forecasts[-1]["explanation_reason"]) == ("moving_average", "too_many")
+    assert again["answer"] == told.json()
+    assert again["same_bytes"] is True
+
+
 def test_what_was_known_at_any_moment_is_known_again_after_corrections_and_a_fold(var_dir: Path) -> None:
     settings = settings_of(var_dir)
     ledger = Ledger(open_state(settings))
