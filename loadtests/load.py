@@ -53,6 +53,10 @@ class Load:
             self._over = True
             await work
 
+    def stalled_s(self, start: float, end: float) -> float:
+        """Seconds of this stretch in which the machine stood still."""
+        return self._stalls.seconds_between(start, end)
+
     async def settled(self, phase: str) -> None:
         """Wait until every request of a phase that is over was answered or given up."""
         await asyncio.gather(*self._under_way[phase])

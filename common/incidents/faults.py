@@ -77,7 +77,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {  # by the alert that a fault raises
     ),
     "StateUnavailable": ("database_gone", "database_locked", "database_locked_at_start", "database_read_only"),
     "DiskFull": ("disk_full",),
-    "PartUnwell": ("part_unwell",),
+    "PartUnwell": ("part_unwell", "table_damaged", "table_damaged_at_start"),
     "LoopBlocked": ("loop_blocked",),
     "ClockJumped": ("clock_ahead", "clock_behind"),
     "ProcessRestarts": ("kill_loop",),
@@ -102,4 +102,5 @@ BESIDE: Mapping[str, tuple[str, ...]] = {
 UNNOTICED: Mapping[str, str] = {
     "nothing": "Nothing is wrong: it shows what the machine and the load do by themselves.",
     "api_frozen_shortly": "It is over before an alert would help: event_loop_late_seconds_total shows it.",
+    "graph_damaged": "The graph is made anew from the database, unasked: index.file_refused in the log tells it.",
 }

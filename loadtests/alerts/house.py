@@ -69,7 +69,7 @@ class WatchedHouse(House):
     def true_of_us(self) -> Shown:
         """Of processes that were killed here and are not back for long, and of those that were often started."""
         now = time.monotonic()
-        told = set()
+        told = set[tuple[str, str]]()
         for (service, role), comings in self._comings.items():
             if comings.gone_since is not None or now - comings.back_at < self._aftermath_s:
                 told.update((service, alert) for alert in TOLD_BY[role])

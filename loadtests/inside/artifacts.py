@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loadtests.murphy.trial import PHOTOS, RETAIL
+
 if TYPE_CHECKING:
     from loadtests.murphy.house import House
 
-SPOILED = ("core", "reranker")
+SPOILED: Mapping[str, str] = {RETAIL: "core", PHOTOS: "reranker"}  # by service, what its model process serves
 MANIFEST = "manifest.json"
 LIVES_WITHIN_S = 120.0
 
@@ -21,23 +23,25 @@ Spoil = Callable[[Path], None]  # the folder of one version
 
 
 @asynccontextmanager
-async def models_with(house: House, spoil: Spoil) -> AsyncIterator[None]:
-    """The models start over spoiled files; the files are mended while they run."""
+async def models_with(house: House, spoil: Spoil, services: Sequence[str]) -> AsyncIterator[None]:
+    """The models of these services start over spoiled files; the files are mended while they run."""
     kept = house.var_dir / "registry-as-it-was"
     registry = house.var_dir / "registry"
+    own = [service for name, service in house.services.items() if name in services]
+    components, models = [SPOILED[service.name] for service in own], [service.moved_model for service in own]
     await asyncio.to_thread(shutil.copytree, registry, kept)
     try:
-        for component in SPOILED:
+        for component in components:
             for folder in sorted(path.parent for path in (registry / component).glob(f"*/{MANIFEST}")):
                 spoil(folder)
-        await house.kill(*house.models)
-        for model in house.models:
+        await house.kill(*models)
+        for model in models:
             house.fleet.start(model)
-        for model in house.models:
+        for model in models:
             await house.fleet.ready(model, path="/live", within_seconds=LIVES_WITHIN_S)
         yield
     finally:
-        for component in SPOILED:
+        for component in components:
             await asyncio.to_thread(_put_back, kept / component, registry / component)
         await asyncio.to_thread(shutil.rmtree, kept)
 

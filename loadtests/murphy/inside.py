@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from loadtests.inside import artifacts, machine, storage
+from loadtests.inside import artifacts, kept_files, machine, storage
 from loadtests.murphy.house import House
 from loadtests.murphy.trial import PHOTOS, RETAIL, Applied, Trial
 
@@ -15,7 +15,7 @@ NO_STORE = frozenset({429, 503})  # 429: too many writes wait for it already
 def _artifact(name: str, spoil: artifacts.Spoil, sentence: str, services: tuple[str, ...] = (RETAIL, PHOTOS)) -> Trial:
     @asynccontextmanager
     async def applied(house: House) -> AsyncIterator[None]:
-        async with artifacts.models_with(house, spoil):
+        async with artifacts.models_with(house, spoil, services):
             yield
 
     return Trial(
@@ -90,6 +90,35 @@ INSIDE: tuple[Trial, ...] = (
         storage.disk_full,
         "Not one byte more fits on the disk with the state of both APIs.",
         logs=(),  # where files can't grow, the log can't either
+    ),
+    Trial(
+        name="table_damaged",
+        sentence="Garbage takes the place of the sales table while Supermegaretail's API runs.",
+        level="inside",
+        applied=kept_files.table_damaged,
+        services=(RETAIL,),
+        expects="full",
+        shows=("part_unwell sales",),
+    ),
+    Trial(
+        name="table_damaged_at_start",
+        sentence="Supermegaretail's API starts over a sales table that ends in the middle.",
+        level="inside",
+        applied=kept_files.table_damaged_at_the_start,
+        services=(RETAIL,),
+        expects="dead",
+        down=(RETAIL,),
+        shows=("part_unwell sales",),
+    ),
+    Trial(
+        name="graph_damaged",
+        sentence="PhotoStock's API starts over garbage in place of the graph of its index.",
+        level="inside",
+        applied=kept_files.graph_damaged,
+        services=(PHOTOS,),
+        expects="full",
+        down=(PHOTOS,),
+        logs=("index.file_refused",),
     ),
     _clock("clock_ahead", "+3600", "The wall clock of both APIs jumps an hour ahead, and back."),
     _clock("clock_behind", "-3600", "The wall clock of both APIs jumps an hour back, and ahead."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from loadtests.checks import NOT_NEEDED
 from loadtests.figures import Sample
@@ -13,6 +13,8 @@ LASTS_SECONDS = 2.0  # beyond the streak: so long it has to go on
 MORE_THAN_USUAL = 0.10  # of the answers, beside the share of the stretch without any fault
 DEGRADED_WHEN_WELL = 0.20  # of the answers; a busy machine needs its fallbacks
 NO_TIME = frozenset({"timeout", "no_time"})
+
+Stalled = Callable[[float, float], float]  # seconds that the machine stood still between two readings of the clock
 
 
 def out_of_time(sample: Sample) -> bool:
@@ -33,11 +35,19 @@ def is_untouched(samples: Sequence[Sample], *, usual: float) -> bool:
     return degraded_share(samples) * calm <= _at_most(max(DEGRADED_WHEN_WELL, usual + MORE_THAN_USUAL), calm)
 
 
-def back_after(samples: Iterable[Sample], *, since: float, until: float, usual: float = 0.0) -> float | None:
+def back_after(
+    samples: Iterable[Sample],
+    *,
+    since: float,
+    until: float,
+    usual: float = 0.0,
+    stalled: Stalled = lambda _start, _end: 0.0,
+) -> float | None:
     """Seconds from `since` until full quality was back and stayed; None while it is not known to have.
 
     `until`: all that was sent before is among the samples. What ran out of time while the machine stood still is in no
-    count; what did so while it ran ends no streak, but counts as degraded.
+    count; what did so while it ran ends no streak, but counts as degraded. While the machine stood still nobody could
+    come back: that time is taken off.
     """
     counted = sorted(
         (one for one in samples if one.sent_at >= since and not (out_of_time(one) and one.stalled_ms > 0)),
@@ -51,7 +61,7 @@ def back_after(samples: Iterable[Sample], *, since: float, until: float, usual: 
         lasting = [one for one in counted[place:] if one.sent_at <= lasts_until]
         unwell = sum(not one.full_quality for one in lasting)
         if lasts_until <= until and unwell <= _at_most(usual + MORE_THAN_USUAL, len(lasting)):
-            return first.sent_at - since
+            return first.sent_at - since - stalled(since, first.sent_at)
     return None
 
 

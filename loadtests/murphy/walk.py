@@ -119,7 +119,13 @@ class Walk:
             until = _now()
             await self.load.settled(phase)
             seconds = {
-                name: back_after(self._by_model(phase, name), since=since, until=until, usual=self.usual.get(name, 0.0))
+                name: back_after(
+                    self._by_model(phase, name),
+                    since=since,
+                    until=until,
+                    usual=self.usual.get(name, 0.0),
+                    stalled=self.load.stalled_s,
+                )
                 for name in self.house.services
             }
             if None not in seconds.values() or until > since + within_seconds:

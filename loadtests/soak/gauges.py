@@ -14,6 +14,7 @@ from loadtests.processes import ProcessError
 MIB = 1024 * 1024
 STATE = "state database"
 SECONDS = 5.0
+READER = "tokio-rt-worker"  # what Polars' threads call themselves that read files: one for each file that is open
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +29,18 @@ class Reading:
 
 
 def of_process(pid: int) -> dict[str, float]:
-    """Memory in MiB, open files and threads of one process; `ProcessError` if it can't be read."""
+    """Memory in MiB, open files, threads and readers of one process; `ProcessError` if it can't be read."""
     folder = Path("/proc") / str(pid)
     try:
         lines = (folder / "status").read_text().splitlines()
         status = {name: text.split() for name, _, text in (line.partition(":") for line in lines)}
         files = sum(1 for _ in (folder / "fd").iterdir())
+        readers = sum(_name(task) == READER for task in (folder / "task").iterdir())
         return {
             "memory": int(status["VmRSS"][0]) / 1024,
             "files": float(files),
-            "threads": float(status["Threads"][0]),
+            "threads": float(int(status["Threads"][0]) - readers),
+            "readers": float(readers),
         }
     except (OSError, KeyError) as error:
         raise ProcessError(f"process {pid} can't be read: it is gone, or this is not Linux") from error
@@ -64,6 +67,14 @@ def log_ahead_mib(var_dir: Path) -> float:
 def whole_mib(var_dir: Path) -> float:
     """All files, also such as come and go meanwhile."""
     return sum(_mib(path) for path in var_dir.rglob("*"))
+
+
+def _name(thread: Path) -> str:
+    """As Linux knows it; of one that has ended meanwhile none."""
+    try:
+        return (thread / "comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _mib(path: Path) -> float:

@@ -34,7 +34,8 @@ class Limit:
 LIMITS: Mapping[str, Limit] = {
     "memory": Limit("MiB", 0.05, 8.0, "resident; a leak of 1 KiB a request is 35 MiB in 36,000"),
     "files": Limit("open", 0.10, 4.0, "descriptors; a leak of one in a thousand requests is 36"),
-    "threads": Limit("", 0.10, 2.0, "every pool is bounded"),
+    "threads": Limit("", 0.10, 2.0, "without the readers; every pool is bounded"),
+    "readers": Limit("", 0.10, 64.0, "Polars' threads, one for each small file of a log until they are joined"),
     "tasks": Limit("", 0.10, 3.0, "of the event loop, between requests"),
     "log ahead": Limit("MiB", 0.10, 4.0, "the database's write-ahead log, which checkpoints empty"),
 }

@@ -12,7 +12,7 @@ from loadtests.soak.judge import Trend, trend
 
 REFUSED_SHARE = 0.01  # eight callers who wait are no overload
 MOST_PROBLEMS = 8
-OF_EACH_PROCESS = ("memory", "files", "threads", "tasks")
+OF_EACH_PROCESS = ("memory", "files", "threads", "readers", "tasks")
 
 
 @dataclass(frozen=True, slots=True)

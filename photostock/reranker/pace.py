@@ -5,6 +5,7 @@ from __future__ import annotations
 from common.deadline import Deadline
 
 WEIGHT = 0.2  # of the newest measurement
+MOST = 4  # times the estimate is what a measurement counts for: a process that stood still was not slow
 FORGIVENESS = 0.9  # with each refusal the estimate falls, so that one slow moment does not silence it for good
 
 
@@ -19,7 +20,7 @@ class Pace:
         if pairs:
             measured = ms / pairs
             before = self.ms_per_pair if self.ms_per_pair is not None else measured
-            self.ms_per_pair = (1 - WEIGHT) * before + WEIGHT * measured
+            self.ms_per_pair = (1 - WEIGHT) * before + WEIGHT * min(measured, MOST * before)
 
     def suffices(self, pairs: int, deadline: Deadline) -> bool:
         """Whether so many pairs can be expected to be done in time."""

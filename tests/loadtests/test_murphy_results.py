@@ -194,6 +194,12 @@ def test_what_ran_out_of_time_while_the_machine_stood_still_is_in_no_count() -> 
     assert back(answers("Fooo")) is None
 
 
+def test_while_the_machine_stood_still_nobody_could_come_back() -> None:
+    late = [replace(one, sent_at=one.sent_at + 6.0) for one in answers("F")]
+    assert back_after(late, since=0.0, until=20.0) == 6.0
+    assert back_after(late, since=0.0, until=20.0, stalled=lambda start, end: (end - start) / 2) == 3.0
+
+
 def test_a_machine_that_needs_its_fallbacks_without_any_fault_is_judged_next_to_that() -> None:
     assert back(answers("FFFt")) is None
     assert back(answers("FFFt"), usual=0.2) == 0.0

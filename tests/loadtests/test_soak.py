@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from loadtests.murphy.house import House
@@ -86,7 +87,15 @@ def test_a_gauge_that_was_never_read_does_not_pass() -> None:
 
 
 def test_this_process_can_be_read() -> None:
-    assert set(of_process(os.getpid())) == {"memory", "files", "threads"}
+    assert set(of_process(os.getpid())) == {"memory", "files", "threads", "readers"}
+
+
+def test_the_threads_with_which_polars_reads_files_are_counted_by_themselves(tmp_path: Path) -> None:
+    pl.DataFrame({"sales": [1]}).write_parquet(tmp_path / "sales.parquet")
+    pl.scan_parquet(tmp_path / "sales.parquet").collect()
+    found = of_process(os.getpid())
+    assert found["readers"] > 0
+    assert found["threads"] > 0
 
 
 def fake(name: str) -> Service:

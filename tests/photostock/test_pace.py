@@ -25,3 +25,13 @@ def test_after_a_slow_moment_it_tries_again() -> None:
         pace.forgive()
         refusals += 1
     assert 0 < refusals < 60
+
+
+def test_a_process_that_stood_still_was_not_slow_and_one_that_stays_slow_is_believed() -> None:
+    pace = Pace()
+    pace.learn(5, 30)
+    pace.learn(5, 3_000)  # frozen in the midst of it
+    assert pace.suffices(20, Deadline(at_s=0.2, clock=lambda: 0.0))
+    for _ in range(10):
+        pace.learn(5, 3_000)
+    assert not pace.suffices(5, Deadline(at_s=0.2, clock=lambda: 0.0))
