@@ -26,9 +26,11 @@ import loadtests.murphy.command as murphy
 import loadtests.murphy.open_house as open_house
 import loadtests.overload.command as overload
 import loadtests.soak.command as soak
+from common.command_line import seed
 from loadtests import hostile, request_ids
 from loadtests.demo import run_demo
 from loadtests.faults import MENU
+from loadtests.numbers import per_second, port, seconds
 from loadtests.processes import ProcessError
 from loadtests.proxy import ChaosProxy
 from loadtests.screen import Screen
@@ -44,17 +46,17 @@ def parser() -> argparse.ArgumentParser:
 
     tour = _command(commands, "tour", _tour, "both services under load, while their models die, freeze and lie")
     tour.add_argument("--once", action="store_true", help="end after the tour, as with DEMO_ONCE=1")
-    for option, default, what in (
-        ("--phase-seconds", plan.phase_seconds, "length of a phase"),
-        ("--forecasts-per-second", plan.forecasts_per_second, "forecast requests"),
-        ("--searches-per-second", plan.searches_per_second, "search requests"),
+    for option, kind, default, what in (
+        ("--phase-seconds", seconds, plan.phase_seconds, "length of a phase"),
+        ("--forecasts-per-second", per_second, plan.forecasts_per_second, "forecast requests"),
+        ("--searches-per-second", per_second, plan.searches_per_second, "search requests"),
     ):
-        tour.add_argument(option, type=float, default=default, metavar="N", help=f"{what} (default: {default:g})")
-    tour.add_argument("--seed", type=int, default=plan.seed, metavar="N", help="of the traffic (default: %(default)s)")
+        tour.add_argument(option, type=kind, default=default, metavar="N", help=f"{what} (default: {default:g})")
+    tour.add_argument("--seed", type=seed, default=plan.seed, metavar="N", help="of the traffic (default: %(default)s)")
     tour.add_argument("--subjects", type=Path, metavar="FILE", help="what to ask about (default: VAR_DIR/demo.json)")
 
     proxy = _command(commands, "proxy", _proxy, "stand between a client and a server, and misbehave")
-    proxy.add_argument("--port", type=int, required=True, help="where to listen")
+    proxy.add_argument("--port", type=port, required=True, help="where to listen")
     proxy.add_argument("--host", default="127.0.0.1", help="where to listen (default: %(default)s)")
     proxy.add_argument("--upstream", metavar="URL", help="the healthy server; without one a canned answer is spoiled")
     names = [fault.name for fault in MENU if fault.kind != "process"]

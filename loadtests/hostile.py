@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from common.command_line import positive_int
 from loadtests.hostile_bytes import HANGS_UP, Attack, attacks, get, post
 from loadtests.processes import Fleet, Program, free_port
 from loadtests.wire import Message, WireError, read_answer
@@ -57,8 +58,12 @@ class Target:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `run` needs."""
     parser.add_argument("--url", action="append", metavar="URL", help="a running process (default: starts all four)")
-    parser.add_argument("--slow", type=int, default=200, metavar="N", help="callers who drip (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="of the whole list (default: %(default)s)")
+    parser.add_argument(
+        "--slow", type=positive_int, default=200, metavar="N", help="callers who drip (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rounds", type=positive_int, default=1, metavar="N", help="of the whole list (default: %(default)s)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -26,6 +26,7 @@ from pydantic import BaseModel
 
 from common.calls.client import SafeClient
 from common.calls.upstream import Upstream
+from common.command_line import positive_int
 from common.context import request_context
 from common.deadline import Deadline
 from common.logs.configure import configure_logs
@@ -94,7 +95,9 @@ def command(arguments: argparse.Namespace) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `command` needs."""
-    parser.add_argument("--calls", type=int, default=100_000, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--calls", type=positive_int, default=100_000, metavar="N", help="how many (default: %(default)s)"
+    )
     parser.add_argument("--logs", type=Path, metavar="DIR", help="where to keep the lines (default: nowhere)")
 
 

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     )
     train.add_argument(
         "--layers",
-        type=positive_int,
+        type=between(int, 1, 24),
         help="of the reranker: more are better and slower (default: 4, or 6 if it has the time)",
     )
     label = command(commands, "label", _label, "what `train` would learn of decisions about searches, and what may go")

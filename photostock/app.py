@@ -12,7 +12,6 @@ from fastapi import FastAPI
 
 from common.erasing.service import erasures_of
 from common.lifecycle.pages import add_callers_page
-from common.overrides.live import LOOK_EVERY_MS
 from common.releases.pages import add_release_pages
 from common.service.admin_pages import AdminPages
 from common.service.app import Lifespan, Part, Service
@@ -139,8 +138,7 @@ def _lifespan(operations: Operations, engine: Engine, picture_store: PictureStor
     kept = [
         (models.encode, REFRESH_EVERY_MS),
         (follow_catalogue, REFRESH_EVERY_MS),  # what another process imported takes long, too
-        *operations.kept(serves=serves),
-        (engine.active_hints.refresh, LOOK_EVERY_MS),
+        *operations.kept(serves=serves, after_operators=engine.active_hints.refresh),
         (follow_files, REFRESH_EVERY_MS),
     ]
 
@@ -163,12 +161,12 @@ def _lifespan(operations: Operations, engine: Engine, picture_store: PictureStor
                 yield
         finally:
             await operations.stop_asking()
+            await operations.store_the_rest()
             engine.searcher.pool.close()
             engine.searcher.fallback_pool.close()
             operations.base.close_writers()
             engine.reports.close()
             engine.pictures.close()
-            await operations.store_the_rest()
             operations.base.state.dispose()
 
     return lifespan

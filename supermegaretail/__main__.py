@@ -41,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
     labels.add_argument("--version", default="champion", help="of the core that is asked (default: champion)")
     evaluate = command(commands, "evaluate", _evaluate, "compare the tiers on held-out weeks")
     evaluate.add_argument("--horizon-days", type=int, default=28, choices=range(1, 29), metavar="1..28")
-    evaluate.add_argument("--origins", type=positive_int, default=3, help="how many rolling origins (default: 3)")
+    evaluate.add_argument(
+        "--origins", type=between(int, 1, 100), default=3, help="how many rolling origins (default: 3)"
+    )
     evaluate.add_argument("--seed", type=seed, default=1)
     evaluate.add_argument(
         "--peers", action="store_true", help="ask statsforecast and mlforecast, too (`forecast-peers`)"
@@ -72,7 +74,12 @@ def parser() -> argparse.ArgumentParser:
     forecast.add_argument("--threads", type=int, default=1, choices=range(1, 65), metavar="N", help="default: 1")
     timed = command(commands, "benchmark", _benchmark, "what a batch costs beside LightGBM's own predictions")
     timed.add_argument(
-        "--series", type=positive_int, nargs="+", default=[1_000, 10_000, 50_000], metavar="N", help="how many"
+        "--series",
+        type=between(int, 1, 1_000_000),
+        nargs="+",
+        default=[1_000, 10_000, 50_000],
+        metavar="N",
+        help="how many",
     )
     timed.add_argument("--horizon-days", type=int, default=7, choices=range(1, 29), metavar="1..28")
     timed.add_argument("--quantiles", type=_level, nargs="+", default=[], metavar="LEVEL", help="such as 0.5 0.95")

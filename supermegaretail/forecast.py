@@ -45,6 +45,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Key: TypeAlias = tuple[str, str]  # store and sku
 
 NOT_NEEDED = NotNeeded()
+UNKNOWN = RetailReason.UNKNOWN_ITEM
 TO_COME = Refused(Reason.BUG)  # in place of an answer that never comes
 ANNOUNCING_SHARE = 0.3  # of the time that items which no row tells of may take before the chain begins
 SPREAD_SHARE = 0.5  # of the moving average's time that its quantiles may take: without them it still answers
@@ -81,7 +82,7 @@ class Forecaster:
     overrides: Callable[[], Overrides]
     events: Callable[[], PlannedEvents] = PlannedEvents
     pool: WorkerPool  # features: the dear part
-    fallback_pool: WorkerPool  # the moving average's own, so that it never waits behind features
+    fallback_pool: WorkerPool  # the moving average's and of who is unannounced: they never wait behind features
     standing: Standing | None = None
     drift: DriftWatch | None = None  # without it nothing is taken for drifted
     metrics: ChainMetrics | None = None
@@ -125,38 +126,45 @@ class Forecaster:
         self, items: Sequence[Item], question: Question, *, history: SalesHistory, deadline: Deadline
     ) -> Forecasts:
         """One answer per item, in order, whatever happens to the model."""
-        history = await self._announcing(items, history, deadline)
-        run = Run(self, question, history)
+        history, unheard = await self._announcing(items, history, deadline)
+        run = Run(self, question, history, unheard)
         served = await self.chain(run).answer(items, deadline)
         run.shape(served)
         version = run.events.version
         versions = {**run.versions, "events": version} if version else run.versions
         return Forecasts(served, versions, history, run.asked, run.events, run.overrides)
 
-    async def _announcing(self, items: Sequence[Item], history: SalesHistory, deadline: Deadline) -> SalesHistory:
-        """The history in which known products are new where nobody told of them; in need of time they stay unknown."""
-        keys = [key for item in items if history.panel.lacks(key := _key(item))]
-        if not keys:
-            return history
+    async def _announcing(
+        self, items: Sequence[Item], history: SalesHistory, deadline: Deadline
+    ) -> tuple[SalesHistory, Reason | None]:
+        """The history in which known products are new where nobody told of them; or why it could not be made."""
+        keys = [_key(item) for item in items]
+        if not any(history.panel.lacks(key) for key in keys):
+            return history, None
         in_time = deadline.at_most_ms(deadline.remaining_ms * ANNOUNCING_SHARE)
         try:
-            return await self.pool.run(history.announcing, keys, deadline=in_time)
-        except (PoolFull, TimeoutError):
-            return history
+            return await self.fallback_pool.run(history.announcing, keys, deadline=in_time), None
+        except PoolFull:
+            return history, Reason.OVERLOADED
+        except TimeoutError:
+            return history, Reason.TIMEOUT
         except Exception:
             if self.raise_bugs:
                 raise
             log.exception("fallback.bug", tier="announcing")
-            return history
+            return history, Reason.BUG
 
 
 class Run:
     """The state of one request: each tier as a method."""
 
-    def __init__(self, forecaster: Forecaster, question: Question, history: SalesHistory) -> None:
+    def __init__(
+        self, forecaster: Forecaster, question: Question, history: SalesHistory, unheard: Reason | None = None
+    ) -> None:
         self._forecaster = forecaster
         self._question = question
         self._history = history
+        self._unheard = unheard  # why known products that no row tells of in a store are unknown there, if so
         self.events, self.overrides = forecaster.events(), forecaster.overrides()
         self._corrections: dict[Key, Demand | Refused] = {}
         self._prepared: Prepared | None = None
@@ -203,7 +211,8 @@ class Run:
             self._prepared = await self._forecaster.pool.run(self._prepare, keys, deadline=deadline)
         self._rows = {key: row for row, key in enumerate(keys)}
         prepared = self._prepared
-        answers: Answers = [_not_asked(reason) for reason in prepared.not_to_ask]
+        reasons = zip(keys, prepared.not_to_ask, strict=True)
+        answers: Answers = [_not_asked(self._why_unknown(key) if it == UNKNOWN else it) for key, it in reasons]
         known = [row for row, reason in enumerate(prepared.not_to_ask) if reason is None]
         why = partial(faults, prepared, self._question)
         asked = Asked(self._question.version, keys, prepared.inputs, known, deadline.remaining_ms, why)
@@ -251,7 +260,7 @@ class Run:
         return [
             Demand(per_day, quantiles=spread, planned=None if fed is None else fed.planning(row, without[row]))
             if np.isfinite(per_day).all()
-            else Refused(RetailReason.UNKNOWN_ITEM)
+            else Refused(self._why_unknown(keys[row]))
             for row, (per_day, spread) in enumerate(zip(demand, quantiles, strict=True))
         ]
 
@@ -272,6 +281,9 @@ class Run:
             return list(await self._forecaster.fallback_pool.run(work, self._history, keys, demand, deadline=in_time))
         except (PoolFull, TimeoutError):
             return [None] * len(keys)
+
+    def _why_unknown(self, key: Key) -> str:
+        return self._unheard if self._unheard is not None and self._history.panel.lacks(key) else UNKNOWN
 
     def _is_looked_up(self, keys: Sequence[Key]) -> bool:
         """Whether it is quicker than the hop to a thread: nothing is to be worked out, and no events are looked at."""

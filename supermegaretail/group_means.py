@@ -9,7 +9,7 @@ import numpy as np
 from supermegaretail.formulas import Floats
 from supermegaretail.series import AVERAGED, SALES, Floats32, Ints, Series, lent_demand, windows
 
-MEMBERS = 256  # series averaged at once
+MEMBERS = 256  # series or groups averaged at once
 
 
 def means_of(
@@ -44,11 +44,16 @@ def means_of(
 
 def together(groups: Sequence[Series], start_day: int, end_day: int) -> Floats32:
     """The means over all series of these groups, which share none: [GROUP_CHANNELS, days]."""
-    starts = np.full(len(groups), start_day)
-    means = windows(groups, starts, days=end_day - start_day)
-    known = np.nan_to_num(means, copy=False).astype(np.float64)
-    counts = known[:, AVERAGED:]
-    return _mean((known[:, :AVERAGED] * counts).sum(0), counts.sum(0))
+    days = end_day - start_day
+    total, count = np.zeros((AVERAGED, days)), np.zeros((AVERAGED, days))
+    for start in range(0, len(groups), MEMBERS):
+        part = groups[start : start + MEMBERS]
+        means = windows(part, np.full(len(part), start_day), days=days)
+        known = np.nan_to_num(means, copy=False).astype(np.float64)
+        counts = known[:, AVERAGED:]
+        total += (known[:, :AVERAGED] * counts).sum(0)
+        count += counts.sum(0)
+    return _mean(total, count)
 
 
 def overwritten(old: Series, start_day: int, values: Floats32) -> Series:

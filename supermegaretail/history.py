@@ -7,7 +7,7 @@ state is computed for the asked items alone, by the same formulas.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -77,14 +77,16 @@ class SalesHistory:
         latest = self._latest.without(concerned, len(panel.series))
         return SalesHistory(panel, last_reports, latest, self._special.updated(panel))
 
-    def announcing(self, items: Iterable[Key]) -> SalesHistory:
+    def announcing(self, items: Sequence[Key]) -> SalesHistory:
         """This history, in which such of these items as no row tells of are new in a known store: of known products.
 
-        It is this one where there are none; else it takes milliseconds.
+        It is this one where there are none; else it takes milliseconds, and what is prepared of the others is kept
+        here, where the next question finds it.
         """
         panel = self.panel.announcing(items)
         if panel is self.panel:
             return self
+        self._latest.prepare(self.panel, self._places(items), self._last_day)
         n = len(panel.series)
         last_reports = np.append(self._last_reports, np.zeros(n - len(self._last_reports), np.int64))
         return SalesHistory(panel, last_reports, self._latest.beside(n), self._special.beside(panel))

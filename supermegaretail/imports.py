@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +11,7 @@ import polars as pl
 from supermegaretail.columns import ImportProblem
 from supermegaretail.freshretailnet import files_of, read_freshretailnet
 from supermegaretail.m5 import SALES_FILES, read_m5
-from supermegaretail.quality.facts import by_day, main_part
+from supermegaretail.quality.facts import main_part
 from supermegaretail.quality.limits import LIMITS
 from supermegaretail.table import Import, read_table
 
@@ -20,13 +21,13 @@ EXAMPLES = 5
 LATER = "weeks after all other sales: a wrong date?"
 
 
-def read_any(path: Path, *, stores: Sequence[str] = ()) -> Import:
+def read_any(path: Path, *, stores: Sequence[str] = (), today: date | None = None) -> Import:
     """Reads M5's or FreshRetailNet's own files, or a parquet or CSV file in the table's own columns.
 
     With `stores` only those: the whole of M5 takes 7 GB of memory. What cannot be taken in at all is an ImportProblem.
-    The few sales that lie weeks after all others are rejects, whatever the clock says.
+    The few sales that lie weeks after all others are rejects; those of a store that opens again are not, up to `today`.
     """
-    return _without_later(_read(path, stores))
+    return _without_later(_read(path, stores), today or datetime.now(UTC).date())
 
 
 def _read(path: Path, stores: Sequence[str]) -> Import:
@@ -43,10 +44,10 @@ def _read(path: Path, stores: Sequence[str]) -> Import:
     return read_table(path)
 
 
-def _without_later(imported: Import) -> Import:
+def _without_later(imported: Import, today: date) -> Import:
     """The last day of sales is what everything is forecast from: one wrong date would move the whole chain."""
     sold = imported.rows.lazy().filter(pl.col("sales").is_not_null())
-    main, astray = main_part(by_day(sold, LIMITS), LIMITS)
+    main, astray = main_part(sold, LIMITS, today=today)
     if not astray or astray[-1] < main["date"][-1]:
         return imported
     later = pl.col("sales").is_not_null() & (pl.col("date") > main["date"][-1])

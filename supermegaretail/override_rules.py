@@ -79,10 +79,12 @@ class RetailRules:
         for override in overrides:
             if (decision := Decision.of(override)) is not None:
                 by_scope.setdefault(Scope.of(override.target), []).append(decision)
-        sold_in = self._sold_in(by_scope)
+        pairs = [(scope.store, scope.sku) for scope in by_scope if scope.store and scope.sku]
+        panel = self._panel().announcing(pairs)  # as they are served
+        sold_in = _sold_in(panel, by_scope)
         winners: dict[Scope, Winners] = {}  # by the scope that they win over
         for scope, decisions in by_scope.items():
-            for wider in self._wider(scope, sold_in.get(scope.sku, ())):
+            for wider in _wider(scope, panel, sold_in.get(scope.sku, ())):
                 if wider in by_scope or wider == EACH_STORE:
                     of_days = winners.setdefault(wider, {})
                     for one in decisions:
@@ -95,26 +97,27 @@ class RetailRules:
                     found[hidden.id] = some
         return found
 
-    def _wider(self, scope: Scope, sold_in: Iterable[Key]) -> list[Scope]:
-        """The scopes that this one wins over; `sold_in`: of a product, the stores and categories in which it is."""
-        if scope.store and scope.sku:
-            return scope.wider(category=category_of(self._panel(), (scope.store, scope.sku)))[1:]
-        if scope.sku:
-            pairs = {Scope(store, "", category) for store, category in sold_in}
-            return [EACH_STORE, *pairs, *{Scope("", "", pair.category) for pair in pairs}]
-        if not scope.category:
-            return []
-        return [Scope("", "", scope.category), Scope(scope.store)] if scope.store else [EACH_STORE]
 
-    def _sold_in(self, scopes: Iterable[Scope]) -> Mapping[str, set[Key]]:
-        """By product: its stores and its category there; of those that are overridden without a store."""
-        found: dict[str, set[Key]] = {scope.sku: set() for scope in scopes if scope.sku and not scope.store}
-        if found:
-            panel = self._panel()
-            for store, sku in panel.places:
-                if sku in found and (category := category_of(panel, (store, sku))):
-                    found[sku].add((store, category))
-        return found
+def _wider(scope: Scope, panel: Panel, sold_in: Iterable[Key]) -> list[Scope]:
+    """The scopes that this one wins over; `sold_in`: of a product, the stores and categories in which it is."""
+    if scope.store and scope.sku:
+        return scope.wider(category=category_of(panel, (scope.store, scope.sku)))[1:]
+    if scope.sku:
+        pairs = {Scope(store, "", category) for store, category in sold_in}
+        return [EACH_STORE, *pairs, *{Scope("", "", pair.category) for pair in pairs}]
+    if not scope.category:
+        return []
+    return [Scope("", "", scope.category), Scope(scope.store)] if scope.store else [EACH_STORE]
+
+
+def _sold_in(panel: Panel, scopes: Iterable[Scope]) -> Mapping[str, set[Key]]:
+    """By product: its stores and its category there; of those that are overridden without a store."""
+    found: dict[str, set[Key]] = {scope.sku: set() for scope in scopes if scope.sku and not scope.store}
+    if found:
+        for store, sku in panel.places:
+            if sku in found and (category := category_of(panel, (store, sku))):
+                found[sku].add((store, category))
+    return found
 
 
 def _is_store(scope: Scope) -> bool:

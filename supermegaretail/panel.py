@@ -11,7 +11,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -74,10 +73,12 @@ class Panel:
         news = [item for item in dict.fromkeys(items) if self.lacks(item)]
         if not news:
             return self
-        begins, told = len(self.series), list(self.told)
-        for _, sku in news:
-            alike = np.flatnonzero(self.product_of == self.group_numbers["product", sku]).tolist()
-            told.append(reduce(latest, (self.told[place] for place in alike)))
+        begins, products = len(self.series), [self.group_numbers["product", sku] for _, sku in news]
+        told_of: dict[int, Told] = {product: {} for product in products}
+        alike = np.flatnonzero(np.isin(self.product_of, products))
+        for place, product in zip(alike.tolist(), self.product_of[alike].tolist(), strict=True):
+            told_of[product] = latest(told_of[product], self.told[place])
+        told = [*self.told, *(told_of[product] for product in products)]
         places = dict(zip(news, range(begins, begins + len(news)), strict=True))
         beside = replace(
             self,
@@ -108,7 +109,7 @@ class Panel:
         places, series = dict(self.places), list(self.series)
         categories, told = list(self.categories), list(self.told)
         touched: dict[int, Key] = {}
-        judged_anew = list[Ints]()  # days that were taken for mistakes, or are now
+        judged_anew: dict[int, list[int]] = {}  # by day, whose sales are taken for a mistake now, or no longer
         for key, newly_told, days, values in _runs(rows, x_names):
             place = places.setdefault(key, len(series))
             if place == len(series):
@@ -117,28 +118,33 @@ class Panel:
                 told.append({})
             before = series[place]
             series[place] = _merged(before, days, values)
-            judged_anew += before.mistaken_days, series[place].mistaken_days
+            for day in _judged_anew(before, series[place]):
+                judged_anew.setdefault(day, []).append(place)
             if newly_told:
                 told[place] = latest(told[place], newly_told)
                 categories[place] = finest(told[place])
             touched[place] = key
         merged = replace(self, places=places, series=series, categories=categories, told=told)
         merged = replace(merged, x_names=x_names, middle=middle)
-        days = np.concatenate([ordinals(rows), *judged_anew])
-        return merged._regrouped(touched, days), np.array([*touched], np.int64)
+        days = ordinals(rows)
+        first, last = int(days.min()), int(days.max())
+        panel = merged._regrouped(touched, first, last)
+        for day, judged in judged_anew.items():
+            if not first <= day <= last:
+                panel = panel._averaged(_numbers(panel.group_of[:, judged]), day, day + 1)
+        return panel, np.array([*touched], np.int64)
 
-    def _regrouped(self, touched: Mapping[int, Key], days: Ints) -> Panel:
-        """The touched series sorted into groups, and those averaged anew: on the `days` that changed.
+    def _regrouped(self, touched: Mapping[int, Key], first: int, last: int) -> Panel:
+        """The touched series sorted into groups, and those averaged anew: from the `first` to the `last` changed day.
 
         Where a series changed its category, the groups that it left and joined are averaged anew on all its days.
         """
-        first, last = int(days.min()), int(days.max())
         grouped, left = self._grouped(touched)
         for place in left:
             first = min(first, self.series[place].first_day)
             last = max(last, self.series[place].end_day - 1)
-        concerned = np.union1d(grouped.group_of[:, [*touched]], self.group_of[:, left])
-        return grouped._averaged(concerned[concerned >= 0], first, last + 1)
+        concerned = np.append(grouped.group_of[:, [*touched]], self.group_of[:, left])
+        return grouped._averaged(_numbers(concerned), first, last + 1)
 
     def _grouped(self, touched: Mapping[int, Key]) -> tuple[Panel, list[int]]:
         """The touched series sorted into groups, and the places of those that were in other ones before."""
@@ -189,6 +195,17 @@ class Panel:
         """
         parts = ([self.groups[number] for number in self.in_category[category]] for category in categories)
         return [Series(start_day, together(groups, start_day, end_day)) for groups in parts]
+
+
+def _numbers(groups: Ints) -> Ints:
+    """Each of these groups once, without those that are none."""
+    return np.unique(groups[groups >= 0])
+
+
+def _judged_anew(before: Series, now: Series) -> set[int]:
+    """The days of mistaken sales, before or now, on which groups are told another demand than before."""
+    days, days_now = {*before.mistaken_days.tolist()}, {*now.mistaken_days.tolist()}
+    return days | days_now if (before.good_day, days) != (now.good_day, days_now) else set()
 
 
 def _runs(rows: pl.DataFrame, x_names: Sequence[str]) -> Iterator[tuple[Key, Told, Ints, Floats32]]:

@@ -70,32 +70,32 @@ def note(
 ) -> None:
     """Keeps an answer for replays; takes microseconds. `version` of the core was to be asked, though it may not be."""
     now = datetime.now(UTC)
+    served, events = forecasts.served, forecasts.events  # and no history: one of its own would wait with each answer
+    keys = dict.fromkeys((item.store, item.sku) for item in request.items)
+    in_force = forecasts.overrides.concerning(keys, forecasts.history.panel, now_s=now.timestamp())
+    table, position = known.table, known.position
 
     def tell(_telling: Telling) -> dict[str, Any]:
         stores = dict.fromkeys(item.store for item in request.items)
-        planned = [one for store in stores for one in forecasts.events.by_store.get(store, ())]
-        decided = {
-            one.id: None for it in forecasts.served if it.value and it.value.shape for one in it.value.shape.decisions
-        }
-        keys = dict.fromkeys((item.store, item.sku) for item in request.items)
-        in_force = forecasts.overrides.concerning(keys, forecasts.history.panel, now_s=now.timestamp())
+        planned = [one for store in stores for one in events.by_store.get(store, ())]
+        decided = {one.id: None for it in served if it.value and it.value.shape for one in it.value.shape.decisions}
         return {
             "request": request.model_dump(mode="json"),
             "as_of": made.as_of.isoformat(),
             "versions": made.versions,
             "core": version,
-            "table": known.table,
-            "position": [known.position.folds, known.position.applied, *known.position.beyond],
+            "table": table,
+            "position": [position.folds, position.applied, *position.beyond],
             "overrides": list(decided),
             "hidden": [one.id for one in in_force if one.id not in decided],
             "events": [one.id for one in planned],
-            "earlier_events": [one.id for event in planned for one in forecasts.events.occasions.get(event.id, ())],
+            "earlier_events": [one.id for event in planned for one in events.occasions.get(event.id, ())],
             "no_quantiles": [place for place, one in enumerate(made.forecasts) if one.quantiles is None],
             "explained": [one.explanation is not None and (one.explanation.reason or "") for one in made.forecasts]
             if request.explain
             else [],
             "unexplained": [one.explanation_reason for one in made.forecasts] if request.explain else [],
-            **told_of(forecasts.served),
+            **told_of(served),
         }
 
     log.put(Noted(call.request_id, now, call.caller, endpoint, bytes(response.body), tell))

@@ -159,8 +159,11 @@ def windows(series: Sequence[Series], starts: Ints, *, days: int, channels: int 
 
 
 def _good_day(sales: Floats32) -> float:
-    """What good days sell of the known `sales`, the best one left out; later days are looked at as well as earlier."""
+    """What good days sell of the known `sales`, the best one left out; later days are looked at as well as earlier.
+
+    Days without sales tell nothing of good days: what sells in its season alone has hardly any others.
+    """
     if not len(sales) or sales.max() <= LIMITS.huge_units:  # nearly always
         return math.inf
-    others = np.sort(sales)[:-1]
-    return float(np.quantile(others, LIMITS.good_day, method="nearest")) if len(others) else math.nan
+    others = np.sort(sales[sales > 0])[:-1]
+    return float(np.quantile(others, LIMITS.good_day, method="higher")) if len(others) else math.nan

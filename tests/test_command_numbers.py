@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-PACKAGES = ("common", "photostock", "supermegaretail")
+PACKAGES = ("common", "photostock", "supermegaretail", "loadtests")
 WITHOUT_BOUNDS = (int, float)  # as an argument's type
 
 
@@ -44,12 +44,15 @@ def test_every_number_on_a_command_line_has_its_bounds(package: str) -> None:
         "supermegaretail train --threads 0",
         "supermegaretail data demo --seed nan",
         "supermegaretail benchmark --series 0",
+        "supermegaretail benchmark --series 1000000000",
+        "supermegaretail evaluate --origins 1000000000",
         "supermegaretail forecast --all --as-of 9999-12-31",
         "supermegaretail forecast --all --quantiles nan",
         "supermegaretail release auto --rows 0",
         "supermegaretail release auto --wait-hours nan",
         "photostock train --minutes inf",
         "photostock train --layers 0",
+        "photostock train --layers 50",
         "photostock evaluate --max-queries -5",
         "photostock catalogue demo --count 0",
         "common audit list --before 99999999999999999999999",

@@ -127,7 +127,12 @@ SYMPTOMS = (
         name="AnswersDegraded",
         severity="page",
         summary="{{ $labels.service }}: better tiers refuse {{ $value | humanizePercentage }} of what is asked for",
-        expr=_items_refused(*(reason for reason in Reason if reason not in OPERATORS_WISH)),
+        expr=(
+            _items_refused(*(reason for reason in Reason if reason not in OPERATORS_WISH))
+            + "\nor "
+            + _share("fallback_served_total", 'tier="constant"', _total("fallback_served_total"), above=0.2)
+            + '\nand max by (service) (part_unwell{role="api",part="sales"}) == 1'
+        ),
     ),
     Alert(
         name="StateUnavailable",

@@ -63,7 +63,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {  # by the alert that a fault raises
         "too_many_items",
         "truncated_json",
     ),
-    "AnswersDegraded": ("better_tier_refuses",),
+    "AnswersDegraded": ("better_tier_refuses", "table_damaged_at_start"),
     "AnswersLate": ("answers_after_the_deadline",),
     "RequestsFail": ("writes_fail",),
     "Overloaded": ("caller_that_loops", "rush"),
@@ -77,7 +77,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {  # by the alert that a fault raises
     ),
     "StateUnavailable": ("database_gone", "database_locked", "database_locked_at_start", "database_read_only"),
     "DiskFull": ("disk_full",),
-    "PartUnwell": ("part_unwell", "table_damaged", "table_damaged_at_start"),
+    "PartUnwell": ("part_unwell", "table_damaged"),
     "LoopBlocked": ("loop_blocked",),
     "ClockJumped": ("clock_ahead", "clock_behind"),
     "ProcessRestarts": ("kill_loop",),
@@ -95,6 +95,7 @@ ALERT_OF: Mapping[str, str] = {fault: alert for alert, faults in FAULTS.items() 
 BESIDE: Mapping[str, tuple[str, ...]] = {
     "answers_after_the_deadline": ("AnswersDegraded", "LoopBlocked"),
     "rush": ("AnswersDegraded", "ModelSlow", "ModelUnreachable"),  # it overloads the model, too, and may do so first
+    "table_damaged_at_start": ("InputsDrifted", "PartUnwell"),  # drifted may be what little is known
     "writes_fail": ("StateUnavailable",),
 }
 

@@ -80,7 +80,7 @@ class Operations:
         """The first look at everything, at what is the service's own, too; who was erased comes first.
 
         Args:
-            serves: as for `create_app`; who serves nobody follows rollouts, but does not act on them.
+            serves: as for `create_app`; who serves nobody looks at rollouts once, and does not act on them.
         """
         self.forgetting.begin()
         first = self._follow_erasures, self.base.refresh, self._follow_operators
@@ -89,12 +89,19 @@ class Operations:
         await asyncio.to_thread(self.link.rollouts.refresh, acts=serves)
         await self.link.upstream.warm_up()
 
-    def kept(self, *, serves: bool, before_rollouts: Look = lambda: None) -> list[tuple[Look, float]]:
+    def kept(
+        self, *, serves: bool, after_operators: Look = lambda: None, before_rollouts: Look = lambda: None
+    ) -> list[tuple[Look, float]]:
         """For `all_kept_fresh`.
 
         Args:
+            after_operators: what else people decide at any time, and is as quickly looked at as switches.
             before_rollouts: what may stop a rollout is looked at before it goes on.
         """
+
+        def follow_operators() -> None:
+            self._follow_operators()
+            after_operators()
 
         def follow_releases() -> None:
             before_rollouts()
@@ -103,7 +110,7 @@ class Operations:
         kept: list[tuple[Look, float]] = [
             (self.base.refresh, REFRESH_EVERY_MS),
             (self._follow_erasures, REFRESH_EVERY_MS),
-            (self._follow_operators, LOOK_EVERY_MS),
+            (follow_operators, LOOK_EVERY_MS),
             (self._overrides.live.refresh, LOOK_EVERY_MS),
         ]
         if serves:
@@ -120,14 +127,14 @@ class Operations:
             yield
 
     async def stop_asking(self) -> None:
-        """The end begins: nothing is erased, compared or asked from here on."""
+        """The end begins: nothing new is erased, compared, asked; a long erasure goes on until the process is gone."""
         await self._erasures.aclose()
         if self._shadow is not None:
             await self._shadow.drain()
         await self.link.aclose()
 
     async def store_the_rest(self) -> None:
-        """What was noted and counted is written down, in threads: it takes up to two seconds each."""
+        """What was noted and counted is written down, in threads: it takes up to five seconds each."""
         await asyncio.to_thread(self._replays.close)
         await asyncio.to_thread(self.base.lifecycle.usage.close)
         self._overrides.close()

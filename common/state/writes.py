@@ -80,6 +80,9 @@ class Writes:
             except SQLAlchemyError as error:
                 self._refused = not isinstance(error, DataError)
                 raise
+            except Exception:  # the database answered, and the store said no
+                self._refused = False
+                raise
             self._refused = False
             self._written += 1
             self._learn((time.monotonic() - begun_s) * 1000)

@@ -22,6 +22,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from common.command_line import seed
 from loadtests.alerts.house import WatchedHouse, targets_of
 from loadtests.alerts.menu import chosen, shared_out
 from loadtests.alerts.playing import LASTING, LONG_S, STALLED_S, WINDOW_S, Lane, Raised
@@ -30,6 +31,7 @@ from loadtests.load import Lane as Traffic
 from loadtests.load import Load
 from loadtests.murphy.house import copy_of, own_services
 from loadtests.murphy.trial import PHOTOS, RETAIL, Trial
+from loadtests.numbers import minutes
 from loadtests.processes import Fleet
 from loadtests.services import Service, api_key, var_dir
 from loadtests.stalls import StallWatch
@@ -59,12 +61,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.add_argument("--only", nargs="+", default=[], metavar="FAULT", help="these faults alone")
     command.add_argument("--skip", nargs="+", default=[], metavar="FAULT", help="all but these")
-    command.add_argument("--quiet", type=float, metavar="MINUTES", help="no fault: healthy traffic for so long")
+    command.add_argument("--quiet", type=minutes, metavar="MINUTES", help="no fault: healthy traffic for so long")
     command.add_argument("--service", choices=(RETAIL, PHOTOS), help="this one alone (default: both)")
     command.add_argument(
         "--everywhere", action="store_true", help="each fault at both services (default: at one, drawn by the seed)"
     )
-    command.add_argument("--seed", type=int, default=1, metavar="N", help="of the traffic (default: %(default)s)")
+    command.add_argument("--seed", type=seed, default=1, metavar="N", help="of the traffic (default: %(default)s)")
     command.epilog = "Works on copies of VAR_DIR, on free ports; needs Debian's prometheus and prometheus-alertmanager."
 
 

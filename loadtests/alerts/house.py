@@ -49,11 +49,15 @@ class WatchedHouse(House):
         await super().link(fault, [name for name in services if name in self.services])
 
     async def start(
-        self, *programs: Program, environment: Mapping[str, str] | None = None, wholly: bool = True
+        self,
+        *programs: Program,
+        environment: Mapping[str, str] | None = None,
+        path: str = "/ready",
+        wholly: bool = True,
     ) -> None:
         for target in self._targets(programs):
             self._comings[target].starts.append(time.monotonic())
-        await super().start(*programs, environment=environment, wholly=wholly)
+        await super().start(*programs, environment=environment, path=path, wholly=wholly)
         for target in self._targets(programs):
             self._comings[target].gone_since, self._comings[target].back_at = None, time.monotonic()
 

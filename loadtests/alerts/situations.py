@@ -58,10 +58,7 @@ async def _killed_again_and_again(house: House) -> AsyncIterator[None]:
     async def kill_and_start() -> None:
         while True:
             await house.kill(*house.models)
-            for model in house.models:
-                house.fleet.start(model)
-            for model in house.models:
-                await house.fleet.ready(model, path="/live", wholly=False)
+            await house.start(*house.models, path="/live", wholly=False)
             await asyncio.sleep(SEEN_WITHIN_S)
 
     try:

@@ -56,9 +56,9 @@ class Watching:
     @asynccontextmanager
     async def also(self, target: Target, address: str) -> AsyncIterator[None]:
         """Prometheus asks one more process of this service and role, for the length of a block."""
-        self.more.append((target, address))
-        self._ask()
         try:
+            self.more.append((target, address))
+            self._ask()
             yield
         finally:
             self.more.remove((target, address))

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from common.command_line import positive_int, seed
 from loadtests.bench.cores import staying_on, two_cores
 from loadtests.bench.ratios import FIGURES, TARGETS, compare, misses
 from loadtests.bench.timing import LOADS, Load, Round, WrongAnswerError, play_rounds
@@ -31,8 +32,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     known = {adapter.name: adapter for adapter in ADAPTERS if adapter.name not in LEFT_OUT}
     command.epilog = "Exit code 1 if our client costs more than its targets, or is not among the clients."
-    command.add_argument("--rounds", type=_positive, default=12, metavar="N", help="default: %(default)s")
-    command.add_argument("--seed", type=int, default=7, metavar="N", help="of the order in a round (default: 7)")
+    command.add_argument("--rounds", type=positive_int, default=12, metavar="N", help="default: %(default)s")
+    command.add_argument("--seed", type=seed, default=7, metavar="N", help="of the order in a round (default: 7)")
     command.add_argument(
         "--clients",
         nargs="+",
@@ -45,13 +46,6 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="a tenth of the calls: shows that it works, proves little"
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the timing of every round here")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -21,8 +21,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from common.command_line import positive_int
 from loadtests.bench.bare_predict import BarePredict
 from loadtests.bench.cpu import cpu_s_of
+from loadtests.numbers import share
 from loadtests.processes import Fleet, ProcessError, Program, free_port
 from loadtests.services import api_key, supermegaretail, var_dir
 
@@ -65,9 +67,9 @@ class Costs:
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.epilog = "Needs trained models in VAR_DIR. Exit code 1 if a request costs more than its target."
-    command.add_argument("--rounds", type=int, default=5, metavar="N", help="default: %(default)s")
-    command.add_argument("--callers", type=int, default=4, metavar="N", help="requests at a time (default: 4)")
-    command.add_argument("--share", type=float, default=1.0, metavar="X", help="fewer requests (default: 1)")
+    command.add_argument("--rounds", type=positive_int, default=5, metavar="N", help="default: %(default)s")
+    command.add_argument("--callers", type=positive_int, default=4, metavar="N", help="requests at a time (default: 4)")
+    command.add_argument("--share", type=share, default=1.0, metavar="X", help="fewer requests (default: 1)")
 
 
 def run(arguments: argparse.Namespace) -> int:

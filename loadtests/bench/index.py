@@ -17,6 +17,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from common.command_line import positive_int
 from common.progress import progress
 from loadtests.processes import ProcessError
 
@@ -30,7 +31,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.epilog = "Exit code 1 if a target is missed. A million photos take about 2.5 GB and many minutes."
     command.add_argument(
-        "--photos", type=int, nargs="+", default=[5_000, 100_000], metavar="N", help="sizes (default: 5000 100000)"
+        "--photos",
+        type=positive_int,
+        nargs="+",
+        default=[5_000, 100_000],
+        metavar="N",
+        help="sizes (default: 5000 100000)",
     )
 
 

@@ -26,6 +26,7 @@ from rich.console import Console
 from sqlalchemy import create_engine, insert, make_url
 from sqlalchemy.schema import CreateSchema, DropSchema
 
+from common.command_line import positive_int
 from common.settings import ServiceSettings
 from common.state.database import open_state
 from common.state.overrides import OverrideStore, iso, overrides
@@ -47,10 +48,16 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.epilog = (
         "Needs sales in VAR_DIR. Exit code 1 if a request costs more, or a replica follows later, than it may."
     )
-    command.add_argument("--overrides", type=int, default=10_000, metavar="N", help="in force (default: %(default)s)")
-    command.add_argument("--rounds", type=int, default=21, metavar="N", help="default: %(default)s")
-    command.add_argument("--requests", type=int, default=100, metavar="N", help="of a round (default: %(default)s)")
-    command.add_argument("--changes", type=int, default=10, metavar="N", help="to be followed (default: %(default)s)")
+    command.add_argument(
+        "--overrides", type=positive_int, default=10_000, metavar="N", help="in force (default: %(default)s)"
+    )
+    command.add_argument("--rounds", type=positive_int, default=21, metavar="N", help="default: %(default)s")
+    command.add_argument(
+        "--requests", type=positive_int, default=100, metavar="N", help="of a round (default: %(default)s)"
+    )
+    command.add_argument(
+        "--changes", type=positive_int, default=10, metavar="N", help="to be followed (default: %(default)s)"
+    )
     command.add_argument("--database-url", metavar="URL", help="a PostgreSQL; else SQLite")
     command.add_argument("--shaped", action="store_true", help="a factor on every item asked for, instead of on others")
 

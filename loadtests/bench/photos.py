@@ -23,6 +23,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from common.command_line import positive_int
 from loadtests.bench.bare_search import BareSearch
 from loadtests.bench.cpu import cpu_s_of
 from loadtests.experiments.photo_service import NotAnswered, PhotoApi
@@ -57,9 +58,11 @@ class Costs:
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.epilog = "Needs photos and an encoder in VAR_DIR. Exit code 1 if a search costs more than its target."
-    command.add_argument("--rounds", type=int, default=5, metavar="N", help="default: %(default)s")
-    command.add_argument("--callers", type=int, default=2, metavar="N", help="searches at a time (default: 2)")
-    command.add_argument("--searches", type=int, default=300, metavar="N", help="of a round (default: %(default)s)")
+    command.add_argument("--rounds", type=positive_int, default=5, metavar="N", help="default: %(default)s")
+    command.add_argument("--callers", type=positive_int, default=2, metavar="N", help="searches at a time (default: 2)")
+    command.add_argument(
+        "--searches", type=positive_int, default=300, metavar="N", help="of a round (default: %(default)s)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from common.command_line import positive_int
 from loadtests.processes import ProcessError
 
 AT_MOST = 1.2  # times the base
@@ -26,8 +27,8 @@ LONGEST_S = 1_800.0
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.epilog = "Needs photos and a reranker in VAR_DIR. Exit code 1 if it costs more than its target."
-    command.add_argument("--searches", type=int, default=24, metavar="N", help="default: %(default)s")
-    command.add_argument("--rounds", type=int, default=5, metavar="N", help="default: %(default)s")
+    command.add_argument("--searches", type=positive_int, default=24, metavar="N", help="default: %(default)s")
+    command.add_argument("--rounds", type=positive_int, default=5, metavar="N", help="default: %(default)s")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -23,12 +23,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from common.command_line import positive_int
 from loadtests.bench.cores import staying_on, two_cores
 from loadtests.bench.cpu import cpu_s_of
 from loadtests.bench.forecasts import JSON, PATIENCE, body_about, served_items
 from loadtests.bench.photos import ENVIRONMENT, queries_of, with_encoder
 from loadtests.bench.profile import Profile, profile_of, profile_table, read_ms, watched
 from loadtests.experiments.photo_service import PhotoApi
+from loadtests.numbers import share
 from loadtests.processes import Fleet, ProcessError, Program, free_port
 from loadtests.services import Service, api_key, photostock, supermegaretail, var_dir
 
@@ -90,9 +92,9 @@ class Played:
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.epilog = "Needs trained models and photos in VAR_DIR. Exit code 1 if an API is below its share."
-    command.add_argument("--rounds", type=int, default=5, metavar="N", help="default: %(default)s")
-    command.add_argument("--callers", type=int, default=8, metavar="N", help="requests at a time (default: 8)")
-    command.add_argument("--share", type=float, default=1.0, metavar="X", help="fewer requests (default: 1)")
+    command.add_argument("--rounds", type=positive_int, default=5, metavar="N", help="default: %(default)s")
+    command.add_argument("--callers", type=positive_int, default=8, metavar="N", help="requests at a time (default: 8)")
+    command.add_argument("--share", type=share, default=1.0, metavar="X", help="fewer requests (default: 1)")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the pace of every round here")
     command.add_argument("--profile", action="store_true", help="tell where the processor time goes, and nothing else")
 

@@ -16,6 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from common.command_line import positive_int
 from common.progress import progress
 from loadtests.experiments.bulk_items import (
     FEW_ITEMS,
@@ -38,7 +39,9 @@ FAULTS = tuple(
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("--items", type=int, default=10_000, metavar="N", help="per fault (default: %(default)s)")
+    command.add_argument(
+        "--items", type=positive_int, default=10_000, metavar="N", help="per fault (default: %(default)s)"
+    )
     command.add_argument(
         "--fault", action="append", choices=FAULTS, metavar="NAME", help="may be repeated (default: all that apply)"
     )

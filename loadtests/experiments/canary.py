@@ -19,6 +19,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from common.command_line import seed
 from common.progress import progress
 from common.releases.canary import CanaryPolicy
 from loadtests.experiments.canary_traffic import (
@@ -63,9 +64,14 @@ KINDS: Mapping[str, Kind] = {
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.add_argument(
-        "--runs", type=int, default=100, choices=range(1, 10_001), metavar="N", help="of each kind (default: 100)"
+        "--runs",
+        type=int,
+        default=100,
+        choices=range(1, 10_001),
+        metavar="N",
+        help="of each kind (default: 100)",
     )
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the first run (default: 0)")
+    command.add_argument("--seed", type=seed, default=0, metavar="N", help="of the first run (default: 0)")
 
 
 def run(arguments: argparse.Namespace) -> int:

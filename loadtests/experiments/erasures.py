@@ -26,6 +26,7 @@ import aiohttp
 from PIL import Image
 from rich.console import Console
 
+from common.command_line import positive_int, seed
 from loadtests.experiments.photo_service import photo_service, session, started
 from loadtests.experiments.remains import Everybody, everybody_else, remains
 from loadtests.experiments.verdict import verdict
@@ -49,10 +50,12 @@ SLOWLY = {"X-Timeout-Ms": "30000"}
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("--events", type=int, default=1_000_000, metavar="N", help="default: %(default)s")
-    command.add_argument("--photos", type=int, default=20_000, metavar="N", help="default: %(default)s")
-    command.add_argument("--people", type=int, default=50, metavar="N", help="to be forgotten (default: %(default)s)")
-    command.add_argument("--seed", type=int, default=7, metavar="N", help="of what they do (default: %(default)s)")
+    command.add_argument("--events", type=positive_int, default=1_000_000, metavar="N", help="default: %(default)s")
+    command.add_argument("--photos", type=positive_int, default=20_000, metavar="N", help="default: %(default)s")
+    command.add_argument(
+        "--people", type=positive_int, default=50, metavar="N", help="to be forgotten (default: %(default)s)"
+    )
+    command.add_argument("--seed", type=seed, default=7, metavar="N", help="of what they do (default: %(default)s)")
     command.epilog = "The state is new and in a temporary folder. Exit code 1 if the promise broke."
 
 

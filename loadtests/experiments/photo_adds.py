@@ -20,8 +20,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from common.command_line import positive_int, seed
 from loadtests.experiments.photo_service import NotAnswered, PhotoApi, photo_service, session, started
 from loadtests.experiments.verdict import verdict
+from loadtests.numbers import per_second, seconds
 from loadtests.processes import Fleet, ProcessError
 from loadtests.services import var_dir
 
@@ -51,12 +53,20 @@ class Phase:
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("--seconds", type=float, default=60.0, metavar="N", help="of each half (default: %(default)g)")
-    command.add_argument("--adds-per-second", type=float, default=200.0, metavar="N", help="default: %(default)g")
-    command.add_argument("--searches-per-second", type=float, default=50.0, metavar="N", help="default: %(default)g")
-    command.add_argument("--batch", type=int, default=10, metavar="N", help="photos per request (default: %(default)s)")
-    command.add_argument("--photos", type=int, default=5_000, metavar="N", help="there before (default: %(default)s)")
-    command.add_argument("--seed", type=int, default=7, metavar="N", help="of the texts (default: %(default)s)")
+    command.add_argument(
+        "--seconds", type=seconds, default=60.0, metavar="N", help="of each half (default: %(default)g)"
+    )
+    command.add_argument("--adds-per-second", type=per_second, default=200.0, metavar="N", help="default: %(default)g")
+    command.add_argument(
+        "--searches-per-second", type=per_second, default=50.0, metavar="N", help="default: %(default)g"
+    )
+    command.add_argument(
+        "--batch", type=positive_int, default=10, metavar="N", help="photos per request (default: %(default)s)"
+    )
+    command.add_argument(
+        "--photos", type=positive_int, default=5_000, metavar="N", help="there before (default: %(default)s)"
+    )
+    command.add_argument("--seed", type=seed, default=7, metavar="N", help="of the texts (default: %(default)s)")
     command.epilog = "Uses the encoder of VAR_DIR; the state is new. Exit code 1 if the promise broke."
 
 

@@ -16,21 +16,25 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from common.command_line import positive_int, seed
 from common.progress import Reporter, progress
 from loadtests.experiments.footprint import no_logs
 from loadtests.experiments.server import serving
 from loadtests.experiments.torture import HEALTHY_CALLS, Run, torture
 from loadtests.experiments.torture_clients import BareHttpx, Client, Ours
 from loadtests.experiments.verdict import counts, verdict
+from loadtests.numbers import seconds
 
 SERVER_MS = 30
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("--seconds", type=float, default=30.0, metavar="N", help="of torture (default: %(default)g)")
-    command.add_argument("--runs", type=int, default=1, metavar="N", help="with one seed after the other (default: 1)")
-    command.add_argument("--seed", type=int, default=7, metavar="N", help="of the moments (default: %(default)s)")
+    command.add_argument("--seconds", type=seconds, default=30.0, metavar="N", help="of torture (default: %(default)g)")
+    command.add_argument(
+        "--runs", type=positive_int, default=1, metavar="N", help="with one seed after the other (default: 1)"
+    )
+    command.add_argument("--seed", type=seed, default=7, metavar="N", help="of the moments (default: %(default)s)")
     command.add_argument(
         "--cancel", action="store_true", help="callers have a second, and are cancelled instead at random moments"
     )

@@ -23,6 +23,7 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
+from common.command_line import positive_int, seed
 from common.progress import Reporter, progress
 from common.releases.desk import ReleaseDesk
 from common.releases.store import State
@@ -43,8 +44,8 @@ Serves = Callable[[str], Awaitable[bool]]  # whether a version answers as champi
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("--times", type=int, default=100, metavar="N", help="kills (default: %(default)s)")
-    command.add_argument("--seed", type=int, default=7, metavar="N", help="of the moments (default: %(default)s)")
+    command.add_argument("--times", type=positive_int, default=100, metavar="N", help="kills (default: %(default)s)")
+    command.add_argument("--seed", type=seed, default=7, metavar="N", help="of the moments (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:

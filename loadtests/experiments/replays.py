@@ -27,6 +27,7 @@ from urllib.parse import urlencode
 import aiohttp
 from rich.console import Console
 
+from common.command_line import positive_int, seed
 from common.replay.again import differences
 from loadtests.experiments.day_changes import CHALLENGER, KINDS, LASTING, PLACES, DayChanges
 from loadtests.experiments.day_services import APIS, CALLERS, COMMANDS, DayServices, as_document
@@ -46,8 +47,8 @@ SAME, DELETED = "same bytes", "not made again: a photo was deleted"
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
-    command.add_argument("--requests", type=int, default=1_000, metavar="N", help="default: %(default)s")
-    command.add_argument("--seed", type=int, default=7, metavar="N", help="of the day (default: %(default)s)")
+    command.add_argument("--requests", type=positive_int, default=1_000, metavar="N", help="default: %(default)s")
+    command.add_argument("--seed", type=seed, default=7, metavar="N", help="of the day (default: %(default)s)")
     command.epilog = (
         "Uses the models and the sales of VAR_DIR; the state is new. Exit code 1 if one came out otherwise."
     )

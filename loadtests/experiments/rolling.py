@@ -30,11 +30,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from common.command_line import positive_int, seed
 from common.progress import Reporter, progress
 from common.versions.probes import PROBES
 from common.versions.registry import Registry, RegistryError
 from loadtests.experiments.rolling_load import DEGRADED, Asker, Round
 from loadtests.experiments.verdict import counts, verdict
+from loadtests.numbers import per_second, seconds
 from loadtests.processes import Fleet, ProcessError, Program, free_ports
 from loadtests.services import var_dir
 from loadtests.traffic import read_subjects
@@ -59,15 +61,15 @@ class Rolled:
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.add_argument(
-        "--times", type=int, default=100, metavar="N", help="moves of the alias (default: %(default)s)"
+        "--times", type=positive_int, default=100, metavar="N", help="moves of the alias (default: %(default)s)"
     )
     command.add_argument(
-        "--rate", type=float, default=30.0, metavar="N", help="requests a second (default: %(default)g)"
+        "--rate", type=per_second, default=30.0, metavar="N", help="requests a second (default: %(default)g)"
     )
     command.add_argument(
-        "--every-seconds", type=float, default=1.3, metavar="N", help="between two moves (default: %(default)g)"
+        "--every-seconds", type=seconds, default=1.3, metavar="N", help="between two moves (default: %(default)g)"
     )
-    command.add_argument("--seed", type=int, default=7, metavar="N", help="of the questions (default: %(default)s)")
+    command.add_argument("--seed", type=seed, default=7, metavar="N", help="of the questions (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:

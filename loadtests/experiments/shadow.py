@@ -25,6 +25,7 @@ from common.calls.shadow import ShadowPolicy
 from loadtests.experiments.footprint import MIB_BYTES, no_logs
 from loadtests.experiments.shadow_lanes import MAX_IN_FLIGHT, Lane, Seen, measure
 from loadtests.experiments.verdict import counts, verdict
+from loadtests.numbers import per_second, seconds
 
 P50_RATIO, P50_SLACK_MS = 1.5, 1.0
 P99_RATIO, P99_SLACK_MS = 2.0, 25.0
@@ -35,9 +36,11 @@ SPARE = 8  # tasks of the driver and of connections that are being opened
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.add_argument(
-        "--seconds", type=float, default=60.0, metavar="N", help="measured, in all (default: %(default)g)"
+        "--seconds", type=seconds, default=60.0, metavar="N", help="measured, in all (default: %(default)g)"
     )
-    command.add_argument("--rate", type=float, default=150.0, metavar="N", help="calls a second (default: %(default)g)")
+    command.add_argument(
+        "--rate", type=per_second, default=150.0, metavar="N", help="calls a second (default: %(default)g)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 SPOILED: Mapping[str, str] = {RETAIL: "core", PHOTOS: "reranker"}  # by service, what its model process serves
 MANIFEST = "manifest.json"
-LIVES_WITHIN_S = 120.0
 
 Spoil = Callable[[Path], None]  # the folder of one version
 
@@ -35,10 +34,7 @@ async def models_with(house: House, spoil: Spoil, services: Sequence[str]) -> As
             for folder in sorted(path.parent for path in (registry / component).glob(f"*/{MANIFEST}")):
                 spoil(folder)
         await house.kill(*models)
-        for model in models:
-            house.fleet.start(model)
-        for model in models:
-            await house.fleet.ready(model, path="/live", within_seconds=LIVES_WITHIN_S)
+        await house.start(*models, path="/live")
         yield
     finally:
         for component in components:

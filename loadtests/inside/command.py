@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from common.command_line import positive_int
+from common.command_line import positive_int, seed
 from common.progress import Reporter, progress
 from loadtests.experiments.verdict import verdict
 from loadtests.inside.kill_loop import SERVICES, Life, kill_again_and_again
@@ -26,7 +26,7 @@ WRITES = "writes"
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.add_argument("--kills", type=positive_int, default=300, metavar="N", help="in all (default: %(default)s)")
-    command.add_argument("--seed", type=int, default=7, metavar="N", help="of the moments (default: %(default)s)")
+    command.add_argument("--seed", type=seed, default=7, metavar="N", help="of the moments (default: %(default)s)")
     command.add_argument(
         "--parts",
         nargs="+",
@@ -44,8 +44,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="for the writes, an empty PostgreSQL database (default: SQLite, in a new folder)",
     )
     command.epilog = (
-        "The state of the writes is new, all else works on a copy of VAR_DIR. Exit code 1 if anything was lost, came "
-        "back, was there by half, or did not start."
+        "The state of the writes is new, all else works on a copy of VAR_DIR, with what `make data train` makes. Exit "
+        "code 1 if anything was lost, came back, was there by half, or did not start."
     )
 
 

@@ -14,12 +14,12 @@ class ShownVersions:
         self._registry, self._components = registry, components
         self._seen: dict[tuple[str, str], str] = {}  # component and version → what it holds
 
-    def look(self, *, anew: bool = False) -> list[str]:
-        """A sentence for whatever is wrong. Versions that were whole are not read again, unless `anew`."""
+    def look(self, *, anew: Collection[str] = ()) -> list[str]:
+        """A sentence for whatever is wrong. Versions that were whole are read again only of the components `anew`."""
         told = []
         for component in self._components:
             try:
-                told += self._look_at(component, anew=anew)
+                told += self._look_at(component, anew=component in anew)
             except RegistryError as error:
                 told.append(str(error))
         return told

@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 from rich.console import Console
 
+from common.command_line import between, seed
 from loadtests.inside.storage import STATE_FILE
 from loadtests.load import Load
 from loadtests.murphy.asks import Traffic
@@ -28,6 +29,7 @@ from loadtests.murphy.results import Result
 from loadtests.murphy.scoreboard import broken_overall, excuse, save_json, terminal_table, verdict
 from loadtests.murphy.trial import PHOTOS, RETAIL, Trial
 from loadtests.murphy.walk import Walk
+from loadtests.numbers import port
 from loadtests.processes import Fleet, ProcessError
 from loadtests.screen import Screen
 from loadtests.services import MODEL_HOST, Service, api_key, var_dir
@@ -45,8 +47,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these faults or levels alone")
     command.add_argument("--skip", nargs="+", default=[], metavar="NAME", help="all faults or levels but these")
     command.add_argument("--short", action="store_true", help="one fault of each family, a few seconds each")
-    command.add_argument("--seconds", type=_seconds, metavar="N", help=f"of each fault (default: {SECONDS:g})")
-    command.add_argument("--seed", type=int, default=1, metavar="N", help="of the traffic (default: %(default)s)")
+    command.add_argument(
+        "--seconds", type=between(float, 0.5, 3_600.0), metavar="N", help=f"of each fault (default: {SECONDS:g})"
+    )
+    command.add_argument("--seed", type=seed, default=1, metavar="N", help="of the traffic (default: %(default)s)")
     command.add_argument("--report", type=Path, metavar="FOLDER", help="for murphy.html and .json (default: VAR_DIR)")
     add_running(command)
     command.epilog = "Processes of its own work on a copy of VAR_DIR, on free ports; nothing that runs is touched."
@@ -61,7 +65,7 @@ def add_running(command: argparse.ArgumentParser) -> None:
         "PHOTOSTOCK_RERANKER_URL; their APIs must look for their models at the ports of --proxy-ports",
     )
     command.add_argument(
-        "--proxy-ports", type=int, nargs=2, default=PROXY_PORTS, metavar="PORT", help="default: %(default)s"
+        "--proxy-ports", type=port, nargs=2, default=PROXY_PORTS, metavar="PORT", help="default: %(default)s"
     )
     command.add_argument(
         "--proxy-host",
@@ -177,13 +181,6 @@ def _tell(results: Sequence[Result], console: Console, folder: Path, *, seed: in
 def needs_no_process(trial: Trial) -> bool:
     """Can it be played to services that somebody else started?"""
     return trial.level in ("link", "load") and trial.name not in NEEDS_PROCESSES
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.5 <= value <= 3600:
-        raise argparse.ArgumentTypeError("from 0.5 to 3600 seconds")
-    return value
 
 
 def cancel_on(*signals: signal.Signals) -> None:

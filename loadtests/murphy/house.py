@@ -76,15 +76,19 @@ class House:
             await self.proxies[name].set_fault(fault)
 
     async def start(
-        self, *programs: Program, environment: Mapping[str, str] | None = None, wholly: bool = True
+        self,
+        *programs: Program,
+        environment: Mapping[str, str] | None = None,
+        path: str = "/ready",
+        wholly: bool = True,
     ) -> None:
-        """Start, and wait (not for ever) until they are ready, `wholly` with every part; else `ProcessError`."""
+        """Start, and wait (not for ever) until `path` answers, `wholly` with every part well; else `ProcessError`."""
         changed = [replace(one, environment={**one.environment, **(environment or {})}) for one in programs]
         for program in changed:
             self.fleet.start(program)
         with self.away(programs):
             await asyncio.gather(
-                *(self.fleet.ready(one, within_seconds=READY_SECONDS, wholly=wholly) for one in changed)
+                *(self.fleet.ready(one, path=path, within_seconds=READY_SECONDS, wholly=wholly) for one in changed)
             )
 
     async def kill(self, *programs: Program) -> None:

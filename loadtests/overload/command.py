@@ -19,10 +19,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from common.command_line import positive_int
 from common.report.html import figure, legend, save_document, table
 from common.report.svg import Line, line_chart
 from loadtests.bench.cores import staying_on, two_cores
 from loadtests.bench.cpu import cpu_s_of
+from loadtests.numbers import seconds, times
 from loadtests.overload.generator import Shot, Told, Volley, shot_of
 from loadtests.overload.verdict import HEADS, Curve, broken, rows
 from loadtests.processes import Fleet, Program, free_port
@@ -40,9 +42,9 @@ PAUSE_S = 1.0  # between two levels
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.epilog = "Needs trained models in VAR_DIR, and two cores. Exit code 1 if a promise about overload broke."
-    command.add_argument("--seconds", type=float, default=8.0, metavar="S", help="per level (default: %(default)s)")
-    command.add_argument("--times", type=float, nargs="+", default=list(TIMES), metavar="X", help="levels of load")
-    command.add_argument("--items", type=int, default=1, metavar="N", help="items of a request (default: 1)")
+    command.add_argument("--seconds", type=seconds, default=8.0, metavar="S", help="per level (default: %(default)s)")
+    command.add_argument("--times", type=times, nargs="+", default=list(TIMES), metavar="X", help="levels of load")
+    command.add_argument("--items", type=positive_int, default=1, metavar="N", help="items of a request (default: 1)")
     command.add_argument("--without-plain", action="store_true", help="leave the plain FastAPI application out")
     command.add_argument("--report", type=Path, metavar="FILE", help="an HTML page with the curves")
 

@@ -15,6 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from common.command_line import between, seed
 from loadtests.murphy.asks import RATES
 from loadtests.murphy.command import traffic_over
 from loadtests.murphy.house import House, copy_of, own_services
@@ -35,9 +36,13 @@ DELETES_AS_ADDS = {"photos delete": 1.0}  # else the index grows, as it should
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options."""
     command.add_argument(
-        "--requests", type=_count, default=REQUESTS, metavar="N", help="default: %(default)s, an hour's worth at 10/s"
+        "--requests",
+        type=between(int, 200, 10_000_000),
+        default=REQUESTS,
+        metavar="N",
+        help="default: %(default)s, an hour's worth at 10/s",
     )
-    command.add_argument("--seed", type=int, default=1, metavar="N", help="of the traffic (default: %(default)s)")
+    command.add_argument("--seed", type=seed, default=1, metavar="N", help="of the traffic (default: %(default)s)")
     command.add_argument("--report", type=Path, metavar="FILE", help="an HTML page (default: VAR_DIR/soak.html)")
     command.epilog = "Processes of its own work on a copy of VAR_DIR, on free ports. Exit code 1 if anything grew."
 
@@ -101,10 +106,3 @@ def terminal_table(outcome: Outcome) -> Table:
         numbers = (f"{value:.1f} {unit if unit == 'MiB' else ''}" for value in (one.level, one.growth, one.allowed))
         table.add_row(one.process, one.gauge, *numbers, verdict)
     return table
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if not 200 <= value <= 10_000_000:
-        raise argparse.ArgumentTypeError("from 200 to 10,000,000 requests")
-    return value

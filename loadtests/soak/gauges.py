@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ MIB = 1024 * 1024
 STATE = "state database"
 SECONDS = 5.0
 READER = "tokio-rt-worker"  # what Polars' threads call themselves that read files: one for each file that is open
+ENDED = ""  # the name of one that has ended meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,12 @@ def of_process(pid: int) -> dict[str, float]:
         lines = (folder / "status").read_text().splitlines()
         status = {name: text.split() for name, _, text in (line.partition(":") for line in lines)}
         files = sum(1 for _ in (folder / "fd").iterdir())
-        readers = sum(_name(task) == READER for task in (folder / "task").iterdir())
+        threads = Counter(map(_name, (folder / "task").iterdir()))
         return {
             "memory": int(status["VmRSS"][0]) / 1024,
             "files": float(files),
-            "threads": float(int(status["Threads"][0]) - readers),
-            "readers": float(readers),
+            "threads": float(threads.total() - threads[READER] - threads[ENDED]),
+            "readers": float(threads[READER]),
         }
     except (OSError, KeyError) as error:
         raise ProcessError(f"process {pid} can't be read: it is gone, or this is not Linux") from error
@@ -70,11 +72,11 @@ def whole_mib(var_dir: Path) -> float:
 
 
 def _name(thread: Path) -> str:
-    """As Linux knows it; of one that has ended meanwhile none."""
+    """As Linux knows it."""
     try:
         return (thread / "comm").read_text().strip()
     except OSError:
-        return ""
+        return ENDED
 
 
 def _mib(path: Path) -> float:

@@ -55,8 +55,12 @@ class PictureStore:
         if len(left) > MOST_SWEPT:
             log.warning("picture.not_swept", files=len(left))
             return 0
-        for path in left:
-            path.unlink(missing_ok=True)
+        try:
+            for path in left:
+                path.unlink(missing_ok=True)
+        except OSError as error:  # tidying is no reason not to start
+            log.warning("picture.not_swept", files=len(left), error=type(error).__name__)
+            return 0
         return len(left)
 
     def _path(self, digest: str) -> Path:

@@ -74,7 +74,7 @@ class Answered:
 
 def marks(history: SalesHistory, items: Sequence[Key], *, as_of: date, horizon_days: int) -> Marks:
     """Checksums [n, 3] of what forecasts of these items are made from, in `MARKS`: another one means other data."""
-    panel = history.panel
+    panel = history.panel.announcing(items)
     places = np.fromiter((panel.places.get(item, -1) for item in items), np.int64, len(items))
     known = np.flatnonzero(places >= 0)
     start = as_of.toordinal() + 1 - WINDOW_DAYS

@@ -32,11 +32,12 @@ def check(
     if strange := [*impossible.not_numbers(table, limits)]:
         findings += strange
         table = table.with_columns(cs.float().fill_nan(None))
-    facts = facts_of(table, limits)
+    today = today or datetime.now(UTC).date()
+    facts = facts_of(table, limits, today=today)
     if facts is None:
         findings.append(Finding("stop", "missing.all", "there is not one day of sales"))
     else:
-        findings += _findings(facts, today or datetime.now(UTC).date())
+        findings += _findings(facts, today)
     return Report(
         rows=table.height,
         series=table.select("store", "sku").n_unique(),

@@ -10,13 +10,14 @@ import polars as pl
 from supermegaretail.quality.limits import Limits
 
 SERIES = ("store", "sku")
+CLOCKS_APART = timedelta(days=1)  # a store may be a day ahead of us
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Facts:
     """A table with at least one day of sales, and what is known about it.
 
-    `days`: as in `by_day`, without those that are astray.
+    `days`: as in `main_part`.
     `series`: per store and sku the `first` and `last` day reported, `reports` in all; of the last `live_days` before
     `last_day`: `selling` days, `last_sale`, `reports_till_sale`; of all days `whole` (share of reports in whole units)
     and `fractions`.
@@ -49,41 +50,44 @@ class Facts:
         return self.last(self.limits.month_days, before=self.limits.month_days)
 
 
-def facts_of(table: pl.DataFrame, limits: Limits) -> Facts | None:
+def facts_of(table: pl.DataFrame, limits: Limits, *, today: date) -> Facts | None:
     """None where there is not one day of sales."""
     sold = table.lazy().filter(pl.col("sales").is_not_null())
-    days = by_day(sold, limits)
-    if days.is_empty():
+    main, astray = main_part(sold, limits, today=today)
+    if main.is_empty():
         return None
-    main, astray = main_part(days, limits)
     first_day, last_day = main["date"][0], main["date"][-1]
     return Facts(table, limits, first_day, last_day, main, _by_series(sold, last_day, limits), astray)
 
 
-def by_day(sold: pl.LazyFrame, limits: Limits) -> pl.DataFrame:
-    """Per `date` with sales, ascending, `reports`, `mean` units per report, and whether any store is plainly `open`."""
+def main_part(sold: pl.LazyFrame, limits: Limits, *, today: date) -> tuple[pl.DataFrame, tuple[date, ...]]:
+    """Per `date` with sales, ascending, `reports` and `mean` units per report; and the days that are left out of it.
+
+    These are the few rows that lie beyond a gap of weeks. A store that is open again is no few rows, if it was open
+    among the others and no clock is before its day. Where no part has more than a few rows, all are the chain.
+    """
+    reports, day, units = pl.col("reports"), pl.col("date"), pl.col("units")
     of_stores = sold.group_by("store", "date").agg(reports=pl.len(), units=pl.col("sales").cast(pl.Float64).sum())
-    reports = pl.col("reports")
-    is_open = (reports >= limits.open_reports) & (reports >= limits.open_share * reports.median().over("store"))
-    days = of_stores.with_columns(open=is_open).group_by("date")
-    return (
-        days.agg(reports.sum(), mean=pl.col("units").sum() / reports.sum(), open=pl.col("open").any())
+    gap = (day.diff().dt.total_days() > limits.gap_days).fill_null(False)
+    parts = (
+        of_stores.sort("date")
+        .with_columns(part=gap.cum_sum())
+        .with_columns(share=reports.sum().over("part") / reports.sum(), begins=day.min().over("part"))
+    )
+    large = (pl.col("share") >= limits.astray) | (pl.col("share").max() < limits.astray)
+    usual = reports.filter(pl.col("large")).median().over("store")
+    reopened = (reports >= limits.open_reports) & (reports >= limits.open_share * pl.col("usual"))
+    reopened &= pl.col("begins") <= today + CLOCKS_APART
+    days = (
+        parts.with_columns(large=large)
+        .with_columns(usual=usual)
+        .with_columns(main=pl.col("large") | reopened.any().over("part"))
+        .group_by("date")
+        .agg(reports.sum(), mean=units.sum() / reports.sum(), main=pl.col("main").any())
         .sort("date")
         .collect()
     )
-
-
-def main_part(days: pl.DataFrame, limits: Limits) -> tuple[pl.DataFrame, tuple[date, ...]]:
-    """The days (as in `by_day`) without the few rows that lie beyond a gap of weeks, and the days of those.
-
-    A store that is open again is no few rows. Where no part has more than a few rows, all are the chain.
-    """
-    gap = (pl.col("date").diff().dt.total_days() > limits.gap_days).fill_null(False)
-    parts = days.with_columns(part=gap.cum_sum())
-    rows = pl.col("reports").sum().over("part") / pl.col("reports").sum()
-    reopened = pl.col("open").any().over("part")
-    main = parts.filter((rows >= limits.astray) | reopened | (rows.max() < limits.astray)).drop("part")
-    return main, tuple(parts.join(main, on="date", how="anti")["date"].sort())
+    return days.filter("main").drop("main"), tuple(days.filter(~pl.col("main"))["date"])
 
 
 def _by_series(sold: pl.LazyFrame, last_day: date, limits: Limits) -> pl.DataFrame:

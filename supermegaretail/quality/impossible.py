@@ -88,9 +88,9 @@ def huge_sales(facts: Facts) -> Iterator[Finding]:
     high = facts.sold.filter(pl.col("sales") > limits.huge_units).select(*SERIES, "date", "sales").collect()
     if high.is_empty():
         return
-    of_these = facts.sold.join(high.lazy(), on=SERIES, how="semi").group_by(SERIES)
+    of_these = facts.sold.filter(pl.col("sales") > 0).join(high.lazy(), on=SERIES, how="semi").group_by(SERIES)
     others = pl.col("sales").sort().head(pl.len() - 1)
-    usual = of_these.agg(best=others.quantile(limits.good_day)).collect()
+    usual = of_these.agg(best=others.quantile(limits.good_day, interpolation="higher")).collect()
     huge = high.join(usual, on=SERIES).filter(pl.col("sales") > limits.huge_times * pl.col("best"))
     if huge.height:
         units = facts.sold.select(pl.col("sales").cast(pl.Float64).sum()).collect().item()

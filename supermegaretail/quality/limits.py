@@ -48,7 +48,7 @@ class Limits:
     sold_out: Graded = Graded(0.25, 0.50)
     # A value so many times its series' good days, and of more units than that, is a typing error or wholesale …
     huge_times: float = 30.0
-    good_day: float = 0.95  # quantile of the other days: of few enough days to be right itself
+    good_day: float = 0.95  # quantile of the other days with sales: of few enough days to be right itself
     huge_units: float = 100.0
     # … which a model survives unless those few days hold a tenth of all that was ever sold.
     huge: Graded = Graded(0.001, 0.10)

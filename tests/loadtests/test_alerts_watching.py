@@ -16,8 +16,10 @@ from aiohttp import web
 from loadtests.alerts.house import WatchedHouse
 from loadtests.alerts.playing import WITHIN_S, Lane, Raised
 from loadtests.alerts.watching import ASK_TIMES, Shown, Watching
+from loadtests.inside.artifacts import missing, models_with
+from loadtests.murphy.house import own_services
 from loadtests.murphy.trial import PHOTOS, RETAIL, Trial
-from loadtests.processes import Fleet, ProcessError
+from loadtests.processes import Fleet, ProcessError, Program
 from loadtests.stalls import StallWatch
 
 ALERT = {"labels": {"service": RETAIL, "alertname": "ModelDown"}}
@@ -68,6 +70,37 @@ async def test_what_one_lane_has_looked_at_for_a_while_goes_on_when_the_other_co
     seen = [[address in text for address in ("retail-two:2", "photos-two:2")] for text in (both, one, none)]
     assert seen == [[True, True], [True, False], [False, False]]
     assert told == [1] * 4
+
+
+class NoProcesses(Fleet):
+    """Starts and kills nobody."""
+
+    def start(self, program: Program) -> None:
+        pass
+
+    def kill(self, *names: str) -> None:
+        pass
+
+    async def ready(self, *_: object, **__: object) -> None:
+        pass
+
+
+async def test_an_alert_about_a_model_that_started_over_spoiled_files_is_not_excused_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loadtests.alerts.house.AFTERMATH_S", 0.0)
+    (tmp_path / "registry").mkdir()
+    house = WatchedHouse(
+        own_services({}, tmp_path)[:1],
+        var_dir=tmp_path,
+        fleet=NoProcesses(tmp_path),
+        watching=cast(Watching, None),
+        window_s=0,
+    )
+    await house.kill(*house.models)
+    assert house.true_of_us() == {(RETAIL, "ModelDown"), (RETAIL, "ModelUnreachable")}
+    async with models_with(house, missing, [RETAIL]):
+        assert house.true_of_us() == set()
 
 
 class Blinks:

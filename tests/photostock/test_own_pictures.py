@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -182,6 +183,22 @@ def test_a_folder_of_another_database_is_not_swept(tmp_path: Path) -> None:
         os.utime(path, (0, path.stat().st_mtime - 2 * SWEPT_AFTER_S))
     assert store.sweep(set()) == 0
     assert len(files_of(tmp_path, "??")) == MOST_SWEPT + 1
+
+
+def test_a_folder_in_which_nothing_can_be_erased_stops_no_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PictureStore(tmp_path)
+    orphan = store.save("p", b"one")
+    for path in files_of(tmp_path, "??"):
+        os.utime(path, (0, path.stat().st_mtime - 2 * SWEPT_AFTER_S))
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", read_only)
+    assert store.sweep(set()) == 0
+    assert [path.stem for path in files_of(tmp_path, "??")] == [orphan]
 
 
 async def test_a_picture_that_was_sent_is_served_and_found_by_its_colour_at_once(client: httpx.AsyncClient) -> None:

@@ -27,11 +27,20 @@ def test_after_a_slow_moment_it_tries_again() -> None:
     assert 0 < refusals < 60
 
 
-def test_a_process_that_stood_still_was_not_slow_and_one_that_stays_slow_is_believed() -> None:
+def test_a_process_that_stood_still_was_not_slow() -> None:
     pace = Pace()
-    pace.learn(5, 30)
-    pace.learn(5, 3_000)  # frozen in the midst of it
-    assert pace.suffices(20, Deadline(at_s=0.2, clock=lambda: 0.0))
-    for _ in range(10):
-        pace.learn(5, 3_000)
-    assert not pace.suffices(5, Deadline(at_s=0.2, clock=lambda: 0.0))
+    for ms in (30, 30, 3_000, 30, 3_000):  # frozen in the midst of two of them
+        pace.learn(5, ms)
+    assert pace.suffices(20, Deadline(at_s=0.3, clock=lambda: 0.0))
+
+
+def test_one_that_stays_slow_is_believed_and_tried_now_and_then() -> None:
+    pace, deadline, tried = Pace(), Deadline(at_s=0.2, clock=lambda: 0.0), 0
+    pace.learn(10, 60)
+    for _ in range(1_000):
+        if pace.suffices(10, deadline):
+            pace.learn(10, 6_000)
+            tried += 1
+        else:
+            pace.forgive()
+    assert 10 < tried < 100

@@ -18,6 +18,7 @@ from supermegaretail.contract import Plan
 from supermegaretail.examples import draw
 from supermegaretail.features import CORE_DESIGN, STABLE
 from supermegaretail.history import ModelInputs, SalesHistory
+from supermegaretail.monitoring.records import marks
 from supermegaretail.panel import Key, Panel
 from supermegaretail.series import AVERAGED, SALES, Floats32
 from supermegaretail.states import states_of
@@ -333,6 +334,16 @@ def test_a_product_that_is_announced_in_another_store_alone_starts_from_its_cate
 def test_nobody_is_taken_for_announced_whose_store_or_product_is_unknown_or_who_is_there(item: Key) -> None:
     history = SalesHistory.build(chain())
     assert history.announcing([item]) is history
+
+
+def test_a_forecast_of_an_unannounced_item_is_marked_with_what_it_was_made_from() -> None:
+    history, item = SalesHistory.build(chain(series("small", NEW, 4))), ("large", NEW)
+    before, after = (
+        marks(it, [item], as_of=LAST_DAY, horizon_days=7).tolist()
+        for it in (history, history.updated(series("small", NEW, 9, days=1)))
+    )
+    assert before[0][2] != after[0][2]
+    assert before == marks(history.announcing([item]), [item], as_of=LAST_DAY, horizon_days=7).tolist()
 
 
 def test_who_is_taken_for_announced_changes_nothing_for_the_others() -> None:

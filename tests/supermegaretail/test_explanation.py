@@ -158,13 +158,13 @@ async def test_contributions_that_are_late_cost_the_split_and_not_the_forecast(
     def slow_the_second_time(request: dict[str, Any]) -> Any:
         asked.append(request["version"])
         if len(asked) > 1:
-            time.sleep(1)
+            time.sleep(3)
         return answer(request)
 
     with json_server(slow_the_second_time) as url:
         async with service(chain_dir, url) as client:
             response = await client.post(
-                "/v1/forecasts", json={"items": items[:1], "explain": True}, headers={"X-Timeout-Ms": "700"}
+                "/v1/forecasts", json={"items": items[:1], "explain": True}, headers={"X-Timeout-Ms": "1500"}
             )
     one = response.json()["forecasts"][0]
     assert one["served_by"] == "correction"
@@ -272,7 +272,7 @@ async def test_a_client_of_old_gets_no_explanation_unless_it_asks(var_dir: Path)
 
 @pytest.mark.parametrize(
     ("within_ms", "pool_of", "reason"),
-    [(0, 4, Reason.NO_TIME), (10_000, 0, Reason.OVERLOADED), (40, 4, Reason.TIMEOUT)],
+    [(0, 4, Reason.NO_TIME), (10_000, 0, Reason.OVERLOADED), (300, 4, Reason.TIMEOUT)],
 )
 async def test_where_there_is_no_explanation_it_is_said_why(
     table: pl.DataFrame, within_ms: int, pool_of: int, reason: Reason

@@ -13,6 +13,7 @@ from supermegaretail.imports import ImportProblem, load_rejects, read_any, read_
 from supermegaretail.table import Import, clean
 
 FIRST = date(2011, 1, 29)
+LONG_OPEN = FIRST + timedelta(1_499)  # the last day of two stores
 SOLD, KNOWN = 40, 75  # days of sales, and days that the calendar knows: more than the 28 to plan
 EVENTS = "event_name_1,event_type_1,event_name_2,event_type_2"
 CALENDAR = f"date,wm_yr_wk,weekday,wday,month,year,d,{EVENTS},snap_CA,snap_TX,snap_WI"
@@ -221,26 +222,49 @@ def test_few_sales_weeks_after_all_others_are_rejected_and_plans_are_not(tmp_pat
 
 def reopening(tmp_path: Path, *, skus: int, sold_again: int) -> Import:
     """Two stores that sold for long, then five weeks of nothing, and a day on which one of them sells so much again."""
-    days, usual = [FIRST + timedelta(back) for back in range(1_500)], [f"p{place}" for place in range(skus)]
-    before = pl.DataFrame({"store": ["A", "B"]}).join(pl.DataFrame({"sku": usual}), how="cross")
-    before = before.join(pl.DataFrame({"date": days}), how="cross")
-    first = pl.DataFrame({"store": "B", "sku": usual[:sold_again], "date": days[-1] + timedelta(35)})
-    pl.concat([before, first]).with_columns(sales=pl.lit(3.0)).write_parquet(tmp_path / "sales.parquet")
-    return read_any(tmp_path / "sales.parquet")
+    return with_a_day_apart(tmp_path, "B", LONG_OPEN + timedelta(35), skus=skus, sold=sold_again)
+
+
+def with_a_day_apart(
+    tmp_path: Path, store: str, apart: date, *, skus: int = 40, sold: int = 40, today: date | None = None
+) -> Import:
+    """Two stores that sold for long, and a day weeks away on which `store` sells so many products."""
+    days, usual = [LONG_OPEN - timedelta(back) for back in range(1_500)], [f"p{place}" for place in range(skus)]
+    stores = pl.DataFrame({"store": ["A", "B"]}).join(pl.DataFrame({"sku": usual}), how="cross")
+    stores = stores.join(pl.DataFrame({"date": days}), how="cross")
+    first = pl.DataFrame({"store": store, "sku": usual[:sold], "date": apart})
+    pl.concat([stores, first]).with_columns(sales=pl.lit(3.0)).write_parquet(tmp_path / "sales.parquet")
+    return read_any(tmp_path / "sales.parquet", today=today)
 
 
 @pytest.mark.parametrize(("skus", "sold_again"), [(40, 40), (40, 25), (5, 4)])
 def test_the_first_day_of_a_store_that_reopens_is_taken_in(tmp_path: Path, skus: int, sold_again: int) -> None:
     result = reopening(tmp_path, skus=skus, sold_again=sold_again)
     assert result.rejects.is_empty()
-    assert result.rows["date"].max() == FIRST + timedelta(1_499 + 35)
+    assert result.rows["date"].max() == LONG_OPEN + timedelta(35)
 
 
 @pytest.mark.parametrize(("skus", "sold_again"), [(40, 15), (5, 2), (1, 1)])
 def test_a_few_rows_are_no_store_that_reopens(tmp_path: Path, skus: int, sold_again: int) -> None:
     result = reopening(tmp_path, skus=skus, sold_again=sold_again)
     assert result.rejects.height == sold_again
-    assert result.rows["date"].max() == FIRST + timedelta(1_499)
+    assert result.rows["date"].max() == LONG_OPEN
+
+
+@pytest.mark.parametrize("sold", [3, 40])
+def test_a_store_that_was_never_open_before_does_not_open_again(tmp_path: Path, sold: int) -> None:
+    result = with_a_day_apart(tmp_path, "C", LONG_OPEN + timedelta(35), sold=sold)
+    assert (result.rejects.height, result.rows["date"].max()) == (sold, LONG_OPEN)
+
+
+@pytest.mark.parametrize(("days_ahead", "rejected"), [(1, 0), (2, 40)])
+def test_no_store_opens_again_on_a_day_that_no_clock_has_reached(
+    tmp_path: Path, days_ahead: int, rejected: int
+) -> None:
+    apart = LONG_OPEN + timedelta(365)
+    result = with_a_day_apart(tmp_path, "A", apart, today=apart - timedelta(days_ahead))
+    assert result.rejects.height == rejected
+    assert result.rows["date"].max() == (LONG_OPEN if rejected else apart)
 
 
 def test_an_import_of_few_days_far_apart_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
+from supermegaretail.group_means import means_of
 from supermegaretail.history import SalesHistory
 from supermegaretail.panel import Key
+from supermegaretail.quality.check import check
+from supermegaretail.series import Floats32, Ints, Series
 from supermegaretail.table import merge
 from tests.supermegaretail.conftest import LAST_DAY
 from tests.supermegaretail.test_cold_start import NEW, SKUS, chain, level, series
@@ -65,6 +69,38 @@ def test_what_sells_much_day_after_day_is_no_mistake() -> None:
     panel = SalesHistory.build(grown).panel
     group = panel.groups[panel.group_numbers["store", "large"]]
     assert group.values[0, -1] == pytest.approx((2 * 6_000 + 18 * 6) / 20)
+
+
+def test_what_sells_in_its_season_alone_is_lent_in_the_middle_of_it() -> None:
+    units = pl.Series([0.0] * 86 + [200.0] * 4, dtype=pl.Float32)
+    rows = chain(series("large", "candles", 0, category="wax").with_columns(sales=units))
+    panel = SalesHistory.build(rows).panel
+    assert panel.groups[panel.group_numbers["product", "candles"]].values[0, -4:].tolist() == [200] * 4
+    assert "impossible.huge" not in [finding.check for finding in check(rows, today=LAST_DAY).findings]
+
+
+@pytest.mark.parametrize("days", [31, 32, 33, 72, 73])
+def test_the_check_and_the_groups_take_the_same_days_for_mistakes(days: int) -> None:
+    units = pl.Series([5.0] * (days - 3) + [20.0] * 2 + [400.0], dtype=pl.Float32)
+    one = series("large", "dear", 0, days=days, category="wax").with_columns(sales=units)
+    told = [finding.check for finding in check(one, today=LAST_DAY).findings]
+    mistaken = SalesHistory.build(one).panel.series[0].mistaken_days
+    assert ("impossible.huge" in told) == bool(mistaken.size)
+
+
+def test_an_old_mistake_has_no_group_averaged_on_all_the_days_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    mistaken = SalesHistory.build(chain()).updated(sold(MISTAKEN, LAST_DAY - timedelta(days=60), 1e6))
+    averaged = list[int]()
+
+    def counted(
+        all_series: Sequence[Series], members: Ints, group_of: Ints, start_day: int, end_day: int
+    ) -> Iterator[tuple[int, Floats32]]:
+        averaged.append(end_day - start_day)
+        return means_of(all_series, members, group_of, start_day, end_day)
+
+    monkeypatch.setattr("supermegaretail.panel.means_of", counted)
+    mistaken.updated(sold(MISTAKEN, LAST_DAY + timedelta(days=1), 6.0))
+    assert set(averaged) == {1}
 
 
 def test_a_mistake_that_is_put_right_counts_again_on_its_day_however_the_rows_came() -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 
 from common.state.overrides import Override
 from supermegaretail.app import create_app
+from supermegaretail.history import SalesHistory
 from supermegaretail.override_rules import RetailRules
 from supermegaretail.panel import Panel
 from supermegaretail.settings import RetailSettings
@@ -108,6 +110,15 @@ def test_which_ones_win_over_which_is_told_of_many_without_looking_at_each_pair(
     late = override(9_999, "\nproduct", first_day="2026-01-31")
     assert rules.shadows([*stores, *products, late]) == {one.id: [late.id] for one in stores}
     assert len(looked) <= 2
+
+
+def test_one_of_an_unannounced_item_wins_over_one_of_the_category_that_it_is_served_in(table: pl.DataFrame) -> None:
+    ends_at = "2099-01-01T00:00:00.000+00:00"
+    targets = {"item": "south\nbread", "category": "south\n\nfood"}
+    panel = SalesHistory.build(table).panel
+    told = [Override(name, target, {"value": 3}, "Ann", "party", ends_at, ends_at) for name, target in targets.items()]
+    assert panel.lacks(("south", "bread"))
+    assert RetailRules(lambda: panel).shadows(told) == {"category": ["item"]}
 
 
 async def test_effects_of_one_scope_work_together(var_dir: Path) -> None:

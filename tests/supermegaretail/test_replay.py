@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,10 +17,18 @@ import pytest
 
 from common.command_line import Failed
 from common.replay.commands import replayed
+from common.replay.log import Noted
 from common.service.auth import TOKEN_FILE
 from supermegaretail.app import create_app
+from supermegaretail.book import Known
+from supermegaretail.contract import ForecastRequest
+from supermegaretail.forecast import Forecasts
+from supermegaretail.history import SalesHistory
+from supermegaretail.ledger import Position
 from supermegaretail.monitoring.replay import in_words
 from supermegaretail.monitoring.replaying import replay_here
+from supermegaretail.panel import Panel
+from supermegaretail.replaying import note
 from supermegaretail.settings import RetailSettings
 from supermegaretail.table import save_table
 from tests.json_server import json_server
@@ -50,6 +59,18 @@ async def service(settings: RetailSettings) -> AsyncIterator[httpx.AsyncClient]:
 def var_dir(tmp_path: Path, table: pl.DataFrame) -> Path:
     save_table(table, tmp_path / "supermegaretail" / "sales.parquet")
     return tmp_path
+
+
+def test_an_answer_on_its_way_into_the_log_holds_no_history(table: pl.DataFrame) -> None:
+    history, noted = SalesHistory.build(table), list[Noted]()
+    request = ForecastRequest.model_validate({"items": [*ALL, {"store": "south", "sku": "bread"}], "horizon_days": 7})
+    made = Forecasts([], {}, history.announcing([("south", "bread")]))
+    log, call = SimpleNamespace(put=noted.append), SimpleNamespace(request_id="monday-order", caller="planner")
+    known, response = Known(history, None, Position()), SimpleNamespace(body=b"{}")
+    arguments: tuple[Any, ...] = log, call, request, known, made, None, response
+    note(*arguments, endpoint="POST /v1/forecasts", version="1.0.0")
+    held = [cell.cell_contents for cell in getattr(noted[0].tell, "__closure__", ())]
+    assert not {Forecasts, Known, SalesHistory, Panel} & {*map(type, held)}
 
 
 def files_in(folder: Path) -> set[str]:

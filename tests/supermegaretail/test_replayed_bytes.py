@@ -133,7 +133,7 @@ async def test_a_forecast_has_the_same_bytes_after_an_update_which_is_told_besid
 ) -> None:
     with monkeypatch.context() as earlier:
         earlier.setattr("supermegaretail.app.version", lambda _name: "0.0.1")
-        earlier.setattr("supermegaretail.app.FEATURES_VERSION", "0.1")
+        earlier.setattr("supermegaretail.engine.FEATURES_VERSION", "0.1")
         async with service(settings_of(var_dir)) as client:
             told = await client.post("/v1/forecasts", json={"items": ALL, "horizon_days": 3}, headers=NAMED)
     app = create_app(settings_of(var_dir))

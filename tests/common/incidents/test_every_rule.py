@@ -50,6 +50,14 @@ def refused(reason: str, values: str) -> Series:
     }
 
 
+def constant(values: str, sales: str = "1x40") -> Series:
+    return {
+        'fallback_served_total{tier="core"}': "0+50x40",
+        'fallback_served_total{tier="constant"}': values,
+        'part_unwell{role="api",part="sales"}': sales,
+    }
+
+
 def shadow(reason: str, answered: str | None = None) -> Series:
     pairs = {} if answered is None else {"shadow_pairs_total": answered}
     return {'up{role="api"}': "1x40", f'shadow_missing_total{{reason="{reason}"}}': "0+10x40", **pairs}
@@ -91,13 +99,15 @@ CASES: Mapping[str, Cases] = {
         (asked('status="429"', BORN),), (asked('status="429"', "0+4x40"), asked('status="429"', RESET))
     ),
     "AnswersDegraded": Cases(
-        (refused("timeout", BORN), refused("breaker_open", "0+30x40")),
+        (refused("timeout", BORN), refused("breaker_open", "0+30x40"), constant(BORN)),
         (
             refused("timeout", "0+10x40"),
             refused("switched_off", "0+90x40"),
             refused("no_time", "0+90x40"),
             refused("unknown_item", "0+90x40"),
             refused("timeout", RESET),
+            constant(BORN, sales="0x40"),
+            constant("0+10x40"),
         ),
     ),
     "StateUnavailable": Cases(

@@ -16,10 +16,12 @@ from common.erasing.background import Finishing
 from common.erasing.following import Following
 from common.overrides.desk import OverrideDesk, Rules
 from common.overrides.live import LiveOverrides
-from common.overrides.uses import OverrideUses
+from common.overrides.uses import Count, OverrideUses
 from common.releases.desk import ReleaseDesk
+from common.releases.rollout import Rollouts
 from common.releases.store import ReleaseStore
-from common.replay.holder import replays_of
+from common.replay.holder import ReplayHolder, replays_of
+from common.replay.log import Noted
 from common.service.app import Service
 from common.service.foundation import Foundation
 from common.service.model_link import ModelLink
@@ -41,22 +43,22 @@ class Answer(AnswerModel):
     who: str
 
 
-class Erasures:
-    """Following and finishing in one, that only tell when they are asked."""
+class Teller:
+    """In the place of what is looked at: only says that it was, and how."""
 
     under_way, trouble = 0, None
 
-    def __init__(self, told: list[str]) -> None:
-        self._told = told
+    def __init__(self, told: list[str], name: str) -> None:
+        self._told, self._name = told, name
 
     def begin(self) -> None:
-        self._told.append("begun")
+        self._told.append(f"{self._name} begins")
 
-    def refresh(self) -> None:
-        self._told.append("erasures")
+    def refresh(self, *, acts: bool = True) -> None:
+        self._told.append(self._name if acts else f"{self._name}, acting on nothing")
 
     async def aclose(self) -> None:
-        self._told.append("erased")
+        self._told.append(f"{self._name} ends")
 
 
 @pytest.fixture
@@ -85,8 +87,26 @@ def told() -> list[str]:
 
 
 @pytest.fixture
-def operations(base: Foundation, link_to: Callable[..., ModelLink], told: list[str], tmp_path: Path) -> Operations:
-    link, store, erasures = link_to(NOBODY), OverrideStore(base.state, "shop"), Erasures(told)
+def overrides(base: Foundation) -> OverrideDesk[Any, Any]:
+    store = OverrideStore(base.state, "shop")
+    return OverrideDesk(LiveOverrides(store, list), OverrideUses(store), cast(Rules[Any], None))
+
+
+@pytest.fixture
+def replays(base: Foundation, tmp_path: Path) -> ReplayHolder:
+    return replays_of(base.service, "shop", "ranker", tmp_path / "replays")
+
+
+@pytest.fixture
+def operations(
+    base: Foundation,
+    link_to: Callable[..., ModelLink],
+    overrides: OverrideDesk[Any, Any],
+    replays: ReplayHolder,
+    told: list[str],
+) -> Operations:
+    link = link_to(NOBODY)
+    link.rollouts = cast(Rollouts, Teller(told, "rollouts"))
     return Operations(
         base,
         link,
@@ -94,19 +114,26 @@ def operations(base: Foundation, link_to: Callable[..., ModelLink], told: list[s
             base.state, "shop", tiers=["popular"], required={}, breakers={}, registry=base.service.registry
         ),
         shadow=None,
-        overrides=OverrideDesk(LiveOverrides(store, list), OverrideUses(store), cast(Rules[Any], None)),
-        replays=replays_of(base.service, "shop", "ranker", tmp_path / "replays"),
-        forgetting=cast(Following, erasures),
-        erasures=cast(Finishing, erasures),
+        overrides=overrides,
+        replays=replays,
+        forgetting=cast(Following, Teller(told, "forgetting")),
+        erasures=cast(Finishing, Teller(told, "finishing")),
     )
 
 
-async def test_a_start_forgets_who_was_erased_before_it_reads_anything(operations: Operations, told: list[str]) -> None:
-    unread = {part.name for part in operations.base.service.parts if part.reason() is not None}
-    assert {"overrides", "switches", "blue_green", "versions"} <= unread
+def unread(operations: Operations) -> set[str]:
+    return {part.name for part in operations.base.service.parts if part.reason() is not None}
+
+
+async def test_a_start_forgets_who_was_erased_before_it_reads_anything(
+    operations: Operations, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unread_then = list[set[str]]()
+    monkeypatch.setattr(operations.forgetting, "refresh", lambda: unread_then.append(unread(operations)))
     await operations.start(lambda: told.append("sales"), serves=True)
-    assert told == ["begun", "erasures", "erasures", "sales"]
-    assert [part.name for part in operations.base.service.parts if part.reason() is not None] == []
+    assert unread_then == [{"operators", "endings", "overrides", "switches", "blue_green", "versions"}]
+    assert told == ["forgetting begins", "finishing", "sales", "rollouts"]
+    assert unread(operations) == set()
     await end(operations)
 
 
@@ -115,19 +142,27 @@ async def test_rollouts_go_on_only_where_somebody_is_served_and_after_what_may_s
     operations: Operations, told: list[str], serves: bool
 ) -> None:
     await operations.start(serves=serves)
+    assert told[-1] == ("rollouts" if serves else "rollouts, acting on nothing")
     told.clear()
     for look, _ in operations.kept(serves=serves, before_rollouts=lambda: told.append("alarms")):
         look()
-    assert ("alarms" in told) == serves
+    assert told == ["forgetting", "finishing", *(["alarms", "rollouts"] if serves else [])]
     await end(operations)
 
 
-async def test_what_was_counted_until_the_end_is_stored(operations: Operations) -> None:
-    usage = operations.base.lifecycle.usage
+async def test_what_was_counted_and_noted_until_the_end_is_stored(
+    operations: Operations, overrides: OverrideDesk[Any, Any], replays: ReplayHolder
+) -> None:
+    usage, now = operations.base.lifecycle.usage, datetime.now(UTC)
     async with operations.upkeep():
         usage.note("ada", "GET /v1/sums")
+        overrides.uses.note("an override", Count(used=3))
+        replays.log.put(Noted("a request", now, "ada", "sums", b"{}", lambda _: {}))
     await end(operations)
-    assert [used.caller for used in usage.store.used(days=1, now=datetime.now(UTC))] == ["ada"]
+    assert [used.caller for used in usage.store.used(days=1, now=now)] == ["ada"]
+    overrides.uses.read()
+    assert overrides.uses.stored["an override"]["used"] == 3
+    assert replays.log.store.find("a request") is not None
 
 
 async def test_calls_of_each_kind_have_a_breaker_of_their_own_and_all_go_to_the_set_that_answers(
@@ -137,7 +172,9 @@ async def test_calls_of_each_kind_have_a_breaker_of_their_own_and_all_go_to_the_
         link = link_to(blue, green)
         upstreams = [link.upstream, link.comparing, link.another("explanations")]
         assert [one.name for one in upstreams] == ["shop-model", "shop-comparing", "shop-explanations"]
-        ask = [low_timeout(one).endpoint("/", answer=Answer, default=Answer(who="")) for one in upstreams]
+        assert len({id(one.breaker) for one in upstreams}) == 3
+        clients = [low_timeout(one, timeout_ms=10_000) for one in upstreams]
+        ask = [client.endpoint("/", answer=Answer, default=Answer(who="")) for client in clients]
         assert [(await one(Question())).value.who for one in ask] == ["blue"] * 3
         link.blue_green.switch("green", who="ada", why="a new build")
         assert [(await one(Question())).value.who for one in ask] == ["green"] * 3

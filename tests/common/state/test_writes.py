@@ -82,3 +82,23 @@ async def test_what_no_try_would_store_is_the_callers_fault_and_not_the_database
         writes.close()
         engine.dispose()
     assert refused.value.status == 422
+
+
+async def test_a_store_that_says_no_is_no_database_that_refuses() -> None:
+    writes, goes_on = Writes(queue=0), threading.Event()
+
+    def nobody() -> None:
+        raise LookupError
+
+    with pytest.raises(Problem):
+        await writes.run(fail, deadline=Deadline.after_ms(LONG_MS))
+    with pytest.raises(LookupError):
+        await writes.run(nobody, deadline=Deadline.after_ms(LONG_MS))
+    under_way = asyncio.create_task(writes.run(goes_on.wait, deadline=Deadline.after_ms(LONG_MS)))
+    await asyncio.sleep(0)
+    with pytest.raises(Problem) as refused:
+        await writes.run(lambda: None, deadline=Deadline.after_ms(LONG_MS))
+    assert refused.value.status == 429
+    goes_on.set()
+    assert await under_way
+    writes.close()
