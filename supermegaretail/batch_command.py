@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -42,12 +42,9 @@ def forecast(
     if last_day is None:
         raise Failed("not one day of sales is known")
     try:
-        last_day + timedelta(days=horizon_days)
         models, trouble = models_of(registry, version)
     except RegistryError as error:
         raise Failed(str(error)) from error
-    except OverflowError as error:
-        raise Failed(f"{last_day} leaves no days to forecast") from error
     keys = sorted(key for key in history.panel.places if not stores or key[0] in stores)
     if unknown := sorted({*stores} - {store for store, _ in keys}):
         raise Failed(f"there is no store {', '.join(map(repr, unknown))}")

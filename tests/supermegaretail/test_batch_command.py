@@ -50,7 +50,6 @@ def test_one_store_as_of_an_earlier_day_goes_where_it_is_told(settings: RetailSe
     [
         (["--store", "nowhere"], "there is no store 'nowhere'"),
         (["--all", "--version", "9.9.9"], "9.9.9"),
-        (["--all", "--as-of", "9999-12-31"], "leaves no days"),
     ],
 )
 def test_what_can_be_mended_is_told_in_one_line(
