@@ -60,7 +60,7 @@ class Figures:
     p99_ms: float = math.nan
     slowest_ms: float = math.nan
     undisturbed: int = 0  # well-formed answers during which the machine ran
-    undisturbed_degraded: int = 0
+    undisturbed_degraded: int = 0  # not for want of time alone: a slow machine is no fault of the services
     excused: int = 0  # in budget only because a pause of the machine was taken off
     longest_stall_ms: float = 0.0
     problems: tuple[tuple[str, int], ...] = ()
@@ -100,11 +100,15 @@ def summarise(samples: Sequence[Sample], *, budget_ms: float, limit_ms: float) -
         p99_ms=percentile(took, 99),
         slowest_ms=took[-1],
         undisturbed=len(undisturbed),
-        undisturbed_degraded=sum(sample.reading.degraded for sample in undisturbed),
+        undisturbed_degraded=sum(sample.reading.degraded and not _too_slow(sample) for sample in undisturbed),
         excused=sum(sample.waited_ms <= budget_ms < sample.took_ms for sample in good),
         longest_stall_ms=max(sample.stalled_ms for sample in samples),
         problems=tuple(Counter(s.reading.problem for s in samples if s.reading.problem is not None).most_common(3)),
     )
+
+
+def _too_slow(sample: Sample) -> bool:
+    return any(reason.endswith(":no_time") for reason in sample.reading.reasons)
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

@@ -139,3 +139,13 @@ def test_shares_are_never_rounded_to_a_none_or_an_all_that_is_not_true() -> None
     assert "<1% degraded" in in_words(row)
     assert "correction >99%, moving_average <1%" in in_words(row)
     assert in_short([row, row]) == "2,000 of 2,000 answered in budget, <1% degraded"
+
+
+def test_answers_that_a_slow_machine_had_no_time_for_are_degraded_and_no_broken_promise() -> None:
+    slow = Reading(("semantic",), degraded=True, reasons=("reranker:no_time",))
+    row = figures(*(sample(slow) for _ in range(100)))
+    assert row.degraded == 100
+    assert broken("full", row) == []
+    assert broken("full", figures(*(sample(FALLBACK) for _ in range(100)))) == [
+        "phase, retail: 100% degraded while nothing was wrong"
+    ]
