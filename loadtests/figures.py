@@ -120,7 +120,7 @@ def full_quality_after(samples: Iterable[Sample], *, since: float, streak: int) 
     """Seconds from `since` until answers were at full quality `streak` times in a row; None while they were not."""
     in_a_row, first = 0, math.nan
     for sample in sorted(samples, key=lambda sample: sample.sent_at):
-        if sample.sent_at < since:
+        if sample.sent_at < since or _too_slow(sample):  # which says nothing of who is back
             continue
         if not sample.full_quality:
             in_a_row = 0
