@@ -108,7 +108,9 @@ def summarise(samples: Sequence[Sample], *, budget_ms: float, limit_ms: float) -
 
 
 def _too_slow(sample: Sample) -> bool:
-    return any(reason.endswith(":no_time") for reason in sample.reading.reasons)
+    """Whether time was short for a better tier, and nothing else was wrong."""
+    whys = {reason.rpartition(":")[2] for reason in sample.reading.reasons}
+    return "no_time" in whys and whys <= {"no_time", "confident"}
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

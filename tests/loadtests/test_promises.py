@@ -146,6 +146,8 @@ def test_answers_that_a_slow_machine_had_no_time_for_are_degraded_and_no_broken_
     row = figures(*(sample(slow) for _ in range(100)))
     assert row.degraded == 100
     assert broken("full", row) == []
+    wrong = Reading(("semantic",), degraded=True, reasons=("reranker:no_time", "reranker:timeout"))
+    assert broken("full", figures(*(sample(wrong) for _ in range(100)))) != []
     assert broken("full", figures(*(sample(FALLBACK) for _ in range(100)))) == [
         "phase, retail: 100% degraded while nothing was wrong"
     ]
