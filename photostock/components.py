@@ -22,7 +22,7 @@ RERANKER_PROCESS_VERSION = "1"
 IMPORTS_VERSION = "1"
 PICTURES_VERSION = "1"
 FEEDBACK_VERSION = "1"
-TRAINING_VERSION = "2"  # 2: int8 weights of 7 bits
+TRAINING_VERSION = "3"  # 2: int8 weights of 7 bits; 3: in float32 where bfloat16 is slower
 REVIEW_VERSION = "1"
 
 COMPONENTS = (
@@ -154,6 +154,7 @@ COMPONENTS = (
             "photostock.reranker.measuring",
             "photostock.reranker.network",
             "photostock.reranker.plan",
+            "photostock.reranker.precision",
             "photostock.reranker.split",
             "photostock.reranker.train",
             "photostock.reranker.training_ids",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.versions.components import Component, fingerprint_of
 
-CORE_CODE_VERSION = "1"
+CORE_CODE_VERSION = "2"  # 2: forecasts lean towards the median
 CORRECTION_CODE_VERSION = "1"
 BASELINE_VERSION = "1"
 CHAIN_VERSION = "1"
@@ -19,8 +19,8 @@ MODEL_PROCESS_VERSION = "1"
 EXPLANATIONS_VERSION = "1"
 DRIFT_VERSION = "1"
 SALES_VERSION = "1"
-TRAINING_VERSION = "1"
-GATES_VERSION = "1"
+TRAINING_VERSION = "2"  # 2: learns how far forecasts lean
+GATES_VERSION = "2"  # 2: rehearsals lean as what is to be published
 MONITORING_VERSION = "1"
 
 COMPONENTS = (

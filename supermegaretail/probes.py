@@ -31,6 +31,7 @@ from supermegaretail.features import (
     per_target_day,
 )
 from supermegaretail.history import SalesHistory
+from supermegaretail.leaning import Lean
 from supermegaretail.model_answers import predict
 from supermegaretail.model_contract import Features, PredictionRequest, Predictions, packed
 from supermegaretail.models import Models
@@ -75,8 +76,8 @@ def baseline() -> dict[str, Any]:
 
 
 def core() -> dict[str, Any]:
-    """What the core makes of its trees and of its spread."""
-    model, design = _core(), _design()
+    """What the core makes of its trees, of its lean and of its spread."""
+    model, design = _core(Lean(unsteady=(-1.0, 0.5), factor=(0.99, 0.9))), _design()
     demand = model.demand(design)
     return {
         "demand": demand.tolist(),
@@ -133,8 +134,8 @@ class _ThreeLines:
         return np.asarray(1 + (np.abs(known).sum(1) % 7) / 10 + known[:, 0] / 100)
 
 
-def _core() -> CoreModel:
-    return CoreModel(cast(Trees, _ThreeLines()), start=1.25, spread=_spread())
+def _core(lean: Lean | None = None) -> CoreModel:
+    return CoreModel(cast(Trees, _ThreeLines()), start=1.25, lean=lean, spread=_spread())
 
 
 def _correction() -> CorrectionModel:

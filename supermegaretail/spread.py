@@ -32,6 +32,7 @@ LEVELS = (0.002, 0.01, 0.03, 0.07, *(step / 20 for step in range(3, 19, 2)), 0.9
 FEATURES = 8
 SHAPES = 10  # rows of the table
 ROUNDS = 20  # of iteratively reweighted least squares; far fewer suffice
+MOST_HALVED = 20  # times that a step is halved
 LEAST_ROWS = 1_000  # of either kind: fewer tell nothing about the tails
 MIDDLE_HALF = (0.25, 0.75)  # levels whose distance tells how sure a model is
 LEAST_UNITS = 1e-6
@@ -102,11 +103,12 @@ class Spread(BaseModel):
 def learn(demand: Floats, design: Floats, sold: Floats, by_the_piece: Flags, *, seed: int) -> Spread | None:
     """From forecasts [n] of days not seen in training, their rows of CORE_DESIGN and what was sold; None from too few.
 
-    `by_the_piece` [n] tells of which items that is whole units. The same input and seed give the same spread.
+    `by_the_piece` [n] tells of which items units are whole. The same input and seed give the same spread.
     """
-    features, positive = _features(demand, design), sold > 0
-    if min(positive.sum(), len(sold)) < LEAST_ROWS:
+    positive = sold > 0
+    if positive.sum() < LEAST_ROWS:
         return None
+    features = _features(demand, design)
     zero = _logistic(features, (~positive).astype(np.float64))
     features, units = features[positive], sold[positive]
     mean = np.maximum(demand[positive], LEAST_UNITS) / (1 - _chance(features, zero))
@@ -152,13 +154,30 @@ def _logistic(features: Floats, outcome: Floats) -> Floats:
 
 
 def _log_scale(features: Floats, distance: Floats) -> Floats:
-    """Coefficients of log E[distance]: a gamma regression with a logarithmic link."""
+    """Coefficients of log E[distance]: a gamma regression with a logarithmic link, by Fisher scoring.
+
+    A step that makes it worse is halved: a few distances far above all others would throw it off for good.
+    """
     distance = distance + 1e-3 * distance.mean()
     coefficients = np.linalg.lstsq(features, np.log(distance), rcond=None)[0]
+    deviance = _gamma_deviance(features @ coefficients, distance)
     for _ in range(ROUNDS):
-        expected = np.exp(np.clip(features @ coefficients, -15, 15))
-        coefficients = coefficients + np.linalg.lstsq(features, distance / expected - 1, rcond=None)[0]
+        step = np.linalg.lstsq(features, distance / np.exp(features @ coefficients) - 1, rcond=None)[0]
+        for halved in range(MOST_HALVED):
+            tried = coefficients + step / 2**halved
+            worth = _gamma_deviance(features @ tried, distance)
+            if worth < deviance:
+                coefficients, deviance = tried, worth
+                break
+        else:  # no way is better any more
+            break
     return np.asarray(coefficients)
+
+
+@np.errstate(over="ignore")  # infinitely bad
+def _gamma_deviance(log_expected: Floats, distance: Floats) -> float:
+    """Half of it, but for what depends on `distance` alone (McCullagh and Nelder 1989)."""
+    return float((log_expected + distance * np.exp(-log_expected)).mean())
 
 
 def _between(grid: Floats, values: Floats) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], Floats]:

@@ -17,7 +17,7 @@ from common.command_line import Failed
 from common.progress import Reporter, progress
 from common.versions.probes import PROBES
 from common.versions.registry import CHAMPION, Manifest, Registry
-from supermegaretail import drift
+from supermegaretail import drift, leaning
 from supermegaretail.baseline import PLAUSIBLE_FACTOR, PLAUSIBLE_UNITS
 from supermegaretail.boosting import MODEL_FILE, libraries
 from supermegaretail.components import code_of
@@ -28,10 +28,11 @@ from supermegaretail.correction.model import CorrectionModel
 from supermegaretail.demand import WIDEST
 from supermegaretail.evaluation import errors_at
 from supermegaretail.examples import draw, panel_days
-from supermegaretail.features import CORE_DESIGN, CORRECTION_DESIGN, FEATURES_VERSION, MAX_HORIZON_DAYS
+from supermegaretail.features import CORE_DESIGN, CORRECTION_DESIGN, FEATURES_VERSION, MAX_HORIZON_DAYS, Floats
 from supermegaretail.golden import core_probes, correction_probes, questions_of
 from supermegaretail.history import SalesHistory
 from supermegaretail.labelled_examples import Labels, labelled, provenance, together
+from supermegaretail.leaning import LEAN_FILE, Lean
 from supermegaretail.spread import SPREAD_FILE, Spread, learn
 
 ROWS = (50_000, 300_000)  # examples to learn from, at least and at most: in between, half as many as known days
@@ -75,16 +76,19 @@ def fit(
         core, correction = grow(until=cut, labels=labels and labels(history, cut))
         report.say("measuring on held-out weeks")
         errors = errors_at(history, Trained(core, correction, errors={}), as_of=cut)
-        spreads = _spreads(history, core, correction, since=cut, seed=seed)
+        lean, *spreads = _from_errors(history, core, correction, since=cut, seed=seed)
         core, correction = grow(until=history.last_day, labels=taught)
-    core.spread, correction.spread = spreads
+    core.lean, core.spread, correction.spread = lean, *spreads
     return Trained(core, correction, errors, taught)
 
 
 def rehearse(
     history: SalesHistory, *, until: date, rows: int, seed: int, threads: int, labels: Labels | None = None
 ) -> Trained:
-    """A pair made by the same recipe that has seen no sale after `until`, and labels as of then; without a spread."""
+    """A pair made by the same recipe that has seen no sale after `until`, and labels as of then.
+
+    It has neither spread nor lean: these are learnt from weeks that a model has not seen.
+    """
     taught = labels and labels(history, until)
     with progress("rehearsing", core_training.GROWTH.trees + correction_training.GROWTH.trees) as report:
         pair = _grow(history, rows=rows, seed=seed, threads=threads, report=report, until=until, labels=taught)
@@ -128,16 +132,26 @@ def _grow(
     return core, correction_training.fit(examples, core, seed=seed, threads=threads, advance=report.advance)
 
 
-def _spreads(
+def _from_errors(
     history: SalesHistory, core: CoreModel, correction: CorrectionModel, *, since: date, seed: int
-) -> tuple[Spread | None, Spread | None]:
+) -> tuple[Lean | None, Spread | None, Spread | None]:
+    """What the errors of a pair that saw no sale after `since` tell: the lean of the core, then both spreads."""
     examples = draw(history.panel, rows=CALIBRATION_ROWS, seed=seed, since=since, plans_dropped=0)
-    demand = core.demand(examples.core)
-    corrected = correction.demand(examples.core, examples.extended, demand)
-    return (
-        learn(demand, examples.core, examples.demand, examples.by_the_piece, seed=seed),
-        learn(corrected, examples.core, examples.demand, examples.by_the_piece, seed=seed),
-    )
+    sold = examples.demand
+    mean = core.demand(examples.core)
+    corrected = correction.demand(examples.core, examples.extended, mean)
+    lean = leaning.learn(mean, examples.core, sold)
+    factor = 1.0 if lean is None else lean.factors(examples.core)
+
+    def spread(demand: Floats) -> Spread | None:
+        return learn(factor * right_in_total(demand, sold), examples.core, sold, examples.by_the_piece, seed=seed)
+
+    return lean, spread(mean), spread(corrected)
+
+
+def right_in_total(demand: Floats, sold: Floats) -> Floats:
+    """Forecasts without what they were off by on the whole: that is the level of some weeks, and passes."""
+    return demand * (sold.sum() / demand.sum())
 
 
 def train(
@@ -228,6 +242,8 @@ def publish(
 
 def _files(model: CoreModel | CorrectionModel) -> dict[str, bytes]:
     files = {MODEL_FILE: model.trees.text.encode()}
+    if isinstance(model, CoreModel) and model.lean is not None:
+        files[LEAN_FILE] = model.lean.as_json()
     return files if model.spread is None else {**files, SPREAD_FILE: model.spread.as_json()}
 
 

@@ -19,6 +19,7 @@ from common.progress import Reporter, progress
 from photostock.reranker.checkpoint import Checkpoint, Position
 from photostock.reranker.lists import ListMaker, QueryList
 from photostock.reranker.network import logits
+from photostock.reranker.precision import quickest_precision
 
 QUERIES_PER_STEP = 8
 COSINE_WEIGHT = 20.0  # near the temperature that such encoders are trained with
@@ -35,6 +36,7 @@ class Learned:
     steps: int
     first_loss: float  # mean of the first twentieth of the steps
     last_loss: float
+    precision: str  # of the numbers within the network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ def learn(
     network: CrossEncoder, tokenizer: Tokenizer, lessons: Lessons, budget: Budget, checkpoint: Checkpoint | None = None
 ) -> Learned:
     """Trains until the budget is used up; goes on where the checkpoint stands."""
+    precision = quickest_precision()
     optimizer = torch.optim.AdamW([w for w in network.parameters() if w.requires_grad], lr=LEARNING_RATE, fused=True)
     position = checkpoint.load(network, optimizer) if checkpoint else Position()
     began_s, saved_s = budget.clock() - position.cpu_s, position.cpu_s
@@ -85,16 +88,15 @@ def learn(
                 break
             for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * min(1.0, (position.steps + 1) / WARM_UP_STEPS) * left
-            position.losses.append(_step(network, tokenizer, lists, optimizer))
+            position.losses.append(_step(network, tokenizer, lists, optimizer, precision))
             position.steps, position.cpu_s = position.steps + 1, budget.clock() - began_s
             _tell(report, position, left)
             if checkpoint and position.cpu_s - saved_s > SAVED_EVERY_CPU_S:
                 checkpoint.save(network, optimizer, position)
                 saved_s = position.cpu_s
-    if not position.losses:
-        return Learned(0, 0.0, 0.0)
-    share = max(1, position.steps // 20)
-    return Learned(position.steps, float(np.mean(position.losses[:share])), float(np.mean(position.losses[-share:])))
+    share, losses = max(1, position.steps // 20), position.losses or [0.0]
+    first, last = float(np.mean(losses[:share])), float(np.mean(losses[-share:]))
+    return Learned(position.steps, first, last, str(precision).removeprefix("torch."))
 
 
 def _tell(report: Reporter, position: Position, left: float) -> None:
@@ -104,10 +106,14 @@ def _tell(report: Reporter, position: Position, left: float) -> None:
 
 
 def _step(
-    network: CrossEncoder, tokenizer: Tokenizer, lists: Sequence[QueryList], optimizer: torch.optim.Optimizer
+    network: CrossEncoder,
+    tokenizer: Tokenizer,
+    lists: Sequence[QueryList],
+    optimizer: torch.optim.Optimizer,
+    precision: torch.dtype,
 ) -> float:
     pairs = [(one.query, text) for one in lists for text in one.texts]
-    loss = _loss(logits(network, tokenizer, pairs), lists)
+    loss = _loss(logits(network, tokenizer, pairs, precision), lists)
     optimizer.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)

@@ -84,12 +84,14 @@ def cross_encoder(model: str | Path, *, layers: int) -> CrossEncoder:
     return network
 
 
-def logits(network: CrossEncoder, tokenizer: Tokenizer, pairs: Sequence[Pair]) -> torch.Tensor:
-    """float32 [pairs], computed in bfloat16, in passes of pairs of about the same length."""
+def logits(
+    network: CrossEncoder, tokenizer: Tokenizer, pairs: Sequence[Pair], precision: torch.dtype = torch.float32
+) -> torch.Tensor:
+    """float32 [pairs], in passes of pairs of about the same length; within the network in float32 or bfloat16."""
     encoded = [tokenizer.encode(*pair) for pair in pairs]
     order = sorted(range(len(pairs)), key=lambda index: len(encoded[index]))
     passes = [order[start : start + PAIRS_PER_PASS] for start in range(0, len(order), PAIRS_PER_PASS)]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision is torch.bfloat16):
         names = input_names(network)
         scores = [network(features([encoded[i] for i in one], names))["scores"][:, 0] for one in passes]
     return torch.cat(scores).float()[torch.from_numpy(np.argsort(order))]

@@ -12,6 +12,7 @@ from common.versions.registry import Release
 from supermegaretail.boosting import MODEL_FILE, Trees, check_features
 from supermegaretail.features import CORE_DESIGN, STABLE, Floats, core_design, moving_average_of, per_target_day
 from supermegaretail.golden import core_answer
+from supermegaretail.leaning import VARIATION, Lean
 from supermegaretail.spread import Spread
 
 # How far the trees may move the starting value, on the logarithm. Both err, in different ways, so that something
@@ -23,12 +24,16 @@ START = "start"  # the parameter's name in a manifest
 class CoreModel:
     """A pure function of stable features.
 
-    Its trees start at `start` × the moving average: what the average is off on the whole is put right in full.
+    Its trees start at `start` × the moving average: what the average is off on the whole is put right in full. What
+    they make of it leans towards the median by `lean`, and with it what the correction makes of that.
     """
 
-    def __init__(self, trees: Trees, *, start: float = 1.0, spread: Spread | None = None) -> None:
+    def __init__(
+        self, trees: Trees, *, start: float = 1.0, lean: Lean | None = None, spread: Spread | None = None
+    ) -> None:
         self.trees = trees
         self.start = start
+        self.lean = lean  # None: it answers the mean
         self.spread = spread  # None: it has no quantiles
 
     @classmethod
@@ -38,7 +43,9 @@ class CoreModel:
         start = float(release.manifest.parameters.get(START, 1.0))
         if not 0 < start < np.inf:
             raise ValueError(f"the core model's starting value is {start}, not a factor")
-        model = cls(Trees.load(release.path(MODEL_FILE)), start=start, spread=Spread.load(release))
+        model = cls(
+            Trees.load(release.path(MODEL_FILE)), start=start, lean=Lean.load(release), spread=Spread.load(release)
+        )
         check_probes(release, partial(core_answer, model))
         return model
 
@@ -51,14 +58,17 @@ class CoreModel:
 
     def demand(self, design: Floats) -> Floats:
         """Demand in units for rows of CORE_DESIGN."""
-        return np.asarray(self.start * moving_average_of(design) * self.trees.factor(design) ** TRUST)
+        mean = self.start * moving_average_of(design) * self.trees.factor(design) ** TRUST
+        return np.asarray(mean if self.lean is None else mean * self.lean.factors(design))
 
     def contributions(self, design: Floats) -> Floats:
         """What each of CORE_DESIGN, and the rest, adds to the logarithm of the demand: [rows, CORE_DESIGN + 1]."""
         parts = TRUST * self.trees.contributions(design)
         parts[:, -1] += np.log(self.start)
+        if self.lean is not None:
+            parts[:, VARIATION] += np.log(self.lean.factors(design))
         return parts
 
     def fitted(self, design: Floats) -> Floats:
-        """The same with full trust: for examples that the trees have learnt from."""
+        """The mean with full trust: for examples that the trees have learnt from."""
         return np.asarray(self.start * moving_average_of(design) * self.trees.factor(design))

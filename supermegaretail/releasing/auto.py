@@ -137,7 +137,7 @@ class AutomaticRelease:
         contest = Contest(
             None if champion is None else self._pair(champion.version),
             Pair(trained.core, trained.correction),
-            _with_spread_of(trained, rehearsed),
+            _as_published(trained, rehearsed),
             as_of,
             horizon_days,
         )
@@ -215,7 +215,9 @@ def _complete(findings: Sequence[Finding], why: str) -> tuple[Finding, ...]:
     return tuple(findings) if failed else (*findings, Finding("the run itself", False, why))
 
 
-def _with_spread_of(trained: Trained, rehearsed: Trained) -> Pair:
-    """The rehearsal's forecasts with the quantiles that are to be published."""
-    core = CoreModel(rehearsed.core.trees, start=rehearsed.core.start, spread=trained.core.spread)
+def _as_published(trained: Trained, rehearsed: Trained) -> Pair:
+    """The rehearsal's forecasts with the lean and the quantiles that are to be published."""
+    core = CoreModel(
+        rehearsed.core.trees, start=rehearsed.core.start, lean=trained.core.lean, spread=trained.core.spread
+    )
     return Pair(core, CorrectionModel(rehearsed.correction.trees, spread=trained.correction.spread))

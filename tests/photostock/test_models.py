@@ -96,6 +96,7 @@ def test_a_split_depends_on_photos_and_seed_and_leaves_some_out() -> None:
 def test_training_for_so_many_steps_gives_the_same_model_again(registry: Registry, tiny: Path) -> None:
     first = registry.manifest("reranker")
     assert first.training["steps"] == 6
+    assert first.training["precision"] in ("float32", "bfloat16")
     again = train(photos(), registry, encoder_model=tiny, steps=6, layers=2)
     assert again.version == first.version == "1.0.0"
 
@@ -149,6 +150,19 @@ def test_the_served_reranker_agrees_with_the_trained_network(tiny: Path, tmp_pat
     texts = [photo.text for photo in photos()[::7]]
     expected = logits(network, tokens, [("blue boat lake", text) for text in texts]).detach().numpy()
     np.testing.assert_allclose(served.logits("blue boat lake", texts), expected, atol=0.3)
+
+
+def test_a_network_says_nearly_the_same_in_half_the_digits(tiny: Path) -> None:
+    import torch
+
+    from photostock.reranker.network import cross_encoder, logits
+    from photostock.reranker.train import tokenizer_of
+
+    network, tokens = cross_encoder(tiny, layers=2), tokenizer_of(tiny / "tokenizer.json")
+    pairs = [("blue boat lake", photo.text) for photo in photos()[:8]]
+    full, half = (logits(network, tokens, pairs, one).detach() for one in (torch.float32, torch.bfloat16))
+    assert not torch.equal(full, half)
+    torch.testing.assert_close(full, half, atol=0.3, rtol=0)
 
 
 def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(

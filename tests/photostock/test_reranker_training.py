@@ -44,6 +44,27 @@ def test_photos_that_tune_are_not_even_wrong_answers_in_training(
         assert not any(colour_subject_place <= words for words in shown)
 
 
+@pytest.mark.parametrize(
+    ("bfloat16_s", "chosen"), [(0.5, "bfloat16"), (0.9, "float32"), (1.1, "float32"), (8.0, "float32")]
+)
+def test_training_takes_the_short_numbers_only_where_they_are_clearly_quicker(
+    bfloat16_s: float, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from photostock.reranker import precision
+
+    seconds = {torch.bfloat16: bfloat16_s, torch.float32: 1.0}
+    monkeypatch.setattr(precision, "_product_s", seconds.__getitem__)
+    assert precision.quickest_precision() is getattr(torch, chosen)
+
+
+def test_a_machine_chooses_the_same_format_again() -> None:
+    from photostock.reranker.precision import quickest_precision
+
+    assert len({quickest_precision() for _ in range(5)}) == 1
+
+
 def test_scoring_is_measured_beside_a_bare_run_of_the_same_pairs_in_every_round(
     registry: Registry, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from supermegaretail.demand import in_pieces
 from supermegaretail.features import CORE_DESIGN
 from supermegaretail.spread import LEAST_ROWS, Spread, learn
+from supermegaretail.training import right_in_total
 
 LEVELS = (0.015, 0.25, 0.5, 0.75, 0.95, 0.99)
 ROWS = 40_000
@@ -48,6 +49,22 @@ def test_each_quantile_covers_its_share_of_days_that_were_not_learnt_from(spread
     quantiles = in_pieces(spread.quantiles(mean, design_of(mean), LEVELS), mean > 0)
     for of in (slice(None), mean < 1, (mean >= 1) & (mean < 10), mean >= 10):
         assert max(off_by(sold[of], quantiles[of, place], level) for place, level in enumerate(LEVELS)) < 0.03
+
+
+@pytest.mark.parametrize("off", [0.8, 1.25])
+def test_a_level_that_was_off_in_those_weeks_is_not_carried_on(off: float) -> None:
+    mean, sold = shop(1)
+    np.testing.assert_allclose(right_in_total(off * mean, sold), right_in_total(mean, sold))
+    assert right_in_total(off * mean, sold).sum() == pytest.approx(sold.sum())
+
+
+def test_errors_far_above_all_others_do_not_throw_the_spread_off() -> None:
+    mean, sold = shop(5)
+    design = design_of(mean, variation=np.random.default_rng(5).lognormal(0, 2, ROWS))
+    freak = np.where(np.arange(ROWS) % 5_000 == 0, 1e6 * (1 + sold), sold)
+    learnt = learn(mean, design, freak, sold >= 0, seed=1)
+    assert learnt is not None
+    assert np.isfinite(learnt.quantiles(mean, design, LEVELS)).all()
 
 
 @pytest.mark.parametrize("per_day", [0.7, 1.0, 2.0, 6.0])
