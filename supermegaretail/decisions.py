@@ -106,6 +106,8 @@ class MadeAnew:
 def labels_in_force(registry: Registry, state: Engine, *, version: str, now: datetime) -> tuple[str, MadeAnew]:
     """The version behind a name, which tells the base, and the labels; without such a version the moving average."""
     models, _ = models_of(registry, version)
+    if models is not None:  # labels teach a core what it leans from, and are compared with what was sold in the mean
+        models = replace(models, core=models.core.without_lean())
 
     def forecast_of(history: SalesHistory) -> Forecast | None:
         if models is None:

@@ -2,8 +2,9 @@
 
 Sales of a day are lopsided: many small ones, a few large. Their mean has the smallest squared error and is right in
 the total; their median has the smallest absolute error and is lower, by a fifth and more where sales are unsteady. Who
-stocks one product is served by the one, who adds up a shop by the other. So forecasts go as far towards the median as
-costs at most `MOST_LOST` of the total, and the unsteadier a product, the further (docs/decisions/0008).
+stocks one product is served by the one, who adds up a shop by the other. So forecasts go towards the median, the
+unsteadier a product the further, as far as costs at most `MOST_LOST` of the total and `MOST_OF_ONE` of any product
+(docs/decisions/0008).
 
 What the mean itself is off in the weeks that this is learnt from is left alone: that is their level, and passes.
 """
@@ -21,6 +22,8 @@ from supermegaretail.features import CORE_DESIGN, Floats
 
 LEAN_FILE = "lean.json"
 MOST_LOST = 0.03  # of all units
+MOST_OF_ONE = 0.1  # of one product's: the median of what hardly sells is nothing at all
+STEPS = 1_001  # of the way to the median that are tried
 PLACES = 10  # of unsteadiness, each with as many examples
 LEAST_ROWS = 1_000  # fewer sales tell nothing about a median
 LEAST_UNSTEADY = 0.05
@@ -75,15 +78,16 @@ def learn(demand: Floats, design: Floats, sold: Floats) -> Lean | None:
         return None
     unsteady, demand = _unsteady(design), np.maximum(demand, LEAST_UNITS)
     bounds = np.unique(np.quantile(unsteady, np.arange(1, PLACES) / PLACES))
-    place = np.searchsorted(bounds, unsteady, side="right")
+    place = np.searchsorted(bounds, unsteady)
     found = [place == number for number in np.unique(place)]
     medians = np.array([_median_of_mean(demand[rows], sold[rows]) for rows in found])
     units = np.array([demand[rows].sum() for rows in found])
-    lost = float(units @ (1 - medians) / units.sum())  # of the total, by going all the way
-    far = min(1.0, MOST_LOST / lost) if lost > 0 else 0.0
+    ways = np.linspace(0, 1, STEPS)[:, None]  # from the mean, all the way to the median
+    factors = np.maximum(1 - ways * (1 - medians), 1 - MOST_OF_ONE)  # [ways, places]
+    lost = 1 - factors @ units / units.sum()
     return Lean(
         unsteady=tuple(float(np.median(unsteady[rows])) for rows in found),
-        factor=tuple((1 - far * (1 - medians)).tolist()),
+        factor=tuple(factors[lost <= MOST_LOST][-1].tolist()),
     )
 
 

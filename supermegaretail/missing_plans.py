@@ -56,6 +56,7 @@ def run(table: pl.DataFrame, *, horizon_days: int, seed: int, threads: int) -> l
     (as_of,) = origins(whole, horizon_days=horizon_days, count=1)
     earlier = SalesHistory.build(table.filter(pl.col("date") <= as_of))
     trained = fit(earlier, seed=seed, threads=threads)
+    trained = replace(trained, core=trained.core.without_lean())  # like the one model: all ways answer the mean
     with progress(f"training {ONE_MODEL}", core_training.GROWTH.trees + correction_training.GROWTH.trees) as report:
         single = _one_model(earlier, seed=seed, threads=threads, report=report)
     happened = outcome(whole, as_of=as_of, horizon_days=horizon_days)

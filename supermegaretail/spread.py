@@ -6,6 +6,8 @@ A hurdle model in two parts, because most products of a shop sell nothing at all
     on a day with sales: demand = mean + scale · z        mean  = forecast ÷ P(something is sold)
                                                           scale = exp(features · scale), the usual distance from it
 
+(A forecast that leans towards the median makes a lower "mean" of it, in learning as in serving: z makes up for that.)
+
 The quantiles of z come from a table by scale ÷ mean, the shape of the distribution: a product that sells in hundreds
 errs to both sides, one that sells in ones and twos only upwards. Of what is sold by the piece half a unit of noise
 makes the numbers continuous before their quantiles are taken, which `demand.in_pieces` makes whole again in the end
@@ -165,9 +167,9 @@ def _log_scale(features: Floats, distance: Floats) -> Floats:
         step = np.linalg.lstsq(features, distance / np.exp(features @ coefficients) - 1, rcond=None)[0]
         for halved in range(MOST_HALVED):
             tried = coefficients + step / 2**halved
-            worth = _gamma_deviance(features @ tried, distance)
-            if worth < deviance:
-                coefficients, deviance = tried, worth
+            tried_deviance = _gamma_deviance(features @ tried, distance)
+            if tried_deviance < deviance:
+                coefficients, deviance = tried, tried_deviance
                 break
         else:  # no way is better any more
             break

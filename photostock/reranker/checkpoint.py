@@ -21,6 +21,7 @@ class Position:
     steps: int = 0
     cpu_s: float = 0.0
     losses: list[float] = field(default_factory=list)  # of every step
+    precision: str | None = None  # that it began in, and goes on in
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,13 @@ class Checkpoint:
         draft = self.folder / f".{FILE}"
         state = {"purpose": self.purpose, "network": network.state_dict(), "optimizer": optimizer.state_dict()}
         torch.save(
-            state | {"steps": position.steps, "cpu_s": position.cpu_s, "losses": position.losses},
+            state
+            | {
+                "steps": position.steps,
+                "cpu_s": position.cpu_s,
+                "losses": position.losses,
+                "precision": position.precision,
+            },
             draft,
         )
         draft.replace(self.folder / FILE)
@@ -48,7 +55,7 @@ class Checkpoint:
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         log.info("training.resumed", component="reranker", steps=state["steps"], cpu_s=round(state["cpu_s"]))
-        return Position(state["steps"], state["cpu_s"], state["losses"])
+        return Position(state["steps"], state["cpu_s"], state["losses"], state["precision"])
 
     def remove(self) -> None:
         (self.folder / FILE).unlink(missing_ok=True)

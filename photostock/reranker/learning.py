@@ -76,9 +76,10 @@ def learn(
     network: CrossEncoder, tokenizer: Tokenizer, lessons: Lessons, budget: Budget, checkpoint: Checkpoint | None = None
 ) -> Learned:
     """Trains until the budget is used up; goes on where the checkpoint stands."""
-    precision = quickest_precision()
     optimizer = torch.optim.AdamW([w for w in network.parameters() if w.requires_grad], lr=LEARNING_RATE, fused=True)
     position = checkpoint.load(network, optimizer) if checkpoint else Position()
+    position.precision = position.precision or quickest_precision()
+    precision = getattr(torch, position.precision)
     began_s, saved_s = budget.clock() - position.cpu_s, position.cpu_s
     network.train()
     with progress("training the reranker") as report:
@@ -96,7 +97,7 @@ def learn(
                 saved_s = position.cpu_s
     share, losses = max(1, position.steps // 20), position.losses or [0.0]
     first, last = float(np.mean(losses[:share])), float(np.mean(losses[-share:]))
-    return Learned(position.steps, first, last, str(precision).removeprefix("torch."))
+    return Learned(position.steps, first, last, position.precision)
 
 
 def _tell(report: Reporter, position: Position, left: float) -> None:

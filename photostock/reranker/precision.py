@@ -9,19 +9,21 @@ Imports torch: only `train` may import this module.
 from __future__ import annotations
 
 import time
+from typing import Literal, TypeAlias
 
 import torch
 from torch.nn.functional import linear
 
+Precision: TypeAlias = Literal["bfloat16", "float32"]
 ROWS, INPUTS, OUTPUTS = 256, 384, 384  # about what one layer multiplies for a pass of pairs: milliseconds
 REPEATS = 5  # the first one prepares, and on a shared machine any one may be interrupted
 CLEARLY = 0.8  # less than that is noise, and the same machine is to choose the same format again
 
 
-def quickest_precision() -> torch.dtype:
+def quickest_precision() -> Precision:
     """bfloat16 if this machine multiplies clearly quicker in it than in float32, by processor time."""
     quicker = _product_s(torch.bfloat16) < CLEARLY * _product_s(torch.float32)
-    return torch.bfloat16 if quicker else torch.float32
+    return "bfloat16" if quicker else "float32"
 
 
 def _product_s(precision: torch.dtype) -> float:

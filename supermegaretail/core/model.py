@@ -56,6 +56,10 @@ class CoreModel:
         design = core_design(*per_target_day(stable, as_of=as_of, horizon_days=horizon_days))
         return self.demand(design).reshape(len(stable), horizon_days)
 
+    def without_lean(self) -> CoreModel:
+        """The same, answering the mean."""
+        return CoreModel(self.trees, start=self.start, spread=self.spread)
+
     def demand(self, design: Floats) -> Floats:
         """Demand in units for rows of CORE_DESIGN."""
         mean = self.start * moving_average_of(design) * self.trees.factor(design) ** TRUST

@@ -19,8 +19,6 @@ from common.releases.desk import Refused, ReleaseDesk
 from common.releases.gate import Finding, Verdict, reasons, verdict_of
 from common.releases.store import OPEN, UNDER_WAY, ReleaseRecord
 from common.versions.registry import Manifest, Registry
-from supermegaretail.core.model import CoreModel
-from supermegaretail.correction.model import CorrectionModel
 from supermegaretail.history import SalesHistory
 from supermegaretail.labelled_examples import Labels
 from supermegaretail.models import read
@@ -31,7 +29,6 @@ from supermegaretail.releasing.limits import LIMITS, GateLimits
 from supermegaretail.releasing.pair import Pair
 from supermegaretail.releasing.trial import Contest, trial_days
 from supermegaretail.training import (
-    Trained,
     examples_for,
     filled_columns,
     fit,
@@ -134,10 +131,11 @@ class AutomaticRelease:
         rows = self.rows or examples_for(history)
         trained = fit(history, rows=rows, seed=self.seed, threads=self.threads, labels=self.labels)
         rehearsed = rehearse(history, until=as_of, rows=rows, seed=self.seed, threads=self.threads, labels=self.labels)
+        candidate = Pair(trained.core, trained.correction)
         contest = Contest(
             None if champion is None else self._pair(champion.version),
-            Pair(trained.core, trained.correction),
-            _as_published(trained, rehearsed),
+            candidate,
+            Pair(rehearsed.core, rehearsed.correction).finished_as(candidate),
             as_of,
             horizon_days,
         )
@@ -213,11 +211,3 @@ def _complete(findings: Sequence[Finding], why: str) -> tuple[Finding, ...]:
     """With a failure among them, also where the run broke off."""
     failed = verdict_of(findings) == "fail"
     return tuple(findings) if failed else (*findings, Finding("the run itself", False, why))
-
-
-def _as_published(trained: Trained, rehearsed: Trained) -> Pair:
-    """The rehearsal's forecasts with the lean and the quantiles that are to be published."""
-    core = CoreModel(
-        rehearsed.core.trees, start=rehearsed.core.start, lean=trained.core.lean, spread=trained.core.spread
-    )
-    return Pair(core, CorrectionModel(rehearsed.correction.trees, spread=trained.correction.spread))

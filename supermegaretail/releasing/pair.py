@@ -23,6 +23,13 @@ class Pair:
     core: CoreModel
     correction: CorrectionModel | None
 
+    def finished_as(self, other: Pair) -> Pair:
+        """These trees with the lean and the spreads of another pair: a rehearsal has none of its own."""
+        core = CoreModel(self.core.trees, start=self.core.start, lean=other.core.lean, spread=other.core.spread)
+        if self.correction is None or other.correction is None:
+            return Pair(core, self.correction)
+        return Pair(core, CorrectionModel(self.correction.trees, spread=other.correction.spread))
+
     def demand(self, history: SalesHistory, items: Sequence[Key], *, as_of: date, horizon_days: int) -> Floats:
         """Units [n, horizon]; NaN in the rows of items that nothing is known about."""
         return self.answer(history.inputs(items, as_of=as_of, horizon_days=horizon_days), as_of=as_of)

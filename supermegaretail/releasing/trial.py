@@ -1,7 +1,8 @@
 """The last weeks as a trial: what was sold, and what both versions say of it, on the same rows.
 
 The candidate has learnt from these weeks, so it is not fair to praise it for them. Its rehearsal speaks in its place: a
-pair made by the same recipe that has seen nothing of them, like the champion.
+pair made by the same recipe whose trees have seen nothing of them, like the champion. How far it leans and what it
+tells of its errors is the candidate's, which was learnt from weeks that may be these: ten numbers, and tables.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from common.releases.gate import Finding, verdict_of
 from common.versions.probes import PROBES
 from common.versions.registry import Registry
 from supermegaretail.core.model import CoreModel
-from supermegaretail.correction.model import CorrectionModel
 from supermegaretail.demo_data import LAST_SALES_DAY, demo_table
 from supermegaretail.features import EXTENDED, Floats
 from supermegaretail.history import ModelInputs, SalesHistory
+from supermegaretail.leaning import Lean
 from supermegaretail.panel import Key
 from supermegaretail.quality.check import check
 from supermegaretail.releasing import sales
@@ -75,9 +75,9 @@ class Chain:
         return {finding.gate: finding for finding in forecasts_judged(contest, self.history, self.table)}
 
 
-def pair_of(trained: Trained, spreads: Trained) -> Pair:
-    core = CoreModel(trained.core.trees, start=trained.core.start, spread=spreads.core.spread)
-    return Pair(core, CorrectionModel(trained.correction.trees, spread=spreads.correction.spread))
+def pair_of(rehearsed: Trained, published: Trained) -> Pair:
+    both = Pair(rehearsed.core, rehearsed.correction)
+    return both.finished_as(Pair(published.core, published.correction))
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +236,16 @@ def test_the_first_candidate_is_judged_alone(chain: Chain) -> None:
     assert closed({one.gate: one for one in forecasts_judged(alone, chain.history, chain.table)}) <= {"bias"}
 
 
-def test_spreads_are_those_that_are_published(chain: Chain) -> None:
-    correction = chain.contest.rehearsal.correction
+def test_lean_and_spreads_are_those_that_are_published(chain: Chain, tmp_path: Path) -> None:
+    core, correction = chain.contest.rehearsal.core, chain.contest.rehearsal.correction
     assert correction is not None
     assert isinstance(correction.spread, Spread)
+    assert isinstance(core.lean, Lean)
+    registry = Registry(tmp_path)
+    assert isinstance(core.lean, Lean)
+    published, _ = publish(chain.trained, chain.history, chain.table, registry, rows=ROWS, seed=1)
+    served = CoreModel.load(registry.load("core", published.version))
+    assert served.lean is not None
+    assert served.spread is not None
+    assert core.spread is not None
+    assert (served.lean.as_json(), served.spread.as_json()) == (core.lean.as_json(), core.spread.as_json())

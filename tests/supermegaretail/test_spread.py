@@ -15,7 +15,7 @@ LEVELS = (0.015, 0.25, 0.5, 0.75, 0.95, 0.99)
 ROWS = 40_000
 
 
-def design_of(demand: np.ndarray, *, horizon: np.ndarray | int = 1, variation: float = 1.0) -> np.ndarray:
+def design_of(demand: np.ndarray, *, horizon: np.ndarray | int = 1, variation: np.ndarray | float = 1.0) -> np.ndarray:
     design = np.zeros((len(demand), len(CORE_DESIGN)))
     design[:, CORE_DESIGN.index("variation_28")] = variation
     design[:, CORE_DESIGN.index("zero_share_56")] = np.exp(-demand)
