@@ -68,7 +68,10 @@ def _mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def cross_encoder(model: str | Path, *, layers: int) -> CrossEncoder:
-    """Scores pairs with the first `layers` layers of the transformer in `model`; the head is still to be trained."""
+    """Scores pairs with the first `layers` layers of the transformer in `model`, or all if it has fewer.
+
+    The head is still to be trained.
+    """
     local = {"local_files_only": True}
     transformer = Transformer(
         str(model), model_kwargs=local | {"attn_implementation": "eager"}, processor_kwargs=local, config_kwargs=local
@@ -82,6 +85,11 @@ def cross_encoder(model: str | Path, *, layers: int) -> CrossEncoder:
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0  # a few minutes of training don't overfit
     return network
+
+
+def depth_of(network: CrossEncoder) -> int:
+    """How many layers it has."""
+    return int(network[0].model.config.num_hidden_layers)
 
 
 def logits(

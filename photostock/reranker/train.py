@@ -66,7 +66,7 @@ def train(
         budget_seconds: of CPU time, most of it training; a faster machine makes a better model of it.
         steps: train for so many instead of by the clock, so that the same data give the same model.
         encoder_model: what the encoder was exported from, as for `publish_encoder`.
-        layers: how many of the encoder's layers are kept; serving time is proportional to it.
+        layers: how many of the encoder's layers are kept, if it has so many; serving time is proportional to it.
         kept_vectors: of photos by id, from `Catalogue.vectors` for this encoder; what is missing is encoded.
         checkpoint_dir: where a training that is interrupted leaves what the next call with the same photos, encoder and
             arguments goes on with.
@@ -86,6 +86,7 @@ def train(
     network = _untrained(model_folder(encoder_model), layers=layers)
     from photostock.reranker.checkpoint import Checkpoint  # these import torch
     from photostock.reranker.learning import Budget, Lessons, learn
+    from photostock.reranker.network import depth_of
 
     views_of = _views_of(split.learning, learnt_from, encoder, labels)
     lessons = Lessons(view=views_of, queries=len(learnt_from), seed=seed)
@@ -100,7 +101,7 @@ def train(
     with tempfile.TemporaryDirectory() as folder:
         draft = export(network, tokenizer, Path(folder), encoder_version=encoder.version)
         to_tune = range(own, min(own + _tuning_queries(budget_seconds), len(lists)))
-        training = {"photos": split.fingerprint, "seed": seed, "layers": layers} | taught | asdict(learned)
+        training = {"photos": split.fingerprint, "seed": seed, "layers": depth_of(network)} | taught | asdict(learned)
         published = _publish(
             registry, draft, lists.as_served(to_tune, depth=RERANK_DEPTH), training, split.photos, promote
         )

@@ -152,6 +152,13 @@ def test_the_served_reranker_agrees_with_the_trained_network(tiny: Path, tmp_pat
     np.testing.assert_allclose(served.logits("blue boat lake", texts), expected, atol=0.3)
 
 
+@pytest.mark.parametrize(("wanted", "kept"), [(1, 1), (3, 3), (9, 3)])
+def test_a_network_has_as_many_layers_as_wanted_or_as_there_are(tiny: Path, wanted: int, kept: int) -> None:
+    from photostock.reranker.network import cross_encoder, depth_of
+
+    assert depth_of(cross_encoder(tiny, layers=wanted)) == kept
+
+
 def test_a_network_says_nearly_the_same_in_half_the_digits(tiny: Path) -> None:
     import torch
 
