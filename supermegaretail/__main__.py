@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import polars as pl
-
-from common.command_line import Failed, between, command, main, positive_int, seed
-from common.progress import progress
+from common.command_line import between, command, main, positive_int, seed
 from supermegaretail.columns import FIRST_DAY, LAST_DAY
+from supermegaretail.data_command import add_data, checked, known_sales
 from supermegaretail.settings import RetailSettings
-
-if TYPE_CHECKING:
-    from supermegaretail.quality.findings import Report
-
-REFUSED = "refused-rows.csv"  # beside the table: those of an import without one good row
 
 
 def parser() -> argparse.ArgumentParser:
@@ -88,16 +79,7 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("request_id", metavar="REQUEST_ID")
     _release(command(commands, "release", lambda _: 2, "propose, review, roll out and take back versions"))
     data = command(commands, "data", lambda _: _usage(data), "make or import sales")
-    kinds = data.add_subparsers(metavar="KIND")
-    demo = command(kinds, "demo", _demo, "make the synthetic chain of shops")
-    demo.add_argument("--seed", type=seed, default=7)
-    imported = command(kinds, "import", _import, "import M5's or FreshRetailNet's own files, or a canonical table")
-    imported.add_argument("path", type=Path, help="folder, .csv or .parquet")
-    imported.add_argument("--store", action="append", default=[], help="of these files only one store; may be repeated")
-    imported.add_argument("--replace", action="store_true", help="forget what was imported before, demo data too")
-    command(kinds, "fold", _fold, "bring what arrived over HTTP into the table file, as every import does")
-    checked = command(kinds, "check", _check, "report what is wrong with the sales; exit code 1 if it stops a training")
-    checked.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_data(data)
     return whole
 
 
@@ -116,7 +98,7 @@ def _release(parser: argparse.ArgumentParser) -> None:
         from common.versions.registry import Registry
         from supermegaretail.review.command import review
 
-        return review(Registry(RetailSettings().registry_dir), _sales(), component, version)
+        return review(Registry(RetailSettings().registry_dir), known_sales(), component, version)
 
     steps = add_arguments(parser, open_desk, promoted=promoted)
     add_propose(steps, open_desk, review, releases_dir=lambda: RetailSettings().releases_dir, components=("core",))
@@ -141,94 +123,10 @@ def _model(_arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _demo(arguments: argparse.Namespace) -> int:
-    from common.demo import remember
-    from supermegaretail.demo_data import demo_table
-    from supermegaretail.fold_command import keep
-
-    with progress("making the demo chain's sales"):
-        rows = demo_table(seed=arguments.seed)
-    keep(RetailSettings(), rows)
-    _rejects_path().unlink(missing_ok=True)
-    _rejects_path(REFUSED).unlink(missing_ok=True)
-    items = rows.filter(pl.col("sales").is_not_null()).select("store", "sku").unique().sort("store", "sku")
-    remember(RetailSettings().var_dir, "items", items.to_dicts())
-    return 0
-
-
-def _import(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from supermegaretail.fold_command import keep
-    from supermegaretail.imports import read_any, save_rejects, summary
-    from supermegaretail.quality.show import show_briefly
-
-    with progress(f"reading {arguments.path}"):
-        imported = read_any(arguments.path, stores=arguments.store)
-    print(summary(imported))
-    rejects = _rejects_path()  # of what is in the table: an import that is refused as a whole has a file of its own
-    if imported.rows.is_empty():
-        rejects = _rejects_path(REFUSED)
-    else:
-        table = keep(RetailSettings(), imported.rows, replace=arguments.replace)
-        _rejects_path(REFUSED).unlink(missing_ok=True)
-    save_rejects(imported, rejects)
-    if imported.rejects.height:
-        print(f"all {imported.rejects.height} rejected rows with line and reason: {rejects}")
-    if imported.rows.is_empty():
-        raise Failed("there is not one good row")
-    show_briefly(_report(table), Console())
-    return 0
-
-
-def _check(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from supermegaretail.quality.show import show
-
-    report = _report(_sales())
-    if arguments.json:
-        print(json.dumps(report.as_json(), indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        show(report, Console())
-    return 1 if report.verdict == "stop" else 0
-
-
-def _report(table: pl.DataFrame) -> Report:
-    from supermegaretail.imports import load_rejects
-    from supermegaretail.quality.check import check
-
-    with progress("checking the sales"):
-        return check(table, rejects=load_rejects(_rejects_path()))
-
-
-def _rejects_path(name: str = "rejected-rows.csv") -> Path:
-    return RetailSettings().table_path.with_name(name)
-
-
-def _fold(_arguments: argparse.Namespace) -> int:
-    from supermegaretail.fold_command import keep
-
-    keep(RetailSettings())
-    return 0
-
-
-def _sales() -> pl.DataFrame:
-    from common.state.database import open_state
-    from supermegaretail.book import whole_table
-    from supermegaretail.ledger import Ledger
-
-    settings = RetailSettings()
-    table = whole_table(settings.table_path, Ledger(open_state(settings)))
-    if table.is_empty():
-        raise Failed("no sales are known yet: run `data demo` or `data import FILE` first")
-    return table
-
-
 def _train(arguments: argparse.Namespace) -> int:
     from supermegaretail.train_command import train
 
-    train(RetailSettings(), _sales(), _report, arguments)
+    train(RetailSettings(), known_sales(), checked, arguments)
     return 0
 
 
@@ -239,7 +137,7 @@ def _label(arguments: argparse.Namespace) -> int:
     from supermegaretail.label_command import run
 
     settings = RetailSettings()
-    run(settings, open_state(settings), _sales(), version=arguments.version, console=Console())
+    run(settings, open_state(settings), known_sales(), version=arguments.version, console=Console())
     return 0
 
 
@@ -249,7 +147,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from supermegaretail.evaluation.terminal import render
 
     report = evaluate(
-        _sales(),
+        known_sales(),
         horizon_days=arguments.horizon_days,
         origin_count=arguments.origins,
         seed=arguments.seed,
@@ -271,7 +169,7 @@ def _forecast(arguments: argparse.Namespace) -> int:
     settings = RetailSettings()
     made = forecast(
         settings,
-        _sales(),
+        known_sales(),
         stores=arguments.store,
         version=arguments.version,
         as_of=arguments.as_of,
@@ -309,7 +207,7 @@ def _missing_plans(arguments: argparse.Namespace) -> int:
 
     from supermegaretail.missing_plans import render, run
 
-    render(run(_sales(), horizon_days=arguments.horizon_days, seed=arguments.seed, threads=2), Console())
+    render(run(known_sales(), horizon_days=arguments.horizon_days, seed=arguments.seed, threads=2), Console())
     return 0
 
 

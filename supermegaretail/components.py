@@ -191,6 +191,7 @@ HARMLESS: Mapping[str, str] = {
     "supermegaretail.demo_data": "invented sales",
     "supermegaretail.erasing": "takes the names of people out of what is kept",
     "supermegaretail.evaluation.*": "reports for people",
+    "supermegaretail.data_command": "the command line",
     "supermegaretail.fold_command": "the command line",
     "supermegaretail.kept_tables": "keeps files for replays",
     "supermegaretail.replaying": "makes answers again: one that comes out otherwise says so",
