@@ -67,6 +67,11 @@ class SalesBook:
     def history(self) -> SalesHistory:
         return self.known.history
 
+    @property
+    def lacks_table(self) -> bool:
+        """Whether there is a table file that could never be read: what is known then is not the chain."""
+        return self._table_stamp == () and self._unreadable is not None
+
     def refresh(self) -> News:
         """Takes in what arrived through other replicas, and reads everything anew after an import or a fold.
 

@@ -82,7 +82,8 @@ class DriftWatch:
     """The verdicts of one API process.
 
     Args:
-        history: the newest sales and plans; another object whenever something changed.
+        history: the newest sales and plans; another object whenever something changed. None while too little is known
+            to judge by.
         switches: a tier that an operator switched on is asked whatever its inputs are.
         clock: monotonic, in seconds.
     """
@@ -90,7 +91,7 @@ class DriftWatch:
     def __init__(
         self,
         models: Registry,
-        history: Callable[[], SalesHistory],
+        history: Callable[[], SalesHistory | None],
         switches: Switchboard,
         *,
         metrics: CollectorRegistry,
@@ -139,6 +140,8 @@ class DriftWatch:
             if self._clock() < self._rests_until_s:
                 return
             history, before = self._history(), self._watched
+            if history is None:
+                return
             watched = {group: self._with_champion(before[group]) for group in GROUPS}
             if history is self._checked and _champions(watched) == _champions(before):
                 return

@@ -109,7 +109,10 @@ def engine_of(
     shadow = _shadow(settings, base)
     model, compared_model = _models(settings, base, link, shadow)
     drift = DriftWatch(
-        Registry(settings.registry_dir), lambda: book.history, controls.switches, metrics=service.registry
+        Registry(settings.registry_dir),
+        lambda: None if book.lacks_table else book.history,  # the few sales that arrived would look drifted
+        controls.switches,
+        metrics=service.registry,
     )
     overrides, events = LiveOverrides(OverrideStore(state, SCOPE), Overrides.of), EventDesk(state)
     forecaster = Forecaster(

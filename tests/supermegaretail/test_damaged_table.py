@@ -76,6 +76,7 @@ def test_started_over_a_damaged_table_a_book_serves_what_arrived_until_it_is_men
         book.refresh()
         assert "sales table can't be read" in (book.trouble or "")
         assert book.history.last_day is None
+        assert book.lacks_table
     here.record_sales([sale(3)])
     assert there.refresh().sold == [("north", "milk", TOMORROW)]
     assert units(here) == units(there) == 3
@@ -88,6 +89,7 @@ def test_started_over_a_damaged_table_a_book_serves_what_arrived_until_it_is_men
     for book in (here, there, started):
         assert book.refresh().reloaded
         assert (book.trouble, len(book.history.panel.series), units(book)) == (None, 4, 3)
+        assert not book.lacks_table
 
 
 def test_a_table_that_is_damaged_later_leaves_what_is_known_in_force_and_the_others_writes_arrive(
@@ -118,6 +120,7 @@ def test_a_table_that_is_gone_leaves_what_is_known_in_force_and_is_told(
     assert not book.refresh().reloaded
     assert f"{path}: it is gone" in (book.trouble or "")
     assert (len(book.history.panel.series), units(book)) == (4, 4)
+    assert not book.lacks_table
     (tmp_path / "elsewhere").rename(path)
     book.refresh()
     assert (book.trouble, len(book.history.panel.series), units(book)) == (None, 4, 4)

@@ -13,11 +13,14 @@ import httpx
 import numpy as np
 import polars as pl
 import pytest
+from prometheus_client import CollectorRegistry
 
+from common.chain.switches import Switchboard
 from common.versions.registry import Registry
 from supermegaretail.demand import too_uncertain
 from supermegaretail.demo_data import LAST_SALES_DAY, demo_table
 from supermegaretail.drift import DRIFT_FILE, GROUPS, Bounds, load, references
+from supermegaretail.drift_watch import DriftWatch
 from supermegaretail.history import SalesHistory
 from supermegaretail.model_contract import PredictionRequest
 from supermegaretail.model_server import predict
@@ -136,6 +139,23 @@ async def test_ordinary_days_are_as_usual_and_the_correction_serves(
         )
     assert await provenance(client, some(chain)) == {("correction", None)}
     assert (await client.get("/ready")).json()["parts"]["drift"] == {"ok": True, "reason": None}
+
+
+def test_nothing_is_taken_for_drift_while_too_little_is_known_to_judge(var_dir: Path, chain: pl.DataFrame) -> None:
+    known: list[SalesHistory | None] = [None]
+    watch = DriftWatch(
+        Registry(var_dir / "registry"),
+        lambda: known[0],
+        Switchboard(),
+        metrics=CollectorRegistry(),
+    )
+    watch.refresh()
+    assert {one["verdict"] for one in watch.as_json()["groups"]} == {"not checked"}
+    lately = pl.col("date") > LAST_SALES_DAY - timedelta(days=7)
+    wrong = chain.with_columns(pl.when(lately).then(20 * pl.col("sales")).otherwise("sales").alias("sales"))
+    known[0] = SalesHistory.build(wrong)
+    watch.refresh()
+    assert {one["group"]: one["verdict"] for one in watch.as_json()["groups"]}["core"] == "drifted"
 
 
 async def test_sales_in_another_unit_demote_the_core_until_they_are_corrected(
