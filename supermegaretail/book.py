@@ -143,7 +143,7 @@ class SalesBook:
         table = self._kept.keep(self._table_path) if self._kept is not None else None
         kept = None if self._kept is None or table is None else self._kept.find(table)
         try:
-            if (stamp or self._table_stamp) and kept is None and not self._table_path.exists():
+            if (stamp or self._table_stamp or self._unreadable) and kept is None and not self._table_path.exists():
                 raise ImportProblem(f"{self._table_path}: it is gone")
             joined = _joined(kept or self._table_path, arrived)
         except (ImportProblem, OSError) as error:

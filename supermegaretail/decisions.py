@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,7 @@ from supermegaretail.events.planned import PlannedEvent, PlannedEvents
 from supermegaretail.features import Floats
 from supermegaretail.history import SalesHistory
 from supermegaretail.labelling import Forecast, Function, Labelled, label
+from supermegaretail.models import Models
 from supermegaretail.overriding import Decision, Overrides, Scope
 from supermegaretail.panel import Key
 
@@ -88,9 +90,16 @@ def functions_of(
 
 @dataclass(frozen=True, slots=True)
 class MadeAnew:
-    """Labels as a training asks for them, of a history as of a day: what was in force then and known of it then."""
+    """Labels as a training asks for them, of a history as of a day: what was in force then and known of it then.
+
+    Args:
+        base_of: what labels start from, the mean: a core leans from what it is taught, and what was sold is compared
+            with it.
+        forecast_of: what the same version serves.
+    """
 
     decisions: Decisions
+    base_of: ForecastOf
     forecast_of: ForecastOf
 
     def __call__(self, history: SalesHistory, as_of: date) -> pl.DataFrame:
@@ -99,28 +108,33 @@ class MadeAnew:
     def labelled(self, history: SalesHistory, as_of: date) -> Labelled:
         assert history.last_day is not None
         functions = self.decisions.earlier((history.last_day - as_of).days).functions(as_of)
-        model = self.forecast_of(history) if functions else None
+        model = self.base_of(history) if functions else None
         return label(history, functions, model, as_of=as_of)
 
 
 def labels_in_force(registry: Registry, state: Engine, *, version: str, now: datetime) -> tuple[str, MadeAnew]:
     """The version behind a name, which tells the base, and the labels; without such a version the moving average."""
     models, _ = models_of(registry, version)
-    if models is not None:  # labels teach a core what it leans from, and are compared with what was sold in the mean
-        models = replace(models, core=models.core.without_lean())
 
-    def forecast_of(history: SalesHistory) -> Forecast | None:
-        if models is None:
-            return None
+    def asking(models: Models | None) -> ForecastOf:
+        return partial(_forecast_of, models, registry, state)
 
-        def forecast(items: list[Key], as_of: date, days: int) -> Floats:
-            batch = batch_of(history, models, registry, state, as_of=as_of, horizon_days=days)
-            made = replace(batch, overrides=Overrides(), events=PlannedEvents()).table(items)
-            return made["demand"].to_numpy().astype(np.float64).reshape(len(items), days)
+    mean = None if models is None else replace(models, core=models.core.without_lean())
+    labels = MadeAnew(Decisions.read(state, now=now), base_of=asking(mean), forecast_of=asking(models))
+    return version if models is None else models.core_version, labels
 
-        return forecast
 
-    return version if models is None else models.core_version, MadeAnew(Decisions.read(state, now=now), forecast_of)
+def _forecast_of(models: Models | None, registry: Registry, state: Engine, history: SalesHistory) -> Forecast | None:
+    """What these models say by themselves of items of that history."""
+    if models is None:
+        return None
+
+    def forecast(items: list[Key], as_of: date, days: int) -> Floats:
+        batch = batch_of(history, models, registry, state, as_of=as_of, horizon_days=days)
+        made = replace(batch, overrides=Overrides(), events=PlannedEvents()).table(items)
+        return made["demand"].to_numpy().astype(np.float64).reshape(len(items), days)
+
+    return forecast
 
 
 def _held(one: Override, last_day: date, *, now: datetime) -> int:

@@ -83,7 +83,7 @@ class DriftWatch:
 
     Args:
         history: the newest sales and plans; another object whenever something changed. None while too little is known
-            to judge by.
+            to judge the chain by; single items are judged all the same.
         switches: a tier that an operator switched on is asked whatever its inputs are.
         clock: monotonic, in seconds.
     """
@@ -140,9 +140,10 @@ class DriftWatch:
             if self._clock() < self._rests_until_s:
                 return
             history, before = self._history(), self._watched
-            if history is None:
-                return
             watched = {group: self._with_champion(before[group]) for group in GROUPS}
+            if history is None:
+                self._watched = watched
+                return
             if history is self._checked and _champions(watched) == _champions(before):
                 return
             started_s = self._clock()

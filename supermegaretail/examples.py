@@ -17,7 +17,7 @@ from supermegaretail.features import (
     extended_features,
 )
 from supermegaretail.panel import Panel
-from supermegaretail.series import AVERAGED, CHANNELS, SALES, STOCKOUT, Floats32, Ints, windows
+from supermegaretail.series import AVERAGED, CHANNELS, SALES, STOCKOUT, Floats32, Ints, believed, windows
 from supermegaretail.states import Flags, states_of
 
 STEPS_PER_ORIGIN = 4  # target days drawn for each origin: the state of a series is the dear part of an example
@@ -34,7 +34,7 @@ class Examples:
 
     core: Floats  # [n, CORE_DESIGN]
     extended: Floats  # [n, EXTENDED]
-    demand: Floats  # [n] units, what the target day really sold
+    demand: Floats  # [n] units, what the target day sold; a good day where that can't be right (docs/data.md)
     weight: Floats  # [n] the newer the heavier, at most 1
     by_the_piece: Flags  # [n] whether the item is sold in whole units
 
@@ -60,8 +60,9 @@ def draw(
     order = np.argsort(rng.random((len(places), MAX_HORIZON_DAYS)), axis=1)[:, :STEPS_PER_ORIGIN]
     steps = 1 + order.ravel()
     pair = np.repeat(np.arange(len(places)), STEPS_PER_ORIGIN)
-    around = windows([panel.series[place] for place in places[pair]], origins[pair] + steps - 1, days=3)
-    demand = around[:, SALES, 1].astype(np.float64)
+    series = [panel.series[place] for place in places[pair]]
+    around = windows(series, origins[pair] + steps - 1, days=3)
+    demand = believed(series, around[:, SALES, 1:2])[:, 0].astype(np.float64)
     state = states_of(panel, places, origins, hidden=hide)
     known = ~np.isnan(demand) & state.known[pair]
     if until is not None:

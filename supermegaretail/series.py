@@ -118,10 +118,14 @@ def known_demand(values: Floats32) -> Floats32:
 
 def lent_demand(series: Sequence[Series], values: Floats32) -> Floats32:
     """`known_demand` [n, days] of windows of these series as groups are told it: a mistaken day is a good one."""
-    demand = known_demand(values)
-    for row in np.flatnonzero((demand > LIMITS.huge_units).any(1)).tolist():
-        demand[row, demand[row] > series[row].most_believed] = series[row].good_day
-    return demand
+    return believed(series, known_demand(values))
+
+
+def believed(series: Sequence[Series], sales: Floats32) -> Floats32:
+    """`sales` [n, days] of these series with a good day in place of every mistaken one; overwrites them."""
+    for row in np.flatnonzero((sales > LIMITS.huge_units).any(1)).tolist():
+        sales[row, sales[row] > series[row].most_believed] = series[row].good_day
+    return sales
 
 
 def usual_demand(values: Floats32) -> Floats32:

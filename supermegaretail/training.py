@@ -33,7 +33,6 @@ from supermegaretail.golden import core_probes, correction_probes, questions_of
 from supermegaretail.history import SalesHistory
 from supermegaretail.labelled_examples import Labels, labelled, provenance, together
 from supermegaretail.leaning import LEAN_FILE, Lean
-from supermegaretail.quality.limits import LIMITS
 from supermegaretail.spread import SPREAD_FILE, Spread, learn
 
 ROWS = (50_000, 300_000)  # examples to learn from, at least and at most: in between, half as many as known days
@@ -141,25 +140,15 @@ def _from_errors(
     """What the errors of a pair that saw no sale after `since` tell: the lean of the core, then both spreads."""
     examples = draw(history.panel, rows=CALIBRATION_ROWS, seed=seed, since=since, plans_dropped=0)
     mean, sold = core.demand(examples.core), examples.demand
-    believed = believable(sold, mean)
     corrected = correction.demand(examples.core, examples.extended, mean)
-    lean = leaning.learn(mean, examples.core, believed)
+    lean = leaning.learn(mean, examples.core, sold)
     factor = 1.0 if lean is None else lean.factors(examples.core)
 
     def spread(demand: Floats) -> Spread | None:
-        levelled = right_in_total(demand, believed)
+        levelled = right_in_total(demand, sold)
         return learn(factor * levelled, examples.core, sold, examples.by_the_piece, seed=seed)
 
     return lean, spread(mean), spread(corrected)
-
-
-def believable(sold: Floats, demand: Floats) -> Floats:
-    """Sales without mistakes, such as a wrong unit: a single one would be the level of all.
-
-    What a mistake is, `Series.most_believed` says; forecasts stand in for it, and for good days.
-    """
-    mistaken = sold > np.maximum(LIMITS.huge_units, LIMITS.huge_times * demand)
-    return np.where(mistaken, demand, sold)
 
 
 def right_in_total(demand: Floats, sold: Floats) -> Floats:

@@ -95,7 +95,7 @@ ALERT_OF: Mapping[str, str] = {fault: alert for alert, faults in FAULTS.items() 
 BESIDE: Mapping[str, tuple[str, ...]] = {
     "answers_after_the_deadline": ("AnswersDegraded", "LoopBlocked"),
     "rush": ("AnswersDegraded", "ModelSlow", "ModelUnreachable"),  # it overloads the model, too, and may do so first
-    "table_damaged_at_start": ("InputsDrifted", "PartUnwell"),  # drifted may be what little is known
+    "table_damaged_at_start": ("PartUnwell",),
     "writes_fail": ("StateUnavailable",),
 }
 

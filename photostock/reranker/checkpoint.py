@@ -10,6 +10,8 @@ from typing import Any
 import structlog
 import torch
 
+from photostock.reranker.precision import Precision
+
 log = structlog.get_logger(__name__)
 FILE = "reranker.pt"
 
@@ -21,7 +23,7 @@ class Position:
     steps: int = 0
     cpu_s: float = 0.0
     losses: list[float] = field(default_factory=list)  # of every step
-    precision: str | None = None  # that it began in, and goes on in
+    precision: Precision | None = None  # that it began in, and goes on in
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Checkpoint:
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         log.info("training.resumed", component="reranker", steps=state["steps"], cpu_s=round(state["cpu_s"]))
-        return Position(state["steps"], state["cpu_s"], state["losses"], state["precision"])
+        return Position(state["steps"], state["cpu_s"], state["losses"], state.get("precision"))
 
     def remove(self) -> None:
         (self.folder / FILE).unlink(missing_ok=True)

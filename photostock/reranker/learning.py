@@ -19,7 +19,7 @@ from common.progress import Reporter, progress
 from photostock.reranker.checkpoint import Checkpoint, Position
 from photostock.reranker.lists import ListMaker, QueryList
 from photostock.reranker.network import logits
-from photostock.reranker.precision import quickest_precision
+from photostock.reranker.precision import Precision, quickest_precision
 
 QUERIES_PER_STEP = 8
 COSINE_WEIGHT = 20.0  # near the temperature that such encoders are trained with
@@ -36,7 +36,7 @@ class Learned:
     steps: int
     first_loss: float  # mean of the first twentieth of the steps
     last_loss: float
-    precision: str  # of the numbers within the network
+    precision: Precision  # of the numbers within the network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,9 @@ def learner(value: float) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
 
 
 def test_what_was_saved_is_found_again(tmp_path: Path) -> None:
-    Checkpoint(tmp_path / "new", "a").save(*learner(3.0), Position(7, 1.5, [0.5, 0.25]))
+    Checkpoint(tmp_path / "new", "a").save(*learner(3.0), Position(7, 1.5, [0.5, 0.25], "float32"))
     network, optimizer = learner(0.0)
-    assert Checkpoint(tmp_path / "new", "a").load(network, optimizer) == Position(7, 1.5, [0.5, 0.25])
+    assert Checkpoint(tmp_path / "new", "a").load(network, optimizer) == Position(7, 1.5, [0.5, 0.25], "float32")
     assert network.get_parameter("weight").tolist() == [[3.0, 3.0]]
 
 

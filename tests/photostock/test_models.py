@@ -175,7 +175,7 @@ def test_a_network_says_nearly_the_same_in_half_the_digits(tiny: Path) -> None:
 def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(
     registry: Registry, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from photostock.reranker import learning
+    from photostock.reranker import learning, precision
 
     monkeypatch.setattr(learning, "SAVED_EVERY_CPU_S", 0.0)
     trained, step = list[int](), learning._step
@@ -186,6 +186,9 @@ def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(
             raise KeyboardInterrupt
         return step(*arguments)
 
+    here = precision.quickest_precision()
+    quickest = iter([here, "float32" if here == "bfloat16" else "bfloat16"])  # it goes on in what it began in
+    monkeypatch.setattr(learning, "quickest_precision", lambda: next(quickest))
     monkeypatch.setattr(learning, "_step", dies_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
         train(photos(), registry, encoder_model=tiny, steps=6, layers=2, checkpoint_dir=tmp_path)

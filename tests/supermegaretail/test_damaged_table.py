@@ -77,6 +77,15 @@ def test_started_over_a_damaged_table_a_book_serves_what_arrived_until_it_is_men
         assert "sales table can't be read" in (book.trouble or "")
         assert book.history.last_day is None
         assert book.lacks_table
+    path.rename(tmp_path / "broken")
+    for book in (here, there):  # as somebody does who mends it
+        book.refresh()
+        assert book.lacks_table
+        assert "it is gone" in (book.trouble or "")
+    path.write_bytes(BROKEN)
+    for book in (here, there):
+        book.refresh()
+        assert book.lacks_table
     here.record_sales([sale(3)])
     assert there.refresh().sold == [("north", "milk", TOMORROW)]
     assert units(here) == units(there) == 3

@@ -150,7 +150,7 @@ def test_nothing_is_taken_for_drift_while_too_little_is_known_to_judge(var_dir: 
         metrics=CollectorRegistry(),
     )
     watch.refresh()
-    assert {one["verdict"] for one in watch.as_json()["groups"]} == {"not checked"}
+    assert {(one["verdict"], one["version"]) for one in watch.as_json()["groups"]} == {("not checked", "1.0.0")}
     lately = pl.col("date") > LAST_SALES_DAY - timedelta(days=7)
     wrong = chain.with_columns(pl.when(lately).then(20 * pl.col("sales")).otherwise("sales").alias("sales"))
     known[0] = SalesHistory.build(wrong)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -242,13 +242,13 @@ def test_labels_of_an_earlier_day_know_what_was_decided_and_sold_by_then(history
     week_ago = LAST_DAY - timedelta(days=7)
     meanwhile = decided("late", created_at=iso(NOW - timedelta(days=3)))
     withdrawn = decided("gone", withdrawn_at=iso(NOW - timedelta(days=1)))
-    labels = MadeAnew(Decisions([meanwhile, withdrawn], [], NOW), lambda _: None)
+    labels = MadeAnew(Decisions([meanwhile, withdrawn], [], NOW), lambda _: None, lambda _: None)
     now, then = labels(history, LAST_DAY), labels(history, week_ago)
     assert {name for some in now["functions"].to_list() for name in some} == {"late"}
     assert {name for some in then["functions"].to_list() for name in some} == {"gone"}
     assert then["date"].min() == week_ago + timedelta(days=1)
     shorter = SalesHistory.build(fallen().filter(pl.col("date") <= week_ago))
-    assert then.equals(MadeAnew(labels.decisions.earlier(7), lambda _: None)(shorter, week_ago))
+    assert then.equals(replace(labels, decisions=labels.decisions.earlier(7))(shorter, week_ago))
 
 
 def test_what_begins_later_is_judged_by_what_was_sold_by_then_and_by_no_later_sale() -> None:

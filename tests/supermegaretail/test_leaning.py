@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from supermegaretail.core.model import CoreModel
 from supermegaretail.features import CORE_DESIGN, Floats
 from supermegaretail.leaning import LEAST_ROWS, MOST_LOST, MOST_OF_ONE, Lean, learn
-from supermegaretail.training import believable, right_in_total
 
 ROWS = 20_000
 VARIATION = CORE_DESIGN.index("variation_28")
@@ -78,18 +77,6 @@ def test_slow_products_among_fast_ones_lose_a_tenth_at_most(slow_share: float) -
     assert lean is not None
     assert min(lean.factor) == pytest.approx(1 - MOST_OF_ONE)
     assert max(lean.factor) > 0.95
-
-
-@pytest.mark.parametrize("freak", [1e4, 1e9])
-def test_a_mistaken_day_moves_neither_the_lean_nor_the_level_of_other_products(freak: float) -> None:
-    mean, design, sold = shop(1)
-    mistyped = np.where(np.arange(ROWS) == 7, freak, sold)
-    believed = believable(mistyped, mean)
-    lean = learn(mean, design, believed)
-    assert lean is not None
-    np.testing.assert_allclose(lean.factor, leant(1).factor, atol=2e-3)
-    np.testing.assert_allclose(right_in_total(mean, believed), right_in_total(mean, sold), rtol=1e-3)
-    assert (believable(sold, mean) == sold).all()
 
 
 def test_too_few_sales_tell_nothing_and_neither_do_weeks_without_any() -> None:

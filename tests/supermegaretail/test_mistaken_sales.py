@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from supermegaretail.examples import draw
 from supermegaretail.group_means import means_of
 from supermegaretail.history import SalesHistory
 from supermegaretail.panel import Key
@@ -42,6 +43,18 @@ def test_one_huge_day_leaves_the_forecasts_of_all_others_as_they_were(units: flo
     day = LAST_DAY - timedelta(days=days_ago)
     history = SalesHistory.build(TABLE).updated(sold(MISTAKEN, day, units))
     np.testing.assert_allclose(stable(history), stable(SalesHistory.build(TABLE)), rtol=0.02, atol=0.01)
+
+
+def test_no_model_learns_from_a_mistake_and_all_from_what_sells_in_lumps() -> None:
+    day = LAST_DAY - timedelta(days=10)
+    lumps = pl.concat([sold(("large", SKUS[1]), LAST_DAY - timedelta(days=step), 200) for step in range(2, 80, 7)])
+    history = SalesHistory.build(TABLE).updated(lumps)
+    usual, mistaken = (
+        draw(it.panel, rows=10_000, seed=1) for it in (history, history.updated(sold(MISTAKEN, day, 1e9)))
+    )
+    assert usual.demand.max() == 200
+    assert mistaken.demand.max() == 200
+    assert mistaken.demand.sum() == pytest.approx(usual.demand.sum(), rel=0.02)
 
 
 def test_a_huge_day_that_left_the_window_leaves_nothing_behind() -> None:

@@ -242,7 +242,6 @@ def test_lean_and_spreads_are_those_that_are_published(chain: Chain, tmp_path: P
     assert isinstance(correction.spread, Spread)
     assert isinstance(core.lean, Lean)
     registry = Registry(tmp_path)
-    assert isinstance(core.lean, Lean)
     published, _ = publish(chain.trained, chain.history, chain.table, registry, rows=ROWS, seed=1)
     served = CoreModel.load(registry.load("core", published.version))
     assert served.lean is not None
