@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Literal, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -47,7 +48,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unsent_bytes, self._unsent_since_s = 0, 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, _Patient(transport, self._close)))
         self._begin("head")
 
     def data_received(self, data: bytes) -> None:
@@ -163,6 +164,14 @@ class BoundedProtocol(HttpToolsProtocol):
             told = broken and (self.cycle is None or self.cycle.response_started)
             self._leave(None if told else problem)
 
+    def _close(self, close_at_once: Callable[[], None]) -> None:
+        """What uvicorn's `close` does: the answer was the last, but its caller may be in the middle of a body."""
+        if self._part == "body":
+            self._last_one = True
+            self._leave(None)
+        else:
+            close_at_once()
+
     def _leave(self, problem: Problem | None) -> None:
         """Says it, and that nothing more will come; to close at once would take the answer away from a caller who is
         still sending."""
@@ -176,6 +185,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self._begin("farewell")
         self.flow.resume_reading()
         self.transport.write_eof()
+
+
+class _Patient:
+    """A transport whose `close` is somebody else's: the system's own throws away what was sent if bytes still come."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[Callable[[], None]], None]) -> None:
+        self._transport = transport
+        self.write, self.is_closing = transport.write, transport.is_closing  # what every request needs
+        self.get_extra_info = transport.get_extra_info
+        self.close = partial(close, transport.close)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class Connections:

@@ -84,6 +84,27 @@ async def test_a_slow_sender_is_told_when_its_time_is_up(small: Program) -> None
 
 
 @pytest.mark.parametrize(
+    ("begun", "status"),
+    [
+        (b"Transfer-Encoding: chunked\r\n\r\n400001\r\n" + b" " * (4 * MIB + 1) + b"\r\n600000\r\n", b"413"),
+        (b"X-Timeout-Ms: 100\r\nContent-Length: 4000000\r\n\r\n", b"408"),
+    ],
+    ids=["too much", "too slow"],
+)
+def test_who_goes_on_sending_after_the_last_answer_still_gets_to_see_it(
+    small: Program, begun: bytes, status: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", small.port), timeout=30) as caller:
+        caller.sendall(b"POST /v1/sums HTTP/1.1\r\nHost: small\r\n" + begun)
+        caller.recv(1, socket.MSG_PEEK)  # it is answered, and the caller does not look yet
+        for _ in range(6):
+            caller.sendall(b" " * MIB)
+        with caller.makefile("rb") as answer:
+            assert answer.readline().split()[1] == status
+            assert answer.read().endswith(b"}")
+
+
+@pytest.mark.parametrize(
     "body",
     [b"", b"{", b"[" * 200_000, b'{"numbers": [' + b"0," * 2_000_000 + b"0]}", b'{"numbers": [1, NaN]}'],
     ids=["empty", "cut short", "deep", "long", "not a number"],
