@@ -7,7 +7,7 @@ the overrides that shaped it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import fields as fields_of
 from datetime import UTC, datetime
 from functools import partial
@@ -34,10 +34,12 @@ def note(engine: Engine, call: Call, made: Sequence[Answered], response: Respons
     pins = [_pinned(library, one) for one in made]
 
     def tell(telling: Telling) -> dict[str, Any]:
-        tapes = [_tape(library, one, pinned, telling) for one, pinned in zip(made, pins, strict=True)]
         versions = {name: number for one in made for name, number in one.answer.rest.versions.items()}
         return {
-            "tapes": [telling.put(tape) for tape in tapes],
+            "tapes": [
+                telling.put_once(_sameness(one, pinned), partial(_tape, library, one, pinned, telling))
+                for one, pinned in zip(made, pins, strict=True)
+            ],
             "versions": versions,
             "scored": scores,
             "stages_ms": [one.answer.rest.stages_ms for one in made],
@@ -62,6 +64,12 @@ def _pinned(library: Library, one: Answered) -> dict[str, int]:
     rows = {it.photo_id: library.row_of(it.photo_id) for it in one.wanted.decisions if it.effect == "pin"}
     allowed = one.wanted.allowed
     return {name: row for name, row in rows.items() if row is not None and row < len(allowed) and allowed[row]}
+
+
+def _sameness(one: Answered, pinned: dict[str, int]) -> Hashable:
+    """The same where the tapes are: of a search that is kept, one is made for all who asked for it lately."""
+    made_of = (one.wanted, one.first, one.answer, one.overrides)  # told later, and held until then: no id comes again
+    return *map(id, made_of), one.served.served_by, *pinned.items()
 
 
 def _tape(library: Library, one: Answered, pinned: dict[str, int], telling: Telling) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -13,6 +15,8 @@ import pytest
 
 from common.settings import ServiceSettings
 from common.state.database import open_state
+from photostock import replay_notes
+from photostock.answering import Answered
 from photostock.catalogue import Catalogue
 from photostock.contract import SearchQuery
 from photostock.finding import Found, Wanted
@@ -164,6 +168,28 @@ async def test_the_second_answer_is_the_first_but_for_its_request_id(client: htt
     second = await search(client, ASKED)
     assert first.pop("request_id") != second.pop("request_id")
     assert first == second
+
+
+async def test_answers_of_a_search_that_is_kept_share_what_is_noted_for_their_replays(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, replays = list[str](), client._transport.app.state.engine.replays  # type: ignore[attr-defined]
+
+    def noted(library: Library, one: Answered, *rest: Any) -> dict[str, Any]:
+        notes.append(one.wanted.fields.query)
+        return tape(library, one, *rest)
+
+    tape = replay_notes._tape
+    monkeypatch.setattr(replay_notes, "_tape", noted)
+    for _ in range(6):  # while the breaker of the reranker opens
+        await search(client, ASKED)
+    assert await asyncio.to_thread(replays.log.flush, 10)
+    notes.clear()
+    asked = [await search(client, query) for query in [ASKED] * 5 + ["dog"] * 5]
+    again = [(await client.get(f"/v1/admin/replays/{one['request_id']}", headers=ADMIN)).json() for one in asked]
+    assert [one["same_bytes"] for one in again] == [True] * 10
+    assert set(notes) == {ASKED, "dog"}
+    assert len(notes) < 10, "answers that are written down together are noted once"
 
 
 async def test_an_added_photo_is_in_the_next_answer_and_a_deleted_one_in_none(client: httpx.AsyncClient) -> None:
