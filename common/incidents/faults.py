@@ -74,6 +74,8 @@ FAULTS: Mapping[str, tuple[str, ...]] = {  # by the alert that a fault raises
         "artifact_other_version",
         "artifact_other_features",
         "artifact_other_library",
+        "encoder_truncated",
+        "encoder_corrupt",
     ),
     "StateUnavailable": ("database_gone", "database_locked", "database_locked_at_start", "database_read_only"),
     "DiskFull": ("disk_full",),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loadtests.murphy.house import House
 
 SPOILED: Mapping[str, str] = {RETAIL: "core", PHOTOS: "reranker"}  # by service, what its model process serves
+INSIDE_PHOTOSTOCK = ("encoder", "filter")  # what its API reads itself
 MANIFEST = "manifest.json"
 
 Spoil = Callable[[Path], None]  # the folder of one version
@@ -24,17 +25,32 @@ Spoil = Callable[[Path], None]  # the folder of one version
 @asynccontextmanager
 async def models_with(house: House, spoil: Spoil, services: Sequence[str]) -> AsyncIterator[None]:
     """The models of these services start over spoiled files; the files are mended while they run."""
+    own = [service for name, service in house.services.items() if name in services]
+    models = [service.moved_model for service in own]
+    async with _spoiled(house, spoil, [SPOILED[service.name] for service in own]):
+        await house.kill(*models)
+        await house.start(*models, path="/live")
+        yield
+
+
+@asynccontextmanager
+async def own_files_with(house: House, spoil: Spoil) -> AsyncIterator[None]:
+    """PhotoStock's API starts over spoiled files of what runs inside it: likewise."""
+    async with _spoiled(house, spoil, INSIDE_PHOTOSTOCK):
+        await house.restart(house.services[PHOTOS].api, wholly=False)
+        yield
+
+
+@asynccontextmanager
+async def _spoiled(house: House, spoil: Spoil, components: Sequence[str]) -> AsyncIterator[None]:
+    """All versions of these components are spoiled for the length of a block."""
     kept = house.var_dir / "registry-as-it-was"
     registry = house.var_dir / "registry"
-    own = [service for name, service in house.services.items() if name in services]
-    components, models = [SPOILED[service.name] for service in own], [service.moved_model for service in own]
     await asyncio.to_thread(shutil.copytree, registry, kept)
     try:
         for component in components:
             for folder in sorted(path.parent for path in (registry / component).glob(f"*/{MANIFEST}")):
                 spoil(folder)
-        await house.kill(*models)
-        await house.start(*models, path="/live")
         yield
     finally:
         for component in components:

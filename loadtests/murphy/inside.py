@@ -29,6 +29,24 @@ def _artifact(name: str, spoil: artifacts.Spoil, sentence: str, services: tuple[
     )
 
 
+def _encoder(name: str, spoil: artifacts.Spoil, sentence: str) -> Trial:
+    @asynccontextmanager
+    async def applied(house: House) -> AsyncIterator[None]:
+        async with artifacts.own_files_with(house, spoil):
+            yield
+
+    return Trial(
+        name=f"encoder_{name}",
+        sentence=sentence,
+        level="inside",
+        applied=applied,
+        services=(PHOTOS,),
+        expects="dead",
+        shows=("part_unwell encoder",),
+        down=(PHOTOS,),
+    )
+
+
 def _clock(name: str, by: str, sentence: str) -> Trial:
     @asynccontextmanager
     async def applied(house: House) -> AsyncIterator[None]:
@@ -78,6 +96,8 @@ INSIDE: tuple[Trial, ...] = (
         (RETAIL,),
     ),
     _artifact("other_library", artifacts.of_another_library, "The models were made with other versions of libraries."),
+    _encoder("truncated", artifacts.truncated, "PhotoStock's API starts over halves of its encoder and its filter."),
+    _encoder("corrupt", artifacts.corrupt, "PhotoStock's API starts over an encoder and a filter with one wrong byte."),
     _storage(
         "database_locked",
         storage.locked,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from loadtests.inside.artifacts import corrupt, models_with
+from loadtests.inside.artifacts import corrupt, models_with, own_files_with, truncated
 from loadtests.inside.kept_files import in_place_of
 from loadtests.murphy.house import House, own_services
 from loadtests.murphy.trial import RETAIL
@@ -21,6 +21,16 @@ class NoFleet(Fleet):
         self.started += (program.name,)
 
     async def ready(self, program: Program, **_: object) -> None: ...
+
+
+def published(var_dir: Path, *components: str) -> dict[str, Path]:
+    """The file of a version of each of these components."""
+    models = {name: var_dir / "registry" / name / "1.0.0" / "model" for name in components}
+    for model in models.values():
+        model.parent.mkdir(parents=True)
+        model.with_name("manifest.json").write_text(json.dumps({"version": "1.0.0"}))
+        model.write_bytes(b"whole")
+    return models
 
 
 def test_another_content_has_the_name_and_then_the_one_from_before(tmp_path: Path) -> None:
@@ -42,16 +52,23 @@ def test_a_name_that_was_free_is_free_again(tmp_path: Path) -> None:
 
 
 async def test_only_the_models_of_the_services_at_fault_are_spoiled_and_start_anew(tmp_path: Path) -> None:
-    files = {name: tmp_path / "registry" / name / "1.0.0" for name in ("core", "reranker")}
-    for folder in files.values():
-        folder.mkdir(parents=True)
-        (folder / "manifest.json").write_text(json.dumps({"version": "1.0.0"}))
-        (folder / "model").write_bytes(b"whole")
+    models = published(tmp_path, "core", "reranker")
     fleet = NoFleet(tmp_path / "logs")
     house = House(own_services({}, tmp_path), var_dir=tmp_path, fleet=fleet)
     async with models_with(house, corrupt, (RETAIL,)):
-        contents = {name: (folder / "model").read_bytes() for name, folder in files.items()}
+        contents = {name: model.read_bytes() for name, model in models.items()}
         assert contents["core"] != b"whole"
         assert contents["reranker"] == b"whole"
     assert fleet.started == ("supermegaretail-model-moved",)
-    assert (files["core"] / "model").read_bytes() == b"whole"
+    assert models["core"].read_bytes() == b"whole"
+
+
+async def test_what_runs_inside_photostock_is_spoiled_for_its_api_alone(tmp_path: Path) -> None:
+    models = published(tmp_path, "encoder", "filter", "reranker")
+    fleet = NoFleet(tmp_path / "logs")
+    house = House(own_services({}, tmp_path), var_dir=tmp_path, fleet=fleet)
+    async with own_files_with(house, truncated):
+        contents = {name: model.read_bytes() for name, model in models.items()}
+    assert contents == {"encoder": b"wh", "filter": b"wh", "reranker": b"whole"}
+    assert fleet.started == ("photostock-api",)
+    assert {model.read_bytes() for model in models.values()} == {b"whole"}
