@@ -27,6 +27,7 @@ import loadtests.murphy.open_house as open_house
 import loadtests.overload.command as overload
 import loadtests.soak.command as soak
 from common.command_line import seed
+from common.versions.registry import RegistryError
 from loadtests import hostile, request_ids
 from loadtests.demo import run_demo
 from loadtests.faults import MENU
@@ -117,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser().parse_args(arguments)
     try:
         code: int = parsed.run(parsed)
-    except (ProcessError, NoDemoError, OSError) as error:
+    except (ProcessError, NoDemoError, RegistryError, OSError) as error:
         print(f"python -m loadtests: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -61,6 +61,19 @@ def test_a_bench_without_a_reranker_is_one_plain_line_and_exit_code_1(
     assert "photostock train" in told
 
 
+def test_a_registry_that_cannot_be_read_is_one_plain_line_and_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aliases = tmp_path / "registry" / "reranker" / "aliases.json"
+    aliases.parent.mkdir(parents=True)
+    aliases.write_text('{"champ')
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    assert main(["bench-reranker"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "aliases.json" in told
+
+
 def test_the_proxy_is_switched_by_typing_and_stopped_by_ctrl_c(ask: Callable[..., Any]) -> None:
     port = free_port()
     command = [sys.executable, "-u", "-m", "loadtests", "proxy", "--port", str(port), "--fault", "http_503"]
