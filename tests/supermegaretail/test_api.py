@@ -30,7 +30,9 @@ UNKNOWN = {"store": "north", "sku": "unicorn"}
 async def service(var_dir: Path, model_url: str = NOBODY, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The application over whatever lies in `var_dir`, started and stopped as a server would."""
     settings = RetailSettings.model_validate(
-        {"var_dir": var_dir, "model_url": model_url, "admin_token": "operator-token", "low_timeout_ms": 2_000} | options
+        {"var_dir": var_dir, "model_url": model_url, "admin_token": "operator-token"}
+        | {"low_timeout_ms": 2_000, "high_timeout_ms": 20_000}
+        | options
     )
     app = create_app(settings, raise_bugs=True)
     async with (

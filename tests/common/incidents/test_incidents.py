@@ -90,7 +90,7 @@ async def nothing(_app: FastAPI) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    settings = ServiceSettings(var_dir=tmp_path / "var", admin_token=TOKEN)
+    settings = ServiceSettings(var_dir=tmp_path / "var", admin_token=TOKEN, high_timeout_ms=20_000)
     service = Service("small", version="1", settings=settings, pages=Pages(tmp_path, site="Small"))
     state = open_state(settings)
     panel = panel_of(service, state, "small")
