@@ -55,7 +55,8 @@ def clicked_queries(engine: Engine, policy: LearningPolicy | None = None) -> lis
 def attractions(seen: Counts, propensities: Propensities, *, largest_weight: float) -> Floats:
     """[pairs]: clicks ÷ looks, where a showing is as many looks as its place is likely to be looked at.
 
-    No place counts as less than 1 / `largest_weight` of a look: one click far down does not outweigh all others.
+    No place counts as less than 1 / `largest_weight` of a look: one click far down does not outweigh all others. Every
+    pair is given `PRIOR_LOOKS` more looks at the usual attraction: few looks decide little.
     """
     looks = seen.shown * np.maximum(propensities.at(seen.position), 1 / largest_weight)
     worth = seen.clicked + (DOWNLOAD_WORTH - 1) * seen.downloaded
