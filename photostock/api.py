@@ -11,6 +11,7 @@ from fastapi import Query, Request, Response
 from common.errors import PoolFull
 from common.service.app import CurrentCall, body_of, documented, json_response, provenance_headers
 from common.service.gateway import Call
+from common.service.heavy import HeavyWork
 from common.service.problems import Problem, not_now
 from common.service.routes import Routes
 from photostock.adding import Adding
@@ -46,11 +47,14 @@ PICTURE_ANSWERS: dict[int | str, dict[str, Any]] = {
     304: {"description": "the caller has it already"},
 }
 JSON = "application/json"
+LIGHT_SEARCHES = 4  # of a request that stands in no line
+GUESS_MS = 10.0  # for each
 
 
 def router(engine: Engine) -> Routes:
     """The routes over one engine."""
     routes, shown = Routes(), ShownPhotos(engine.library.photo)
+    heavy = HeavyWork(light=LIGHT_SEARCHES, guess_ms=GUESS_MS)
     adding = Adding(engine.library.prepare, engine.library.store, engine.writes)
 
     @routes.json_get("/v1/search", SearchQuery, answer=SearchAnswer)
@@ -68,7 +72,8 @@ def router(engine: Engine) -> Routes:
         """Up to 64 searches in one request."""
         for query in request.queries:
             engine.recent_queries.note(query.query)
-        made = await answered(engine, request.queries, call)
+        async with heavy.place(len(request.queries), call):
+            made = await answered(engine, request.queries, call)
         tiers = {one.served_by for one in made}
         degraded = any(one.degraded for one in made)
         whole = bulk_json(made, shown, degraded=degraded, request_id=call.request_id)

@@ -12,6 +12,7 @@ from common.calls.bulk import Bulk
 from common.calls.client import Endpoint
 from common.deadline import Deadline
 from common.outcome import Outcome, Reason
+from supermegaretail.explanation_features import GROUP_OF
 from supermegaretail.features import FEATURES_VERSION
 from supermegaretail.history import ModelInputs
 from supermegaretail.model_contract import (
@@ -181,8 +182,11 @@ def told_in(answer: Contributions) -> list[tuple[str, Told]]:
 
 
 def _wrong_contributions(question: Question, answer: Contributions) -> Reason | None:
-    """Checks that there is a number for each feature and day."""
-    named = (len(answer.core_features), len(answer.correction_features))
+    """Checks that there is a number for each feature and day, and that planners know each feature, told once."""
+    both = (answer.core_features, answer.correction_features)
+    if any(len(set(names)) < len(names) or not GROUP_OF.keys() >= set(names) for names in both):
+        return Reason.MEANING
+    named = [len(names) for names in both]
     for item in answer.items:
         for features, values in zip(named, (item.core, item.correction), strict=True):
             if values is not None and [len(days) for days in values] != [question.horizon_days] * features:

@@ -25,7 +25,7 @@ from supermegaretail.baseline import average_of
 from supermegaretail.baseline_spread import average_quantiles
 from supermegaretail.batch_story import Story
 from supermegaretail.contract import Tier
-from supermegaretail.demand import WIDEST, in_pieces
+from supermegaretail.demand import WIDEST, credible, in_pieces, ordered
 from supermegaretail.drift import Group
 from supermegaretail.drift_watch import DriftWatch
 from supermegaretail.events.planned import PlannedEvents
@@ -199,21 +199,23 @@ class Batch:
         `demand` and `design` are day by day; so is the `spread` of the model asked, which may tell that it is not sure.
         """
         days = demand.reshape(len(rows), self.horizon_days)
-        sane, sure = np.asarray(np.isfinite(days).all(1)), np.ones(len(rows), bool)
-        quantiles = None
-        plausible = (days >= 0).all(1) & (days <= prepared.maxima[rows, None]).all(1)
+        sane, likely, sure = np.asarray(np.isfinite(days).all(1)), np.ones(len(rows), bool), np.ones(len(rows), bool)
+        quantiles, most = None, prepared.maxima[rows]
+        plausible = (days >= 0).all(1) & (days <= most[:, None]).all(1)
         if spread is not None:
-            told = spread.quantiles(demand, design, (*MIDDLE_HALF, *self.levels)).reshape(*days.shape, -1)
+            asked = (*MIDDLE_HALF, *self.levels)
+            told = spread.quantiles(demand, design, asked).reshape(*days.shape, len(asked))
             told[~np.isfinite(told).all((1, 2))] = np.nan
             level = prepared.inputs.stable[rows, STABLE.index("level")]
-            rising, sure = _judged(told, level, sane, levels=self.levels)
-            sane = sane & rising
+            fine, likely, sure = _judged(told, days, most, level, sane, levels=self.levels)
+            sane = sane & fine
             if self.levels:
                 quantiles = in_pieces(told[:, :, len(MIDDLE_HALF) :], prepared.inputs.by_the_piece[rows])
         story.refuse(tier, rows[~sane], Reason.MEANING)
         story.refuse(tier, rows[sane & ~plausible], Reason.OUT_OF_RANGE)
         story.refuse(tier, rows[sane & plausible & ~sure], Reason.UNCERTAIN)
-        good = sane & plausible & sure
+        story.refuse(tier, rows[sane & plausible & sure & ~likely], Reason.MEANING)
+        good = sane & plausible & sure & likely
         story.serve(tier, rows[good], days[good], None if quantiles is None else quantiles[good])
         return np.asarray(good)
 
@@ -227,14 +229,19 @@ class Batch:
         return self.switches.position(tier) == "off"
 
 
-def _judged(told: Floats, level: Floats, sane: Flags, *, levels: Sequence[float]) -> tuple[Flags, Flags]:
-    """Whose quantiles are ones [n], and whose middle half is narrow enough for the recent `level` [n].
+def _judged(
+    told: Floats, days: Floats, most: Floats, level: Floats, sane: Flags, *, levels: Sequence[float]
+) -> tuple[Flags, Flags, Flags]:
+    """Whose quantiles are ones [n], whose are credible, and whose middle half is narrow enough for the recent `level`.
 
-    `told` [n, days, MIDDLE_HALF and levels]; without a number there is nothing to judge, as in `demand.demands_of`.
+    `told` [n, days, MIDDLE_HALF and levels] of forecasts [n, days]; without a number there is nothing to judge, as in
+    `demand.demands_of`.
     """
     number = sane & ~np.isnan(told[:, 0, 0])
     width = (told[:, :, 1] - told[:, :, 0]).mean(1)
-    asked = told[:, :, len(MIDDLE_HALF) :][:, :, np.argsort(levels, kind="stable")]
-    rising = (width >= 0) & (asked[:, :, :1] >= 0).all((1, 2)) & (np.diff(asked, axis=2) >= 0).all((1, 2))
+    fine, likely = width >= 0, np.ones(len(told), bool)
+    if levels:
+        asked = told[:, :, len(MIDDLE_HALF) :].transpose(0, 2, 1)
+        fine, likely = fine & ordered(asked, levels), credible(asked, levels, days, most)
     sure = width <= WIDEST * np.maximum(level, 1)
-    return ~number | rising, ~number | sure
+    return ~number | fine, ~number | likely, ~number | sure

@@ -6,6 +6,7 @@ It is plain ASGI: Starlette's `BaseHTTPMiddleware` would cost more than all of t
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -56,6 +57,7 @@ class Call:
     request_id: str
     deadline: Deadline
     caller: str
+    arrived_s: float = math.inf  # a reading of `time.monotonic`; that of what never arrived is after all others
 
 
 class Gateway:
@@ -119,7 +121,7 @@ class Gateway:
             reply = Reply(send, request_id, self._drain, problem_form, lambda: self._told_of_its_end(scope))
             try:
                 deadline = Deadline(started_s + _budget_ms(headers, self._default_budget_ms) / 1000)
-                call = self._admit(scope["path"], scope["method"], headers, request_id, deadline)
+                call = Call(request_id, deadline, self._admit(scope["path"], scope["method"], headers), started_s)
                 context.enter_context(bound_contextvars(**_callers(call, headers)))
                 await self._answer(call, scope, receive, headers, reply)
             except Problem as problem:
@@ -144,16 +146,14 @@ class Gateway:
                 if traced.recording:
                     _tell(traced, scope, reply.status, request_id)
 
-    def _admit(self, path: str, method: str, headers: Headers, request_id: str, deadline: Deadline) -> Call:
-        """Decides by the headers alone, so that a refused request costs next to nothing."""
+    def _admit(self, path: str, method: str, headers: Headers) -> str:
+        """The caller or "", by the headers alone, so that a refused request costs next to nothing."""
         if path in OPEN_TO_ALL:
-            return Call(request_id, deadline, "")
+            return ""
         # A browser lets every page send what changes things, as text/plain even without asking us first.
         if method not in READING and from_elsewhere(headers):
             raise Problem(403, "this was sent by a page of another site")
-        if path.startswith(FREE_OF_KEYS):
-            return Call(request_id, deadline, "")
-        return Call(request_id, deadline, self._caller(path, method, headers))
+        return "" if path.startswith(FREE_OF_KEYS) else self._caller(path, method, headers)
 
     def _caller(self, path: str, method: str, headers: Headers) -> str:
         authorization = headers.get("authorization")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +32,7 @@ LOGIT_SLACK = 0.5  # of the width of the logits that were seen, on either side
 WATCHED_FROM = 0.2  # of mean agreement: logits that hardly agree with cosines tell nothing by disagreeing
 RECENT_QUERIES = 20
 LEAST_RECENT = 8
+SUSPECT_S = 2.0  # how long what was seen counts against a version that had its logits the wrong way round
 VERSIONS = 4  # that are watched at the same time
 
 
@@ -41,8 +43,11 @@ class Trust:
         released: what the version of an answer says of itself, None if that is unknown.
     """
 
-    def __init__(self, released: Callable[[str], Released | None]) -> None:
+    def __init__(
+        self, released: Callable[[str], Released | None], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._released = released
+        self._clock = clock
         self._recent: OrderedDict[str, _Recent] = OrderedDict()  # by version, the last asked last
 
     async def ask(self, endpoint: Endpoint[Rankings], request: RankingRequest, deadline: Deadline) -> Outcome[Rankings]:
@@ -78,7 +83,7 @@ class Trust:
         return Reason.MEANING if self._watched(version).disagrees(long, released) else None
 
     def _watched(self, version: str) -> _Recent:
-        recent = self._recent.setdefault(version, _Recent())
+        recent = self._recent.setdefault(version, _Recent(self._clock))
         self._recent.move_to_end(version)
         if len(self._recent) > VERSIONS:
             self._recent.popitem(last=False)
@@ -107,11 +112,15 @@ class _Recent:
     """How far logits agreed with cosines in the last searches; one that is repeated counts once.
 
     Logits with the wrong sign under right cosines look plausible one by one. They don't over several searches: right
-    ones agree with the cosines more often than not.
+    ones agree with the cosines more often than not. Some right ones don't; after the others were found wrong, those
+    must not stay refused because nobody asks for anything else. So from then on only what was seen of late counts, and
+    where that is too little, all begins anew.
     """
 
-    def __init__(self) -> None:
-        self._queries: deque[tuple[str, float]] = deque(maxlen=RECENT_QUERIES)
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._queries: deque[tuple[str, float, float]] = deque(maxlen=RECENT_QUERIES)  # agreement, and when it was seen
+        self._suspect = False
 
     def disagrees(self, blocks: list[_Block], released: Released) -> bool:
         """Takes in an answer, and tells whether both it and the last searches are the wrong way round."""
@@ -119,15 +128,21 @@ class _Recent:
         for block in blocks:
             own.append(agreement(block.cosines, block.logits(released)))
             self._note(block.query, own[-1])
-        recent = [value for _, value in self._queries]
-        return len(recent) >= LEAST_RECENT and float(np.mean(recent)) < 0 and float(np.mean(own)) < 0
+        wrong = len(self._queries) >= LEAST_RECENT and float(np.mean([value for _, value, _ in self._queries])) < 0
+        if self._suspect and not wrong:
+            self._queries.clear()
+        self._suspect = wrong
+        return wrong and float(np.mean(own)) < 0
 
     def _note(self, query: str, value: float) -> None:
-        for place, (known, _) in enumerate(self._queries):
+        now_s = self._clock()
+        while self._suspect and self._queries and now_s - self._queries[0][2] > SUSPECT_S:
+            self._queries.popleft()
+        for place, (known, _, _) in enumerate(self._queries):
             if known == query:
                 del self._queries[place]
                 break
-        self._queries.append((query, value))
+        self._queries.append((query, value, now_s))
 
 
 def _least_agreement(released: Released | None) -> float:

@@ -166,6 +166,28 @@ def test_some_odd_searches_among_right_ones_are_believed() -> None:
         assert trust.problem(*exchange(f"q{number}", logits)) is None
 
 
+def test_odd_searches_are_believed_again_soon_after_all_were_wrong_though_nobody_asks_for_others() -> None:
+    now_s = [0.0]
+    trust = Trust(lambda _version: RELEASED, clock=lambda: now_s[0])
+    for number in range(3 * RECENT_QUERIES):
+        trust.problem(*exchange(f"q{number}", UPSIDE_DOWN))
+    told = []
+    for _ in range(12):
+        now_s[0] += 0.25
+        told += [trust.problem(*exchange(query, UPSIDE_DOWN)) for query in ("odd", "odder")]
+    assert told == [Reason.MEANING] * 16 + [None] * 8
+
+
+def test_what_stays_wrong_is_refused_for_as_long_as_it_is_asked_for() -> None:
+    now_s = [0.0]
+    trust = Trust(lambda _version: RELEASED, clock=lambda: now_s[0])
+    told = []
+    for number in range(200):
+        now_s[0] += 0.1
+        told.append(trust.problem(*exchange(f"q{number}", UPSIDE_DOWN)))
+    assert told == [None] * (LEAST_RECENT - 1) + [Reason.MEANING] * (200 - LEAST_RECENT + 1)
+
+
 def test_each_version_answers_for_itself_and_only_the_last_ones_are_remembered() -> None:
     trust = Trust(lambda _version: RELEASED)
     for number in range(LEAST_RECENT):

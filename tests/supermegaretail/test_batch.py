@@ -129,6 +129,13 @@ def test_items_without_plans_keep_the_cores_answer(models: Models) -> None:
     assert table["reason"].unique().to_list() == ["correction:inputs_missing"]
 
 
+def test_where_no_series_has_plans_the_corrections_spread_is_asked_about_none(models: Models) -> None:
+    history = SalesHistory.build(small_table(planned_days=0))
+    spread = corrected_by(models, proportional(1))
+    batch = Batch(history=history, models=spread, as_of=LAST_DAY, horizon_days=DAYS, levels=(0.5,))
+    assert batch.table(ITEMS)["reason"].unique().to_list() == ["correction:inputs_missing"]
+
+
 def test_a_core_without_a_correction_serves_alone_and_says_why(batch: Batch, models: Models) -> None:
     alone = replace(models, correction=None, correction_reason="not_loaded")
     table = replace(batch, models=alone).table(ITEMS)
@@ -222,8 +229,8 @@ def test_quantiles_are_those_of_the_tier_that_serves(batch: Batch, models: Model
 
 
 def test_a_correction_that_is_not_sure_leaves_the_cores_answer(batch: Batch, models: Models) -> None:
-    unsure = replace(batch, models=corrected_by(models, proportional(100)))
-    table = replace(unsure, levels=(0.5,)).table(ITEMS)
+    unsure = replace(batch, models=corrected_by(models, proportional(12)))
+    table = replace(unsure, levels=(0.05,)).table(ITEMS)
     assert table["served_by"].unique().to_list() == ["core"]
     assert table["reason"].unique().to_list() == ["correction:uncertain"]
     assert unsure.table(ITEMS)["served_by"].unique().to_list() == ["core"]  # asked for quantiles or not
@@ -233,6 +240,14 @@ def test_quantiles_below_nothing_cost_a_model_the_item(batch: Batch, models: Mod
     damaged = corrected_by(models, proportional(-1))
     table = replace(batch, models=damaged, levels=(0.5, 0.95)).table(ITEMS)
     assert table["reason"].unique().to_list() == ["correction:meaning"]
+
+
+def test_quantiles_beyond_all_that_was_ever_sold_cost_a_model_the_item(batch: Batch, models: Models) -> None:
+    absurd = corrected_by(models, proportional(1_000))
+    asked = replace(batch, models=absurd, levels=(0.99,))
+    table = asked.table(ITEMS)
+    assert set(table["reason"]) <= {"correction:uncertain", "correction:meaning"}
+    assert set(table["served_by"]) == {"core"}
 
 
 def test_an_item_without_plans_says_so_though_there_is_no_correction_either(models: Models) -> None:

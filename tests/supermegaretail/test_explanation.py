@@ -133,6 +133,8 @@ def shortened(items: Any) -> Any:
         {"items": lambda items: items[::-1]},
         {"items": lambda _items: []},
         {"core_features": lambda _names: None},
+        {"core_features": lambda names: names[1:] + names[-1:]},  # one is told twice
+        {"core_features": lambda names: ["moods", *names[1:]]},  # no planner knows it
     ],
 )
 async def test_contributions_that_are_wrong_cost_the_split_and_not_the_forecast(

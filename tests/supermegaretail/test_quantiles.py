@@ -126,6 +126,8 @@ async def test_an_answer_with_many_quantiles_comes_in_smaller_pieces(var_dir: Pa
         {"core_quantiles": [[2.0, 2.0], [-1.0, 1.0]]},
         {"core_quantiles": [[2.0, 2.0]]},
         {"core_quantiles": [[2.0, 2.0], [1.0]]},
+        {"core_quantiles": [[60.0, 60.0], [9.0, 9.0]]},  # three days of four above 9 make a mean of more than 6
+        {"core": [2.0, 8.0], "core_quantiles": [[3.0, 3.0], [1.0, 1.0]]},  # a mean far above nine days of ten
         {"core_width": -0.1},
         {"core": None},
     ],
@@ -144,6 +146,24 @@ def test_quantiles_that_make_no_sense_cost_the_item_its_answer(spoilt: dict[str,
     )
     assert isinstance(fine, Demand)
     assert bad == Refused(Reason.MEANING)
+
+
+@pytest.mark.parametrize("most", [10_000.0, 1.7e308])
+async def test_quantiles_that_nobody_can_sell_cost_the_item_its_answer_and_are_never_null_in_one(
+    var_dir: Path, most: float
+) -> None:
+    def absurd(request: dict[str, Any]) -> Any:
+        document = sevens(request)
+        for prediction in document["predictions"]:
+            prediction |= {f"{model}_quantiles": [[most] * request["horizon_days"]] for model in ("core", "correction")}
+        return document
+
+    with json_server(absurd) as url:
+        async with service(var_dir, url) as client:
+            answer = await forecast(client, ALL[:1], quantiles=[0.99])
+    [one] = answer["forecasts"]
+    assert (one["served_by"], one["reason"], one["degraded"]) == ("moving_average", "core:meaning", True)
+    assert all(0 <= value < most for value in one["quantiles"]["0.99"])
 
 
 async def test_a_model_that_is_not_sure_is_not_believed_about_that_item(var_dir: Path) -> None:
