@@ -6,7 +6,7 @@
     TierFailed       a tier of a fallback chain can't answer for any item
     NobodyAnswered   the last tier failed, too
 
-Only `NobodyAnswered` ever reaches the code of a route.
+Of these `NobodyAnswered` alone reaches the code of a route; a `PoolFull` of a heavy request ends in the gateway.
 """
 
 from __future__ import annotations

@@ -74,9 +74,9 @@ def router(engine: Engine) -> Routes:
             engine.recent_queries.note(query.query)
         async with heavy.place(len(request.queries), call):
             made = await answered(engine, request.queries, call)
+            degraded = any(one.degraded for one in made)
+            whole = bulk_json(made, shown, degraded=degraded, request_id=call.request_id)
         tiers = {one.served_by for one in made}
-        degraded = any(one.degraded for one in made)
-        whole = bulk_json(made, shown, degraded=degraded, request_id=call.request_id)
         headers = provenance_headers([tier for tier in TIERS if tier in tiers], degraded=degraded)
         response = Response(whole, headers=headers, media_type=JSON)
         note(engine, call, made, response, endpoint="/v1/searches")

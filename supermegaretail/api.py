@@ -58,8 +58,8 @@ Told = TypeVar("Told", Sale, Plan)
 DEMAND_DECIMALS = 4
 FORECASTS, PREDICTIONS = "/v1/forecasts", "/predictions"
 MAX_NUMBERS = 200_000  # in one answer: what is written at once holds up the event loop
-NUMBERS_OF_AN_ITEM = 10  # which its features take as long as
-LIGHT_NUMBERS = 1_000  # of a request that stands in no line: sixty items for a week
+NUMBERS_OF_AN_ITEM, NUMBERS_OF_AN_EXPLANATION = 10, 300  # which they take as long as
+LIGHT_NUMBERS = 2_000  # of a request that stands in no line: a week of 117 items
 GUESS_MS = 0.01  # for each
 
 
@@ -104,8 +104,7 @@ def router(engine: Engine) -> Routes:
     @routes.json_post("/v1/forecasts", ForecastRequest, answer=ForecastAnswer)
     async def forecasts(call: Call, request: ForecastRequest) -> Response:
         """Forecasts for up to 1,000 items: the main call."""
-        days = request.horizon_days * (1 + len(request.quantiles))
-        async with heavy.place(len(request.items) * (NUMBERS_OF_AN_ITEM + days), call):
+        async with heavy.place(_weight(request), call):
             return await answer(engine, request, call, endpoint=FORECASTS)
 
     @routes.get("/v1/forecasts", response_model=ForecastAnswer)
@@ -143,6 +142,21 @@ def router(engine: Engine) -> Routes:
         return json_response(Accepted(accepted=len(request.plans), request_id=call.request_id), 201)
 
     return routes
+
+
+def _numbers_of(request: ForecastRequest) -> int:
+    """How many its answer has; `Problem` 422 where they are too many."""
+    numbers = len(request.items) * request.horizon_days * (1 + len(request.quantiles))
+    if numbers > MAX_NUMBERS:
+        raise Problem(422, f"quantiles: {numbers} numbers are too many for one answer: {MAX_NUMBERS} at most")
+    return numbers
+
+
+def _weight(request: ForecastRequest) -> int:
+    """How much work a request is, in numbers of its answer."""
+    items = len(request.items)
+    explained = min(items, MAX_EXPLAINED // request.horizon_days) if request.explain else 0
+    return _numbers_of(request) + items * NUMBERS_OF_AN_ITEM + explained * NUMBERS_OF_AN_EXPLANATION
 
 
 def _record_sales(engine: Engine, sales: Sequence[Sale]) -> None:
@@ -205,8 +219,7 @@ async def forecasts_of(
         dates = [as_of + timedelta(days=ahead) for ahead in range(1, request.horizon_days + 1)]
     except OverflowError as error:
         raise Problem(422, f"as_of: {as_of} leaves no days to forecast") from error
-    if (numbers := len(request.items) * len(dates) * (1 + len(request.quantiles))) > MAX_NUMBERS:
-        raise Problem(422, f"quantiles: {numbers} numbers are too many for one answer: {MAX_NUMBERS} at most")
+    _numbers_of(request)
     question = Question(as_of=as_of, horizon_days=request.horizon_days, version=version, quantiles=request.quantiles)
     made = await engine.forecaster.forecast(request.items, question, history=history, deadline=deadline)
     if watch is not None:

@@ -209,6 +209,7 @@ class Batch:
             level = prepared.inputs.stable[rows, STABLE.index("level")]
             fine, likely, sure = _judged(told, days, most, level, sane, levels=self.levels)
             sane = sane & fine
+            told[~likely] = 0  # they are refused, and what is as large as they may be can't be rounded
             if self.levels:
                 quantiles = in_pieces(told[:, :, len(MIDDLE_HALF) :], prepared.inputs.by_the_piece[rows])
         story.refuse(tier, rows[~sane], Reason.MEANING)

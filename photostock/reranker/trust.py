@@ -32,7 +32,7 @@ LOGIT_SLACK = 0.5  # of the width of the logits that were seen, on either side
 WATCHED_FROM = 0.2  # of mean agreement: logits that hardly agree with cosines tell nothing by disagreeing
 RECENT_QUERIES = 20
 LEAST_RECENT = 8
-SUSPECT_S = 2.0  # how long what was seen counts against a version that had its logits the wrong way round
+RECENT_S = 60.0
 VERSIONS = 4  # that are watched at the same time
 
 
@@ -112,15 +112,13 @@ class _Recent:
     """How far logits agreed with cosines in the last searches; one that is repeated counts once.
 
     Logits with the wrong sign under right cosines look plausible one by one. They don't over several searches: right
-    ones agree with the cosines more often than not. Some right ones don't; after the others were found wrong, those
-    must not stay refused because nobody asks for anything else. So from then on only what was seen of late counts, and
-    where that is too little, all begins anew.
+    ones agree with the cosines more often than not. Some right ones don't, and where nobody asks for anything else they
+    are refused for as long as what was wrong counts: a minute.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._queries: deque[tuple[str, float, float]] = deque(maxlen=RECENT_QUERIES)  # agreement, and when it was seen
-        self._suspect = False
 
     def disagrees(self, blocks: list[_Block], released: Released) -> bool:
         """Takes in an answer, and tells whether both it and the last searches are the wrong way round."""
@@ -128,15 +126,12 @@ class _Recent:
         for block in blocks:
             own.append(agreement(block.cosines, block.logits(released)))
             self._note(block.query, own[-1])
-        wrong = len(self._queries) >= LEAST_RECENT and float(np.mean([value for _, value, _ in self._queries])) < 0
-        if self._suspect and not wrong:
-            self._queries.clear()
-        self._suspect = wrong
-        return wrong and float(np.mean(own)) < 0
+        recent = [value for _, value, _ in self._queries]
+        return len(recent) >= LEAST_RECENT and float(np.mean(recent)) < 0 and float(np.mean(own)) < 0
 
     def _note(self, query: str, value: float) -> None:
         now_s = self._clock()
-        while self._suspect and self._queries and now_s - self._queries[0][2] > SUSPECT_S:
+        while self._queries and now_s - self._queries[0][2] > RECENT_S:
             self._queries.popleft()
         for place, (known, _, _) in enumerate(self._queries):
             if known == query:

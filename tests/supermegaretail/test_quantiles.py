@@ -127,7 +127,8 @@ async def test_an_answer_with_many_quantiles_comes_in_smaller_pieces(var_dir: Pa
         {"core_quantiles": [[2.0, 2.0]]},
         {"core_quantiles": [[2.0, 2.0], [1.0]]},
         {"core_quantiles": [[60.0, 60.0], [9.0, 9.0]]},  # three days of four above 9 make a mean of more than 6
-        {"core": [2.0, 8.0], "core_quantiles": [[3.0, 3.0], [1.0, 1.0]]},  # a mean far above nine days of ten
+        {"core": [2.0, 80.0], "core_quantiles": [[3.0, 3.0], [1.0, 1.0]]},  # 100 in a tenth of the days is most
+        {"core_quantiles": [[1.7e308, 1.7e308], [1.0, 1.0]]},
         {"core_width": -0.1},
         {"core": None},
     ],
@@ -146,6 +147,17 @@ def test_quantiles_that_make_no_sense_cost_the_item_its_answer(spoilt: dict[str,
     )
     assert isinstance(fine, Demand)
     assert bad == Refused(Reason.MEANING)
+
+
+def test_a_product_that_sells_much_on_few_days_is_no_contradiction_and_a_huge_mean_is_refused_for_itself() -> None:
+    few = Prediction(id="0", core=[1.2, 1.2], correction=None, core_quantiles=[[0.0, 0.0], [0.0, 0.0]])
+    huge = Prediction(id="1", core=[1.7e308, 0.5], correction=None, core_quantiles=[[9.0, 9.0], [1.0, 1.0]])
+    most = np.array([240.0, 240.0])
+    lumpy, absurd = demands_of(
+        [few, huge], "core", (0.9, 0.25), horizon_days=2, most=most, level=most, by_the_piece=most > 0
+    )
+    assert isinstance(lumpy, Demand)
+    assert absurd == Refused(Reason.OUT_OF_RANGE)
 
 
 @pytest.mark.parametrize("most", [10_000.0, 1.7e308])
