@@ -26,7 +26,7 @@ from loadtests.murphy.ledger import Checker, Ledger
 from loadtests.murphy.menu import TRIALS, chosen
 from loadtests.murphy.page import save_page
 from loadtests.murphy.results import Result
-from loadtests.murphy.scoreboard import broken_overall, excuse, save_json, terminal_table, verdict
+from loadtests.murphy.scoreboard import broken_in, broken_overall, excuse, save_json, terminal_table, verdict
 from loadtests.murphy.trial import PHOTOS, RETAIL, Trial
 from loadtests.murphy.walk import Walk
 from loadtests.numbers import port
@@ -37,6 +37,7 @@ from loadtests.traffic import Subjects, read_subjects
 
 SECONDS, SHORT_SECONDS = 10.0, 4.0
 PHOTOS_ASKED = 80
+JSON_NAME = "murphy.json"
 ASK_SECONDS = 5.0
 NEEDS_PROCESSES = ("no_route", "no_connection", "dns_failure")  # they start the APIs anew
 
@@ -46,6 +47,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--list", action="store_true", help="list the menu and end")
     command.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these faults or levels alone")
     command.add_argument("--skip", nargs="+", default=[], metavar="NAME", help="all faults or levels but these")
+    command.add_argument("--broken", action="store_true", help="those alone that broke a promise in the last report")
     command.add_argument("--short", action="store_true", help="one fault of each family, a few seconds each")
     command.add_argument(
         "--seconds", type=between(float, 0.5, 3_600.0), metavar="N", help=f"of each fault (default: {SECONDS:g})"
@@ -77,8 +79,11 @@ def add_running(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """0 if every promise was kept, 1 if not, 2 for a fault that is not on the menu, 130 when interrupted."""
+    state = var_dir(os.environ)
+    report = arguments.report or state
     try:
-        trials = chosen(arguments.only, arguments.skip, short=arguments.short)
+        only = arguments.only or (broken_in(report / JSON_NAME) if arguments.broken else [])
+        trials = chosen(only, arguments.skip, short=arguments.short)
     except ValueError as error:
         print(f"python -m loadtests murphy: {error}", file=sys.stderr)
         return 2
@@ -88,7 +93,6 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     console = Console()
     seconds = arguments.seconds or (SHORT_SECONDS if arguments.short else SECONDS)
-    state = var_dir(os.environ)
     subjects = read_subjects(state / "demo.json")
     if arguments.running:
         trials = [trial for trial in trials if needs_no_process(trial)]
@@ -104,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
             results = asyncio.run(
                 _walk(house, trials, subjects, seconds=seconds, seed=arguments.seed, screen=Screen(console))
             )
-    code = _tell(results, console, arguments.report or state, seed=arguments.seed, seconds=seconds)
+    code = _tell(results, console, report, seed=arguments.seed, seconds=seconds)
     return code if len(results) == len(trials) else 130
 
 
@@ -172,9 +176,9 @@ def _tell(results: Sequence[Result], console: Console, folder: Path, *, seed: in
     for sentence in (excuse(results), *(f"broken: {sentence}" for sentence in broken)):
         if sentence:
             console.print(f"  {sentence}", markup=False, highlight=False, soft_wrap=True)
-    save_json(results, folder / "murphy.json", seed=seed, seconds=seconds)
+    save_json(results, folder / JSON_NAME, seed=seed, seconds=seconds)
     save_page(results, folder / "murphy.html", seed=seed, seconds=seconds)
-    console.print(f"Told in full: {folder / 'murphy.html'} and murphy.json beside it.", highlight=False, soft_wrap=True)
+    console.print(f"Told in full: {folder / 'murphy.html'} and {JSON_NAME} beside it.", highlight=False, soft_wrap=True)
     return 1 if broken else 0
 
 

@@ -108,6 +108,15 @@ def save_json(results: Sequence[Result], path: Path, *, seed: int, seconds: floa
     path.write_text(json.dumps(_finite(whole), indent=1) + "\n", encoding="utf-8")
 
 
+def broken_in(path: Path) -> list[str]:
+    """The names of the faults that broke a promise in what `save_json` wrote; `ValueError` if there is none to read."""
+    try:
+        faults = json.loads(path.read_bytes())["faults"]
+        return [str(one["name"]) for one in faults if one["broken"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} tells of no run: {error}") from error
+
+
 def number(value: float, decimals: int) -> str:
     """A number, or a dash where there is none."""
     return f"{value:.{decimals}f}" if math.isfinite(value) else "–"

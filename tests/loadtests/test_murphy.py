@@ -78,10 +78,14 @@ def test_services_that_keep_their_promises_are_told_so_on_the_terminal_the_page_
     assert "<script" not in page
 
 
-def test_a_service_that_forgets_what_it_acknowledged_and_hides_that_it_is_degraded_is_found_out(tmp_path: Path) -> None:
+def test_a_service_that_forgets_what_it_acknowledged_and_hides_that_it_is_degraded_is_found_out_also_once_more(
+    tmp_path: Path,
+) -> None:
     with fake_services(tmp_path, "--forgets", "--lies") as environment:
         code, told, document = murphy(environment, "--only", "close_early", "--seconds", "3")
-    assert code == 1
+        once_more, _, again = murphy(environment, "--broken", "--seconds", "3")
+    assert (code, once_more) == (1, 1)
+    assert [fault["name"] for fault in again["faults"]] == ["nothing", "close_early"]
     lost = [sentence for fault in document["faults"] for sentence in fault["lost"]]
     assert any("is gone, and acknowledged was" in sentence for sentence in lost), told
     assert "no answer said that it was degraded" in told
@@ -115,3 +119,12 @@ def test_the_menu_is_listed_and_a_fault_that_is_not_on_it_is_wrong_usage(capsys:
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [trial.name for trial in TRIALS]
     assert main(["murphy", "--only", "meteorite"]) == 2
     assert "meteorite" in capsys.readouterr().err
+
+
+def test_what_broke_can_not_be_played_again_where_no_report_tells_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "murphy.json").write_text('{"faults": 7}')
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        assert main(["murphy", "--broken", "--report", str(folder)]) == 2
+        assert f"{folder}/murphy.json tells of no run" in capsys.readouterr().err
