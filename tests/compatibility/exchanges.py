@@ -96,7 +96,7 @@ EXCHANGES: list[Exchange] = [
 async def services(folder: Path) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
     """Both services over a small shop and a small catalogue, with models that always say the same."""
     save_table(small_table(), folder / "shop" / "supermegaretail" / "sales.parquet")
-    common = {"admin_token": "operator-token", "low_timeout_ms": 2_000}
+    common = {"admin_token": "operator-token", "low_timeout_ms": 20_000}
     admin = {"Authorization": "Bearer operator-token"}
     with json_server(sevens) as model, json_server(by_id_backwards) as reranker:
         shop = create_supermegaretail(
