@@ -98,8 +98,8 @@ def router(engine: Engine) -> Routes:
     """The routes over one engine."""
     routes = Routes()
     sold: JointWrites[Sale] = JointWrites(engine.writes, partial(_record_sales, engine), thing=_day, bad=BadRows)
-    heavy = HeavyWork(light=LIGHT_NUMBERS, guess_ms=GUESS_MS)
     planned: JointWrites[Plan] = JointWrites(engine.writes, engine.book.record_plans, thing=_day, bad=BadRows)
+    heavy = HeavyWork(light=LIGHT_NUMBERS, guess_ms=GUESS_MS)
 
     @routes.json_post("/v1/forecasts", ForecastRequest, answer=ForecastAnswer)
     async def forecasts(call: Call, request: ForecastRequest) -> Response:
@@ -219,7 +219,6 @@ async def forecasts_of(
         dates = [as_of + timedelta(days=ahead) for ahead in range(1, request.horizon_days + 1)]
     except OverflowError as error:
         raise Problem(422, f"as_of: {as_of} leaves no days to forecast") from error
-    _numbers_of(request)
     question = Question(as_of=as_of, horizon_days=request.horizon_days, version=version, quantiles=request.quantiles)
     made = await engine.forecaster.forecast(request.items, question, history=history, deadline=deadline)
     if watch is not None:

@@ -66,9 +66,9 @@ def demands_of(
     days = days.reshape(len(told), horizon_days)
     width = np.array([width for _, width, _ in told], np.float64)  # NaN for None
     within: Flags = (days >= 0) & (days <= most[:, None])  # no shop sells negative demand, either
+    plausible = np.asarray(within.all(1)).tolist()
     unsure = (~np.isnan(width) & too_uncertain(width, level, limit=WIDEST)).tolist()
     by_levels = [by_level for _, _, by_level in told] if levels else [None] * len(told)
-    plausible = np.asarray(within.all(1)).tolist()
     quantiles, sane, likely = _quantiles(by_levels, levels, days, most, by_the_piece)
     return [
         MEANINGLESS

@@ -76,7 +76,7 @@ class HeavyWork:
                 self._free.release()
 
     async def _turn(self, weight: float, deadline: Deadline) -> bool:
-        """Whether it has a place, or needs none; `PoolFull` if there is none in time."""
+        """True with a place, False where it needs none; `PoolFull` if there is none in time."""
         if self._free.locked() and self._in_line >= IN_LINE:
             raise PoolFull
         began_s, used_s = time.monotonic(), self._cpu_s()

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.command_line import positive_int
+from common.service.problems import RETRY_AFTER_S
 from loadtests.experiments.verdict import verdict
 from loadtests.numbers import seconds
 from loadtests.processes import Fleet, free_port
@@ -34,7 +35,6 @@ from loadtests.traffic import Caller, read_subjects
 
 SLACK_MS = 50.0  # to write and read an answer of a megabyte
 SMALL_BUDGET_MS, SMALL_EVERY_S = 300, 0.1
-RETRY_AFTER_S = 1.0
 MOST_LATE = 0.01
 ALLOWED = (200, 429)
 

@@ -30,9 +30,8 @@ LEAST_AGREEMENT = -0.3
 AGREEMENT_SLACK = 0.4  # below the least that was seen while the version was tuned, but never above 0
 LOGIT_SLACK = 0.5  # of the width of the logits that were seen, on either side
 WATCHED_FROM = 0.2  # of mean agreement: logits that hardly agree with cosines tell nothing by disagreeing
-RECENT_QUERIES = 20
+RECENT_QUERIES, RECENT_S = 20, 60.0  # that count, and for how long
 LEAST_RECENT = 8
-RECENT_S = 60.0
 VERSIONS = 4  # that are watched at the same time
 
 

@@ -199,16 +199,22 @@ def test_a_batch_counts_as_use_of_each_override_about_each_item_and_needs_no_dat
 
 
 class Proportional(Spread):
-    """Quantiles that are shares of the forecast."""
+    """Quantiles that are shares of the forecast, high ones times the last of `scale`."""
 
     def quantiles(self, demand: Floats, design: Floats, levels: Sequence[float]) -> Floats:
-        return np.asarray(self.scale[0] * demand[:, None] * np.asarray(levels))
+        shares = np.asarray(levels) * np.where(np.asarray(levels) > 0.97, self.scale[-1], self.scale[0])
+        return np.asarray(demand[:, None] * shares)
 
 
-def proportional(times: float) -> Spread:
+def proportional(times: float, *, tail: float | None = None) -> Spread:
     steps = (0.0, 1.0)
     return Proportional(
-        zero=(0.0,) * 8, scale=(times,) * 8, shapes=steps, levels=steps, table=(steps, steps), whole_units=False
+        zero=(0.0,) * 8,
+        scale=(*(times,) * 7, tail or times),
+        shapes=steps,
+        levels=steps,
+        table=(steps, steps),
+        whole_units=False,
     )
 
 
@@ -229,8 +235,8 @@ def test_quantiles_are_those_of_the_tier_that_serves(batch: Batch, models: Model
 
 
 def test_a_correction_that_is_not_sure_leaves_the_cores_answer(batch: Batch, models: Models) -> None:
-    unsure = replace(batch, models=corrected_by(models, proportional(12)))
-    table = replace(unsure, levels=(0.05,)).table(ITEMS)
+    unsure = replace(batch, models=corrected_by(models, proportional(100)))
+    table = replace(unsure, levels=(0.5,)).table(ITEMS)
     assert table["served_by"].unique().to_list() == ["core"]
     assert table["reason"].unique().to_list() == ["correction:uncertain"]
     assert unsure.table(ITEMS)["served_by"].unique().to_list() == ["core"]  # asked for quantiles or not
@@ -243,11 +249,9 @@ def test_quantiles_below_nothing_cost_a_model_the_item(batch: Batch, models: Mod
 
 
 def test_quantiles_beyond_all_that_was_ever_sold_cost_a_model_the_item(batch: Batch, models: Models) -> None:
-    absurd = corrected_by(models, proportional(1_000))
-    asked = replace(batch, models=absurd, levels=(0.99,))
-    table = asked.table(ITEMS)
-    assert set(table["reason"]) <= {"correction:uncertain", "correction:meaning"}
-    assert set(table["served_by"]) == {"core"}
+    table = replace(batch, models=corrected_by(models, proportional(1, tail=1e6)), levels=(0.99,)).table(ITEMS)
+    assert table["reason"].unique().to_list() == ["correction:meaning"]
+    assert table["served_by"].unique().to_list() == ["core"]
 
 
 def test_an_item_without_plans_says_so_though_there_is_no_correction_either(models: Models) -> None:
