@@ -17,12 +17,14 @@ ORDER_VERSION = "1"
 CATALOGUE_VERSION = "1"
 ENCODER_CODE_VERSION = "1"
 RERANKER_CODE_VERSION = "1"
-CHAIN_VERSION = "1"
+CHAIN_VERSION = "3"  # 2: a release of the filter may move queries; 3: and take hubness off
 RERANKER_PROCESS_VERSION = "1"
 IMPORTS_VERSION = "1"
 PICTURES_VERSION = "1"
 FEEDBACK_VERSION = "1"
-TRAINING_VERSION = "3"  # 2: int8 weights of 7 bits; 3: in float32 where bfloat16 is slower
+# 2: int8 weights of 7 bits; 3: in float32 where bfloat16 is slower; 4: queries are moved, and the reranker learns so;
+# 5: hubness is taken off
+TRAINING_VERSION = "5"
 REVIEW_VERSION = "1"
 
 COMPONENTS = (
@@ -144,6 +146,7 @@ COMPONENTS = (
         name="search-training",
         version=TRAINING_VERSION,
         entries=(
+            "photostock.filter.query_map_training",
             "photostock.filter.relevance_training",
             "photostock.index.export",
             "photostock.index.picture_export",

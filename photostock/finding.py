@@ -60,7 +60,7 @@ class Found:
     rows: Rows
     scores: Floats
     stages: dict[str, dict[int, float]] = field(default_factory=dict)
-    cosines: Floats | None = None  # of the rows, where the encoder found them
+    nearness: Floats | None = None  # of the rows, where the encoder found them
     retrieval: Floats | None = None  # the same, plus what the words are worth on that scale: for the reranker
     total: int | None = None  # with those beyond the limit; None: all that are allowed
 
@@ -68,9 +68,9 @@ class Found:
         """In the order of these places. A photo that steps back has the score of its new place."""
         if places is None:
             return self
-        cosines, retrieval = (None if column is None else column[places] for column in (self.cosines, self.retrieval))
+        nearness, retrieval = (None if column is None else column[places] for column in (self.nearness, self.retrieval))
         scores = np.minimum.accumulate(self.scores[places])
-        return replace(self, rows=self.rows[places], scores=scores, cosines=cosines, retrieval=retrieval)
+        return replace(self, rows=self.rows[places], scores=scores, nearness=nearness, retrieval=retrieval)
 
 
 Answers: TypeAlias = list[Found | Refused | NotNeeded]
@@ -103,7 +103,7 @@ def _by_meaning(library: Library, semantic: Semantic, relevance: Relevance | Non
     )
     if one.fields.order_by != "relevance" and one.fields.min_score is None:
         found = about_the_query(found, library.lexical.weigh(one.text, found.rows).bm25)
-    return _found(library, one.fields, found, semantic=found.cosines, words=found.bm25)
+    return _found(library, one.fields, found, semantic=found.nearness, words=found.bm25)
 
 
 def lexical_tier(
@@ -137,7 +137,7 @@ def _found(library: Library, fields: SearchFields, candidates: Candidates, **tol
         for stage, scores in said.items()
         if fields.explain and scores is not None
     }
-    found = Found(kept.rows, kept.scores, stages, kept.cosines, kept.retrieval, candidates.total)
+    found = Found(kept.rows, kept.scores, stages, kept.nearness, kept.retrieval, candidates.total)
     if fields.order_by != "relevance" or fields.diversity == "off":
         return found
     return found.spread(spread(library.photographers(found.rows)))

@@ -34,7 +34,7 @@ class _Entry:
     @property
     def size_bytes(self) -> int:
         found = self.found
-        arrays = (self.wanted.allowed, found.rows, found.scores, found.cosines, found.retrieval)
+        arrays = (self.wanted.allowed, found.rows, found.scores, found.nearness, found.retrieval)
         fixed = ENTRY_BYTES + self.wanted.fields.per_page * RESULT_BYTES
         return fixed + self.text_bytes + sum(array.nbytes for array in arrays if array is not None)
 

@@ -30,9 +30,7 @@ class Models:
     def relevance(self) -> Relevance | None:
         """The filter's weights, if they were learnt for the encoder that serves."""
         serving, encoder = self._filters.get(CHAMPION), self._library.encoder
-        if serving is None or encoder is None or serving[1].encoder_version != encoder.version:
-            return None
-        return serving[1]
+        return serving[1] if serving is not None and encoder is not None and serving[1].made_for(encoder) else None
 
     def released(self, version: str) -> Released | None:
         """What a version of the reranker says of itself."""

@@ -28,8 +28,8 @@ def needless(one: Wanted, found: Found, confident_gap: float | None) -> NotNeede
         return NotNeeded(PhotoReason.BEYOND_DEPTH)
     if len(found.rows) < 2:
         return NotNeeded(PhotoReason.TOO_FEW)
-    if confident_gap is not None and found.cosines is not None:
-        return NotNeeded(PhotoReason.CONFIDENT) if gap_of(found.cosines[:RERANK_DEPTH]) >= confident_gap else None
+    if confident_gap is not None and found.nearness is not None:
+        return NotNeeded(PhotoReason.CONFIDENT) if gap_of(found.nearness[:RERANK_DEPTH]) >= confident_gap else None
     return None
 
 

@@ -19,8 +19,9 @@ LEAST_SCORED = 10  # documents of a ranking, if it has so many: fewer would not 
 
 
 class Document(RequestModel):
-    """A candidate: its text, and what the first stage says of it: the encoder's cosine with the query, and on the same
-    scale what the query's words in it are worth. It is no probability, unlike the scores in answers to people."""
+    """A candidate: its text, and what the first stage says of it: its nearness to the query (the cosine, if no filter
+    moves queries), and on the same scale what the query's words in it are worth. It is no probability, unlike the
+    scores in answers to people."""
 
     id: str
     text: Annotated[str, StringConstraints(max_length=20_000)]
@@ -33,7 +34,7 @@ class Ranking(RequestModel):
 
 
 class RankingRequest(RequestModel):
-    """`encoder` is the version whose cosines are sent: the scores are fused, so it must be the one trained with."""
+    """`encoder` is the version whose scores are sent: they are fused, so it must be the one trained with."""
 
     version: VersionName
     encoder: str

@@ -187,9 +187,8 @@ class Run:
         }
 
     def _of_this_encoder(self, relevance: Relevance | None) -> Relevance | None:
-        """Its numbers mean nothing to another encoder."""
-        version = self._serving.encoder.version if self._serving else None
-        return relevance if relevance is not None and relevance.encoder_version == version else None
+        made_for_it = relevance is not None and self._serving is not None and relevance.made_for(self._serving.encoder)
+        return relevance if made_for_it else None
 
     def lap(self, stage: str) -> None:
         """Notes the time since the last stage ended."""

@@ -13,6 +13,7 @@ from photostock.catalogue import Catalogue, Photo
 from photostock.erasing import feedback_store
 from photostock.feedback.learning import clicked_queries, with_clicked
 from photostock.filter import relevance_training
+from photostock.filter.relevance import Relevance
 from photostock.index.encoder import Encoder, OnnxEncoder
 from photostock.index.export import publish_encoder
 from photostock.labels.command import tell_what_may_go
@@ -80,12 +81,22 @@ def train(
         checkpoint_dir=settings.var_dir / "photostock" / "training",
         kept_vectors=kept,
         promote=False,
+        relevance=_relevance(registry, made, loaded),
         labels=labels,
     )
     serve = _serve(registry, [*made, reranker] if first else made, before)
     _tell("reranker", reranker.version, reranker.metrics, first=first and serve)
     with by_the_way("which overrides may go", command=f"python -m photostock label --version {reranker.version}"):
         tell_what_may_go(settings, reranker.version)
+
+
+def _relevance(registry: Registry, made: Sequence[Manifest], encoder: Encoder) -> Relevance | None:
+    """The filter that the reranker will stand behind: the one just made if it is to be champion, else the champion."""
+    new = next((one.version for one in made if one.component == "filter"), None)
+    if new is None and not _serves(registry, "filter", encoder.version):
+        return None
+    relevance = Relevance.load(registry.load("filter", new or CHAMPION))
+    return relevance if relevance.made_for(encoder) else None
 
 
 def train_filter(

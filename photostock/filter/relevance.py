@@ -1,9 +1,11 @@
 """How well a photo answers a query, from 0 to 1, out of numbers that are there anyway: its cosine and its words.
 
-One weight decides the order: `cosine + words_weight · words`, where `words` is BM25 as a share of the best candidate's.
-Three more turn that sum into a probability, without changing the order: a cosine of 0.5 is a hit for one query and
-noise for another, which the distance to the query's own best candidate tells. All four are learnt (see
-`relevance_training`), valid for one version of the encoder, and published as component "filter".
+The order is that of `nearness + words_weight · words`. Nearness is the cosine, of a query that was moved to where its
+photos are if there is a map for that (see `query_map`), less `hubness_weight` times what the photo has for all searches
+(see `hubness`); `words` is BM25 as a share of the best candidate's. Three numbers more turn that sum into a
+probability, without changing the order: 0.5 is a hit for one query and noise for another, which the distance to the
+query's own best candidate tells. All of this is learnt (see `relevance_training`), for one version of the encoder, and
+released as component "filter".
 """
 
 from __future__ import annotations
@@ -14,15 +16,18 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from common.versions.registry import ArtifactError, Release
+from common.versions.registry import ArtifactError, Manifest, Release
+from photostock.filter.hubness import SEARCH_KINDS, Hubness
+from photostock.filter.query_map import QueryMap
+from photostock.index.encoder import Encoder, Vectors
 from photostock.index.vectors import VectorIndex
 from photostock.lexical import LexicalIndex
 from photostock.ranking import Mask, Rows, best
 from photostock.text_model import number
 
-FUSED_DEPTH = 100  # candidates that are put in order by more than their cosine; the same ones on every page
-# Of the best candidate's cosine, for other orders. In 1,500 photos of COCO 14 came so near to a query, the one that was
-# meant in nine of ten; at 0.8 there were 7, but only 84 % had the right one among them, at 0.6 29 for 96 %.
+FUSED_DEPTH = 100  # candidates that are put in order by more than a cosine; the same ones on every page
+# Of the best candidate's nearness, for other orders. In 1,500 photos of COCO 10 came so near to a query, the one that
+# was meant in nine of ten. By plain cosines it was 14; at 0.8 7, but only 84 % had the right one, at 0.6 29 for 96 %.
 NEAR_THE_BEST = 0.7
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -69,8 +74,11 @@ class Relevance:
     version: str
     encoder_version: str
     words_weight: float
-    semantic: Calibration  # of cosine + words_weight · words
+    semantic: Calibration  # of nearness + words_weight · words
     lexical: Calibration  # of BM25 as a share of what any text could have
+    query_map: QueryMap | None = None
+    hubness: Hubness | None = None
+    hubness_weight: float = 0.0
 
     @classmethod
     def load(cls, release: Release) -> Relevance:
@@ -78,16 +86,43 @@ class Relevance:
         manifest = release.manifest
         if manifest.component != "filter" or "encoder" not in manifest.compatible_with:
             raise ArtifactError(f"{manifest.component} {manifest.version} is no filter made for an encoder")
-        words_weight = number(manifest.parameters, "words_weight")
-        if not 0 <= words_weight <= 1:
-            raise ArtifactError(f"filter {manifest.version}: words_weight is {words_weight}, not within 0 to 1")
+        if "hubness_weight" in manifest.parameters and SEARCH_KINDS not in manifest.artifacts:
+            raise ArtifactError(f"filter {manifest.version} weighs hubness and has no {SEARCH_KINDS}")
+        hubness = Hubness.load(release)
         return cls(
             version=manifest.version,
             encoder_version=manifest.compatible_with["encoder"],
-            words_weight=words_weight,
+            words_weight=_weight(manifest, "words_weight"),
             semantic=Calibration.read(manifest.parameters, "semantic"),
             lexical=Calibration.read(manifest.parameters, "lexical"),
+            query_map=QueryMap.load(release),
+            hubness=hubness,
+            hubness_weight=0.0 if hubness is None else _weight(manifest, "hubness_weight"),
         )
+
+    def made_for(self, encoder: Encoder) -> bool:
+        """What was learnt for one encoder means nothing to another."""
+        parts = [part for part in (self.query_map, self.hubness) if part is not None]
+        return self.encoder_version == encoder.version and all(p.dimensions == encoder.dimensions for p in parts)
+
+    def moved(self, queries: Vectors) -> Vectors:
+        """Unit-length vectors of queries, float32 [..., dimensions], as the index is asked for them."""
+        return queries if self.query_map is None else self.query_map.of(queries)
+
+    def nearness(self, cosines: Floats, photos: Vectors) -> Floats:
+        """Of a moved query to photos with these unit-length vectors [photos, dimensions]: float64 [photos]."""
+        return cosines if self.hubness is None else cosines - self.hubness_weight * self.hubness.of(photos)
+
+    def nearness_in(self, index: VectorIndex, rows: Rows, cosines: Floats) -> Floats:
+        """The same for photos in an index."""
+        return cosines if self.hubness is None else cosines - self.hubness_weight * self.hubness.of_rows(index, rows)
+
+
+def _weight(manifest: Manifest, name: str) -> float:
+    weight = number(manifest.parameters, name)
+    if not 0 <= weight <= 1:
+        raise ArtifactError(f"filter {manifest.version}: {name} is {weight}, not within 0 to 1")
+    return weight
 
 
 class Candidates(NamedTuple):
@@ -95,9 +130,9 @@ class Candidates(NamedTuple):
 
     rows: Rows
     scores: Floats
-    cosines: Floats | None = None
+    nearness: Floats | None = None
     bm25: Floats | None = None
-    retrieval: Floats | None = None  # cosines plus what the words are worth, before this became a probability
+    retrieval: Floats | None = None  # nearness plus what the words are worth, before this became a probability
     total: int | None = None  # with those beyond the limit, where that is known
 
     def at_least(self, score: float | None) -> Candidates:
@@ -108,10 +143,10 @@ class Candidates(NamedTuple):
 
     def where(self, chosen: Mask) -> Candidates:
         """Those at these places, without their total."""
-        cosines, bm25, retrieval = (
-            None if column is None else column[chosen] for column in (self.cosines, self.bm25, self.retrieval)
+        nearness, bm25, retrieval = (
+            None if column is None else column[chosen] for column in (self.nearness, self.bm25, self.retrieval)
         )
-        return Candidates(self.rows[chosen], self.scores[chosen], cosines, bm25, retrieval)
+        return Candidates(self.rows[chosen], self.scores[chosen], nearness, bm25, retrieval)
 
 
 def by_meaning(
@@ -119,23 +154,25 @@ def by_meaning(
     lexical: LexicalIndex,
     *,
     text: str,
-    vector: npt.NDArray[np.float32],
+    vector: Vectors,
     allowed: Mask,
     limit: int,
     relevance: Relevance | None,
 ) -> Candidates:
     """At least the `limit` best allowed rows. Without a `relevance` for this encoder: cosines, and their order."""
-    rows, found = vectors.search(vector, allowed=allowed, limit=max(limit, FUSED_DEPTH))
+    asked = vector if relevance is None else relevance.moved(vector)
+    rows, found = vectors.search(asked, allowed=allowed, limit=max(limit, FUSED_DEPTH))
     cosines = found.astype(np.float64)
     if relevance is None:
         return Candidates(rows, cosines, cosines, retrieval=cosines)
+    nearness = relevance.nearness_in(vectors, rows, cosines)
     bm25 = lexical.weigh(text, rows).bm25
-    fused = cosines + relevance.words_weight * share_of_best(bm25)
+    fused = nearness + relevance.words_weight * share_of_best(bm25)
     order = np.arange(len(rows))
     order[:FUSED_DEPTH] = np.lexsort((rows[:FUSED_DEPTH], -fused[:FUSED_DEPTH]))
     retrieval = fused[order]
     falling = np.minimum.accumulate(retrieval)  # what comes after the fused ones is not better than they are
-    return Candidates(rows[order], relevance.semantic.of(falling), cosines[order], bm25[order], retrieval)
+    return Candidates(rows[order], relevance.semantic.of(falling), nearness[order], bm25[order], retrieval)
 
 
 def by_words(lexical: LexicalIndex, *, text: str, allowed: Mask, limit: int, relevance: Relevance | None) -> Candidates:
@@ -150,11 +187,11 @@ def by_words(lexical: LexicalIndex, *, text: str, allowed: Mask, limit: int, rel
 
 def about_the_query(candidates: Candidates, bm25: Floats) -> Candidates:
     """Those of them, found by meaning, that have a word of the query or come near the best: for another order."""
-    cosines = candidates.cosines
-    if cosines is None or not len(cosines):
+    nearness = candidates.nearness
+    if nearness is None or not len(nearness):
         return candidates
-    best = float(cosines.max())
-    return candidates.where((bm25 > 0) | (cosines >= min(best, NEAR_THE_BEST * best)))
+    best = float(nearness.max())
+    return candidates.where((bm25 > 0) | (nearness >= min(best, NEAR_THE_BEST * best)))
 
 
 def share_of_best(bm25: Floats) -> Floats:

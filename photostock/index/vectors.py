@@ -110,6 +110,14 @@ class VectorIndex:
             scores[places >= 0] = CodeSpace.scores(segment.codes[places[places >= 0]], query)
         return scores
 
+    def cosines_with(self, others: Codes, rows: Rows) -> Vectors:
+        """Those of other vectors, by their codes, with what is kept: float32 [rows, others], NaN where nothing is."""
+        cosines = np.full((len(rows), len(others)), np.nan, dtype=np.float32)
+        for segment in self._segments:
+            places = segment.places_of(rows)
+            cosines[places >= 0] = self._space.cosines(segment.codes[places[places >= 0]], others)
+        return cosines
+
     def vector_of(self, row: int) -> Vectors | None:
         """About the vector of this row, as its code has kept it; None if it isn't there."""
         for segment in self._segments:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from photostock.catalogue import Photo
-from photostock.index.encoder import Encoder, encode_all
+from photostock.filter.relevance import FUSED_DEPTH, Relevance
+from photostock.index.encoder import Encoder, Vectors, encode_all
 from photostock.labels.pairs import LabelledPair
 from photostock.overriding import same_query
 
@@ -66,7 +68,8 @@ class ListMaker:
     def for_training(self, numbers: Sequence[int], rng: np.random.Generator) -> list[QueryList]:
         """The queries with these numbers: the right answer first, then wrong ones, drawn anew each time."""
         made = []
-        for (query, row, cosines), number in zip(self._searched(numbers), numbers, strict=True):
+        for (query, row, vector), number in zip(self._asked(numbers), numbers, strict=True):
+            cosines = self._vectors @ vector
             right = self._right[same_query(query)]
             told = [other for other in self._told_wrong.get(same_query(query), ()) if self._texts[other] not in right]
             near = np.argsort(-cosines, kind="stable")[: POOL + len(right) + len(told)]
@@ -76,24 +79,33 @@ class ListMaker:
             made.append(self._list(query, [row, *chosen], cosines, answer=0, weight=self._answers[number][2]))
         return made
 
-    def as_served(self, numbers: Sequence[int], *, depth: int) -> list[QueryList]:
-        """The queries with these numbers: the best `depth` texts in the encoder's order."""
+    def as_served(self, numbers: Sequence[int], *, depth: int, relevance: Relevance | None = None) -> list[QueryList]:
+        """The queries with these numbers: the best `depth` texts in the encoder's order.
+
+        Args:
+            relevance: a filter that stands behind the encoder; then cosines are its nearness, and in its order.
+        """
         made = []
-        for query, row, cosines in self._searched(numbers):
-            best = np.argsort(-cosines, kind="stable")[:depth].tolist()
+        for query, row, vector in self._asked(numbers):
+            cosines = (self._vectors @ (vector if relevance is None else relevance.moved(vector))).astype(np.float64)
+            found = np.argsort(-cosines, kind="stable")[: max(depth, FUSED_DEPTH)]
+            if relevance is not None:
+                cosines[found] = relevance.nearness(cosines[found], self._vectors[found])
+            best = found[np.argsort(-cosines[found], kind="stable")][:depth].tolist()
             made.append(self._list(query, best, cosines, answer=best.index(row) if row in best else None))
         return made
 
-    def _searched(self, numbers: Sequence[int]) -> list[tuple[str, int, npt.NDArray[np.float32]]]:
+    def _asked(self, numbers: Sequence[int]) -> list[tuple[str, int, Vectors]]:
+        """Query, row of its answer, and the query's vector."""
         asked = [self._answers[number][:2] for number in numbers]
         vectors = self._encoder.encode([query for query, _ in asked])
-        return [(query, row, self._vectors @ vector) for (query, row), vector in zip(asked, vectors, strict=True)]
+        return [(query, row, vector) for (query, row), vector in zip(asked, vectors, strict=True)]
 
     def _list(
         self,
         query: str,
         rows: Sequence[int],
-        cosines: npt.NDArray[np.float32],
+        cosines: npt.NDArray[np.floating[Any]],
         *,
         answer: int | None,
         weight: float = 1.0,

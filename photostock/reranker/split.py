@@ -11,7 +11,7 @@ import numpy as np
 from photostock.catalogue import Photo
 
 MOST_PHOTOS = 5_000
-EVALUATION_SHARE = 0.2  # of the photos with queries: neither trained with nor tuned on
+EVALUATION_SHARE, ENOUGH_TO_EVALUATE = 0.2, 300  # of the photos with queries: neither trained with nor tuned on
 TUNING_SHARE = 0.1
 
 
@@ -37,7 +37,8 @@ class Split:
         whole = sorted(photos, key=lambda photo: photo.id)
         asked = [photo for photo in whole if photo.queries]
         order = np.random.default_rng(seed).permutation(len(asked))
-        drawn = [asked[index] for index in order[: min(MOST_PHOTOS, round((1 - EVALUATION_SHARE) * len(asked)))]]
+        used = min(MOST_PHOTOS, max(round((1 - EVALUATION_SHARE) * len(asked)), len(asked) - ENOUGH_TO_EVALUATE))
+        drawn = [asked[index] for index in order[:used]]
         tuning = round(TUNING_SHARE * len(drawn))
         if tuning == 0:
             raise NothingToLearnFrom(

@@ -18,8 +18,9 @@ from common.versions.probes import PROBES
 from common.versions.registry import CHAMPION, Manifest, Registry, Release, sha256_of
 from photostock.catalogue import Photo
 from photostock.components import code_of
+from photostock.filter.relevance import Relevance
 from photostock.golden import reranker_probes
-from photostock.index.encoder import Encoder, OnnxEncoder
+from photostock.index.encoder import OnnxEncoder
 from photostock.index.export import model_folder, model_name
 from photostock.labels.pairs import LabelledPair, bounded, provenance
 from photostock.onnx_export import export_int8, libraries, prepare_torch
@@ -58,6 +59,7 @@ def train(
     kept_vectors: Mapping[str, bytes] | None = None,
     checkpoint_dir: Path | None = None,
     promote: bool = True,
+    relevance: Relevance | None = None,
     labels: Sequence[LabelledPair] = (),
 ) -> Manifest:
     """Publishes component "reranker", made for that encoder.
@@ -71,6 +73,8 @@ def train(
         checkpoint_dir: where a training that is interrupted leaves what the next call with the same photos, encoder and
             arguments goes on with.
         promote: whether it becomes champion at once; without, no alias moves.
+        relevance: the filter that will stand before it, made for the same encoder. Only what is tuned is tuned behind
+            it: its map may have been fitted to the searches that are learnt here, and knows their answers too well.
         labels: pairs that operators decided about, learnt beside the photos' own queries.
     """
     started_s = time.process_time()
@@ -88,11 +92,15 @@ def train(
     from photostock.reranker.learning import Budget, Lessons, learn
     from photostock.reranker.network import depth_of
 
-    views_of = _views_of(split.learning, learnt_from, encoder, labels)
+    def another(photos: Sequence[Photo]) -> ListMaker:
+        return ListMaker(photos, encoder, labels=labels)
+
+    views_of = _views_of(split.learning, learnt_from, another)
     lessons = Lessons(view=views_of, queries=len(learnt_from), seed=seed)
     taught = {"labels": provenance(labels)} if labels else {}
     data = [split.fingerprint, *([taught["labels"]["fingerprint"]] if taught else [])]
-    purpose = [*data, encoder.version, seed, budget_seconds, steps, layers, code_of("reranker")]
+    trained_with = {} if relevance is None else {"filter": relevance.version}
+    purpose = [*data, encoder.version, trained_with, seed, budget_seconds, steps, layers, code_of("reranker")]
     checkpoint = Checkpoint(checkpoint_dir, json.dumps(purpose)) if checkpoint_dir else None
     spent_s = time.process_time() - started_s
     reserved_s = min(RESERVED_SHARE * budget_seconds, MOST_RESERVED_S)
@@ -101,10 +109,10 @@ def train(
     with tempfile.TemporaryDirectory() as folder:
         draft = export(network, tokenizer, Path(folder), encoder_version=encoder.version)
         to_tune = range(own, min(own + _tuning_queries(budget_seconds), len(lists)))
-        training = {"photos": split.fingerprint, "seed": seed, "layers": depth_of(network)} | taught | asdict(learned)
-        published = _publish(
-            registry, draft, lists.as_served(to_tune, depth=RERANK_DEPTH), training, split.photos, promote
-        )
+        training = {"photos": split.fingerprint, "seed": seed, "layers": depth_of(network)}
+        training |= trained_with | taught | asdict(learned)
+        served = lists.as_served(to_tune, depth=RERANK_DEPTH, relevance=relevance)
+        published = _publish(registry, draft, served, training, split.photos, promote)
     if checkpoint is not None:
         checkpoint.remove()
     return published
@@ -116,16 +124,16 @@ def _tuning_queries(budget_seconds: float) -> int:
 
 
 def _views_of(
-    photos: Sequence[Photo], as_they_are: ListMaker, encoder: Encoder, labels: Sequence[LabelledPair]
+    photos: Sequence[Photo], as_they_are: ListMaker, lists_of: Callable[[Sequence[Photo]], ListMaker]
 ) -> Callable[[int], ListMaker]:
     """What each epoch learns from: where texts are interchangeable another view of the photos, else the photos."""
     turns = TURNS if interchangeable(photos) else 1
 
-    def lists_of(epoch: int) -> ListMaker:
+    def view_of(epoch: int) -> ListMaker:
         turn = epoch % turns
-        return ListMaker(views(photos, turn), encoder, labels=labels) if turn else as_they_are
+        return lists_of(views(photos, turn)) if turn else as_they_are
 
-    return lists_of
+    return view_of
 
 
 def _publish(
@@ -150,7 +158,7 @@ def _publish(
         compatible_with=draft.manifest.compatible_with,
         training=training,
         metrics={
-            "tuning_ndcg_10_encoder": ndcg_10(judged, FIRST_STAGE),
+            "tuning_ndcg_10_cosine": ndcg_10(judged, FIRST_STAGE),
             "tuning_ndcg_10_fused": ndcg_10(judged, fusion),
             "tuning_share_confident": share_confident(judged, known.get("confident_gap")),
         },

@@ -71,10 +71,10 @@ def test_a_tape_of_before_is_spread_after_the_reranker_as_it_was_then() -> None:
 
 
 def test_what_was_spread_stays_as_it_is_when_it_is_spread_again() -> None:
-    found = Found(np.arange(30), np.linspace(1, 0, 30), cosines=np.linspace(1, 0, 30))
+    found = Found(np.arange(30), np.linspace(1, 0, 30), nearness=np.linspace(1, 0, 30))
     photographers = np.array([7] * 10 + list(range(10, 30)))
     once = found.spread(spread(photographers))
     assert once.spread(spread(photographers[once.rows])).rows.tolist() == once.rows.tolist()
-    assert once.cosines is not None
-    assert once.cosines.tolist() == found.scores[once.rows].tolist()
+    assert once.nearness is not None
+    assert once.nearness.tolist() == found.scores[once.rows].tolist()
     assert sorted(once.scores, reverse=True) == once.scores.tolist()

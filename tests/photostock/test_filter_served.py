@@ -8,9 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from common.versions.registry import Registry
+from photostock.filter.arrays import npy_bytes
+from photostock.filter.query_map import QUERY_MAP
 from tests.json_server import json_server
 from tests.photostock.conftest import by_id_backwards
 from tests.photostock.test_api import ADMIN, ids, search, service
@@ -19,10 +22,10 @@ from tests.waiting import eventually
 CALIBRATION = {"slope": 4.0, "gap_slope": 16.0, "bias": -2.0}
 
 
-def publish(var_dir: Path, *, encoder: str) -> None:
+def publish(var_dir: Path, *, encoder: str, dimensions: int | None = None) -> None:
     Registry(var_dir / "registry").publish(
         "filter",
-        {},
+        {} if dimensions is None else {QUERY_MAP: npy_bytes(np.zeros((dimensions, dimensions), dtype=np.float32))},
         parameters={"words_weight": 0.1, "semantic": CALIBRATION, "lexical": CALIBRATION},
         compatible_with={"encoder": encoder},
         alias="champion",
@@ -58,11 +61,25 @@ async def test_in_every_tier_no_result_scores_less_than_asked_for(var_dir: Path)
             assert ids(good) == [i for i, s in zip(ids(everything), scores(everything), strict=True) if s >= 0.05]
 
 
-async def test_weights_for_another_encoder_are_not_used(var_dir: Path) -> None:
-    publish(var_dir, encoder="7.0.0")
+@pytest.mark.parametrize(
+    ("encoder", "dimensions"), [("7.0.0", None), ("1.0.0", 8)], ids=["another version", "other dimensions"]
+)
+async def test_what_was_learnt_for_another_encoder_is_not_used(
+    var_dir: Path, encoder: str, dimensions: int | None
+) -> None:
+    publish(var_dir, encoder="1.0.0", dimensions=64)
     async with service(var_dir) as client:
-        answer = await search(client)
+
+        async def used(is_used: bool) -> dict[str, Any] | None:
+            answer = await search(client)
+            return answer if ("+1.0.0" in answer["versions"]["filter"]) == is_used else None
+
+        assert await eventually(lambda: used(True))
+        publish(var_dir, encoder=encoder, dimensions=dimensions)
+        answer = await eventually(lambda: used(False))
+    assert answer is not None
     assert "+" not in answer["versions"]["filter"]
+    assert (answer["served_by"], answer["degraded"]) == ("semantic", True)  # no reranker runs here
 
 
 async def test_no_photographer_fills_a_page_and_nobody_is_left_out(var_dir: Path) -> None:

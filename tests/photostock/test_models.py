@@ -19,6 +19,7 @@ from photostock.evaluation.page import page
 from photostock.evaluation.run import evaluate
 from photostock.index.encoder import OnnxEncoder, encode_all
 from photostock.index.export import PROBES, UntrustedWeights, checked, load_original, publish_encoder
+from photostock.photo import Photo
 from photostock.reranker.model import CHUNK, Reranker
 from photostock.reranker.split import NothingToLearnFrom, Split
 from photostock.reranker.train import train
@@ -91,6 +92,14 @@ def test_a_split_depends_on_photos_and_seed_and_leaves_some_out() -> None:
     assert split != Split.of(photos(), seed=2)
     assert (len(split.learning), len(split.tuning)) == (86, 10)
     assert not {photo.id for photo in split.learning} & {photo.id for photo in split.tuning}
+
+
+@pytest.mark.parametrize(("asked", "left"), [(100, 20), (1_500, 300), (3_000, 300), (5_300, 300), (6_000, 1_000)])
+def test_what_is_left_to_evaluate_is_a_fifth_or_what_suffices_or_what_is_too_much_to_learn_from(
+    asked: int, left: int
+) -> None:
+    some = [Photo(f"p{n}", f"photo {n}", queries=(f"search {n}",)) for n in range(asked)]
+    assert asked - len(Split.of(some, seed=1).photos) == left
 
 
 def test_training_for_so_many_steps_gives_the_same_model_again(registry: Registry, tiny: Path) -> None:

@@ -65,8 +65,8 @@ async def test_another_order_sorts_what_fits_the_query_and_not_the_whole_catalog
 
 def test_who_comes_near_the_best_fits_though_it_has_no_word_of_the_query() -> None:
     rows = np.arange(4)
-    found = Candidates(rows, np.array([0.9, 0.8, 0.5, 0.1]), cosines=np.array([0.6, 0.5, 0.2, 0.1]), total=9)
+    found = Candidates(rows, np.array([0.9, 0.8, 0.5, 0.1]), nearness=np.array([0.6, 0.5, 0.2, 0.1]), total=9)
     assert about_the_query(found, np.array([0.0, 0, 0, 2])).rows.tolist() == [0, 1, 3]
     assert about_the_query(found, np.zeros(4)).total is None
-    far = found._replace(cosines=np.array([-0.1, -0.2, -0.3, -0.4]))
+    far = found._replace(nearness=np.array([-0.1, -0.2, -0.3, -0.4]))
     assert about_the_query(far, np.zeros(4)).rows.tolist() == [0]

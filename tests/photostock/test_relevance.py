@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -149,16 +150,23 @@ def test_a_release_without_an_encoder_or_with_a_wild_weight_is_refused(tmp_path:
             Relevance.load(registry.load("filter"))
 
 
-def answered(cosines: list[float], words: list[float], answer: int) -> Answered:
-    return Answered(np.array(cosines), np.array(words), answer, np.array(words), answer)
+def answered(cosines: list[float], words: list[float], answer: int, hubness: Sequence[float] = (0, 0, 0)) -> Answered:
+    return Answered(np.array(cosines), np.array(hubness), np.array(words), answer, np.array(words), answer)
 
 
 def test_words_get_no_weight_where_they_mislead() -> None:
-    assert tuned([answered([0.6, 0.5, 0.4], [0.1, 1.0, 0.9], 0)] * 20) == 0.0
+    assert tuned([answered([0.6, 0.5, 0.4], [0.1, 1.0, 0.9], 0)] * 20).words == 0.0
 
 
 def test_words_get_weight_where_they_tell_the_right_photo() -> None:
-    assert tuned([answered([0.50, 0.49, 0.48], [0.1, 1.0, 0.2], 1)] * 20) > 0
+    assert tuned([answered([0.50, 0.49, 0.48], [0.1, 1.0, 0.2], 1)] * 20).words > 0
+
+
+def test_hubness_gets_weight_where_hubs_stand_before_the_right_photo() -> None:
+    misled = answered([0.50, 0.49, 0.48], [0.0, 0.0, 0.0], 1, hubness=[0.2, 0.0, 0.0])
+    right = answered([0.50, 0.49, 0.48], [0.0, 0.0, 0.0], 0, hubness=[0.2, 0.0, 0.0])
+    assert tuned([misled] * 20).hubness > 0
+    assert tuned([right] * 20).hubness == 0.0
 
 
 def test_a_calibration_never_learns_a_falling_score() -> None:
